@@ -1,0 +1,55 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SHARED ?= ../shared
+DATA ?= $(SHARED)/photos
+NETS ?= $(SHARED)/nets
+STATE ?= ../train-state
+MINUTES ?= 100000
+
+.PHONY: help demo test test-slow lint golden bench speed train clean
+
+help:  ## Show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+# torch first and pinned: an open range would take the build with gigabytes of CUDA libraries
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check torch==2.13.0
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+demo: $(READY)  ## Compress and decode the shipped photo
+	mkdir -p demo
+	$(BIN)/gccodec encode tests/photos/coffee.png -o demo/coffee.gcz --bpp 0.05 -f -v
+	$(BIN)/gccodec info demo/coffee.gcz
+	$(BIN)/gccodec decode demo/coffee.gcz -o demo/coffee.png -f -v
+	@echo "compare tests/photos/coffee.png with demo/coffee.png"
+
+test: lint  ## Lint, type-check and run the tests
+	$(BIN)/python -m pytest
+
+test-slow: $(READY)  ## Big sweeps and fuzzing; figures go into tests/RESULTS.md
+	$(BIN)/python -m pytest -m slow
+
+lint: $(READY)
+	$(BIN)/ruff check gccodec tests
+	$(BIN)/mypy
+
+golden: $(READY)  ## Rewrite the golden files (after new weights or a format change)
+	$(BIN)/python -m tests.golden.regenerate
+
+bench: $(READY)  ## Quality on Kodak against other codecs
+	$(BIN)/gccodec bench --pictures $(SHARED)/kodak --nets $(NETS) --reference $(SHARED)/reference
+
+speed: $(READY)  ## Time of each part
+	$(BIN)/gccodec bench --speed --pictures tests/photos
+
+train: $(READY)  ## Train stage 1, refit the entropy model, export; resumes
+	$(BIN)/gccodec train --data $(DATA) --nets $(NETS) --state $(STATE) --minutes $(MINUTES)
+	$(BIN)/gccodec train --data $(DATA) --nets $(NETS) --state $(STATE) --stage entropy
+	$(BIN)/gccodec export $(STATE)/entropy.safetensors --out weights
+
+clean:  ## Remove everything that was made here
+	rm -rf $(VENV) demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""Quality against other codecs, and speed."""

@@ -1,0 +1,86 @@
+"""gccodec encode"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import click
+
+from gccodec.cli.options import ByteSize, Messages, choose_device, machine, output, volume
+from gccodec.cli.stream import STANDARD, check_output, read_input, write_output
+from gccodec.errors import UsageError
+
+
+@click.command("encode")
+@click.argument("input", metavar="PICTURE")
+@output
+@click.option("--bpp", type=float, help="Ceiling in bits per pixel on the whole file.  [default: 0.06]")
+@click.option("--size", type=ByteSize(), help="Ceiling on the whole file: 3000, 3KB, 4KiB.")
+@click.option("--quality", type=click.FloatRange(0, 100), help="Fixed quality 0..100 instead, in tenths.")
+@click.option("--max-pixels", type=click.IntRange(1), default=1 << 26, show_default=True, help="Refuse larger input.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object (on stderr when the file goes to stdout).")
+@machine
+@volume
+def command(
+    input: str,
+    output: str,
+    force: bool,
+    bpp: float | None,
+    size: int | None,
+    quality: float | None,
+    max_pixels: int,
+    as_json: bool,
+    device: str,
+    threads: int | None,
+    weights: Path | None,
+    messages: Messages,
+) -> None:
+    """Compress PICTURE (- is stdin) into a .gcz file.
+
+    \b
+    gccodec encode photo.png -o photo.gcz --bpp 0.05
+    cat photo.jpg | gccodec encode - --size 3KB > photo.gcz
+    """
+    if sum(option is not None for option in (bpp, size, quality)) > 1:
+        raise UsageError("--bpp, --size and --quality exclude each other")
+    if bpp is not None and not 0 < bpp <= 24:
+        raise UsageError(f"--bpp {bpp}: must be above 0 and at most 24")
+    check_output(output, force)
+    data = read_input(input)
+
+    from gccodec.codec.codec import DEFAULT_BPP, Codec, bytes_of_bpp
+    from gccodec.codec.picture import read_picture
+
+    start = time.perf_counter()
+    picture = read_picture(data, max_pixels)
+    height, width = picture.pixels.shape[:2]
+    codec = Codec.load(weights, device=choose_device(device, threads, messages))
+    if quality is not None:
+        encoded = codec.encode(picture, quality=round(quality * 10))
+    else:
+        budget = size if size is not None else bytes_of_bpp(bpp if bpp is not None else DEFAULT_BPP, width, height)
+        encoded = codec.encode(picture, size_bytes=budget)
+    write_output(output, encoded.data, force)
+
+    rate = 8 * len(encoded.data) / (width * height)
+    for note in picture.notes:
+        messages.note(f"{input}: {note}")
+    if encoded.below_target:
+        messages.note(f"{input}: the best quality of this model needs only {len(encoded.data)} bytes ({rate:.4f} bpp)")
+    messages.detail(f"{input}: {len(encoded.data)} bytes, {rate:.4f} bpp, quality {encoded.quality / 10:.1f}")
+    if as_json:
+        report = {
+            "input": input,
+            "output": output,
+            "width": width,
+            "height": height,
+            "bytes": len(encoded.data),
+            "bpp": round(rate, 6),
+            "quality": encoded.quality / 10,
+            "model_id": codec.weights.model_id.hex(),
+            "seconds": round(time.perf_counter() - start, 3),
+            "notes": list(picture.notes),
+        }
+        click.echo(json.dumps(report), err=output == STANDARD)

@@ -1,0 +1,51 @@
+"""gccodec info"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from gccodec.cli.stream import read_input
+from gccodec.container.file import GczFile, overhead_bytes, parse
+from gccodec.container.section import SectionId
+
+
+def describe(file: GczFile, total_bytes: int) -> dict[str, Any]:
+    """Everything the header tells, with units in the names."""
+    known = {int(s): s.name.lower() for s in SectionId}
+    return {
+        "width": file.width,
+        "height": file.height,
+        "mode": "gray" if file.gray else "rgb",
+        "bytes": total_bytes,
+        "bpp": round(8 * total_bytes / (file.width * file.height), 6),
+        "quality": file.quality / 10,
+        "model_id": file.model_id.hex(),
+        "latent_bytes": len(file.payload),
+        "overhead_bytes": overhead_bytes(file),
+        "sections": [{"name": known.get(s.id, f"unknown {s.id}"), "bytes": len(s.body)} for s in file.sections],
+    }
+
+
+@click.command("info")
+@click.argument("input", metavar="FILE")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def command(input: str, as_json: bool) -> None:
+    """Say what the .gcz FILE (- is stdin) holds. Needs neither weights nor torch.
+
+    \b
+    gccodec info photo.gcz --json
+    """
+    data = read_input(input)
+    facts = describe(parse(data, max_pixels=1 << 32), len(data))
+    if as_json:
+        click.echo(json.dumps({"input": input} | facts))
+        return
+    click.echo(f"{input}: {facts['width']}x{facts['height']} {facts['mode']}, generative compression")
+    click.echo(f"  {facts['bytes']} bytes, {facts['bpp']:.4f} bpp, quality {facts['quality']} of 100")
+    click.echo(f"  latents {facts['latent_bytes']} bytes, framing {facts['overhead_bytes']} bytes")
+    click.echo(f"  needs model {facts['model_id']}")
+    for section in facts["sections"]:
+        click.echo(f"  section {section['name']}: {section['bytes']} bytes")

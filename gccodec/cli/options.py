@@ -1,0 +1,102 @@
+"""Options that several commands share, as decorators, and the values they carry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from gccodec.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+Function = Callable[..., Any]
+UNITS = {"": 1, "B": 1, "KB": 1000, "MB": 1_000_000, "KIB": 1024, "MIB": 1 << 20}
+
+
+class Messages(NamedTuple):
+    """stderr at three volumes."""
+
+    quiet: bool
+    verbose: bool
+
+    def note(self, text: str) -> None:
+        """Something the user should know; silent with -q."""
+        if not self.quiet:
+            click.echo(f"gccodec: {text}", err=True)
+
+    def detail(self, text: str) -> None:
+        """Only with -v."""
+        if self.verbose:
+            click.echo(f"gccodec: {text}", err=True)
+
+
+class ByteSize(click.ParamType):
+    """3000, 3KB, 2.5kB, 4KiB."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", str(value).strip())
+        if match is None or match[2].upper() not in UNITS:
+            self.fail(f"{value!r} is not a size such as 3000, 3KB or 4KiB", param, ctx)
+        return int(float(match[1]) * UNITS[match[2].upper()])
+
+
+def volume(function: Function) -> Function:
+    """-q and -v, given to the command as `messages`."""
+
+    def command(*args: Any, quiet: bool, verbose: bool, **kwargs: Any) -> Any:
+        return function(*args, messages=Messages(quiet, verbose), **kwargs)
+
+    command.__doc__, command.__name__ = function.__doc__, function.__name__
+    command.__dict__.update(function.__dict__)
+    command = click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")(command)
+    return click.option("-q", "--quiet", is_flag=True, help="Errors only.")(command)
+
+
+def machine(function: Function) -> Function:
+    """--device, --threads, --weights."""
+    for option in (
+        click.option("--weights", type=click.Path(path_type=Path), help="Weights file.  [default: the installed one]"),
+        click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all cores]"),
+        click.option(
+            "--device", default="auto", show_default=True, help="auto (CUDA when it is there), cpu, cuda or cuda:N."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def output(function: Function) -> Function:
+    """-o and -f."""
+    function = click.option("-f", "--force", is_flag=True, help="Overwrite the output.")(function)
+    return click.option("-o", "--output", default="-", show_default="stdout", help="Output file, - is stdout.")(
+        function
+    )
+
+
+def choose_device(name: str, threads: int | None, messages: Messages) -> torch.device:
+    """The torch device of --device; falls back to the CPU with `auto`. Sets the thread count."""
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UsageError(f"--device {name}: known are auto, cpu, cuda and cuda:N") from None
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError(f"--device {name}: known are auto, cpu, cuda and cuda:N")
+    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
+        raise UsageError(f"--device {name}: no such CUDA device here; use --device cpu")
+    messages.detail(f"device {device}, {torch.get_num_threads()} threads")
+    return device

@@ -1,0 +1,96 @@
+"""gccodec train"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from pathlib import Path
+
+import click
+
+from gccodec.cli.options import Messages, choose_device, volume
+from gccodec.errors import FileError, UsageError
+
+
+@click.command("train")
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of photographs or tar shards.")
+@click.option("--nets", type=click.Path(path_type=Path), required=True, help="Folder of the frozen loss networks.")
+@click.option("--state", type=click.Path(path_type=Path), required=True, help="Folder of the resumable state.")
+@click.option("--stage", type=click.Choice(["1", "entropy"]), default="1", show_default=True, help="What to train.")
+@click.option("--preset", default="base", show_default=True, help="Preset by name, or a TOML file.")
+@click.option("--crops", type=click.IntRange(1), help="Cool down and end at so many crops.  [default: the preset's]")
+@click.option("--minutes", type=float, default=1e9, help="Stop after so long, state saved.  [default: until done]")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all cores]")
+@volume
+def command(
+    data: Path,
+    nets: Path,
+    state: Path,
+    stage: str,
+    preset: str,
+    crops: int | None,
+    minutes: float,
+    device: str,
+    threads: int | None,
+    messages: Messages,
+) -> None:
+    """Train the model; continues from the state it finds, on CPU or CUDA, alone or under torchrun.
+
+    \b
+    gccodec train --data photos/ --nets nets/ --state ../train-state --preset base
+    gccodec train --data photos/ --nets nets/ --state ../train-state --stage entropy
+    gccodec export ../train-state/entropy.safetensors
+
+    Stage 1 trains everything on rate + MSE + perception; stage entropy then refits the context model as the
+    integer network that files are coded with. Progress is one JSON line on stderr now and then.
+    """
+    for folder in (data, nets):
+        if not folder.is_dir():
+            raise FileError(f"{folder}: not a folder")
+    if minutes <= 0:
+        raise UsageError(f"--minutes {minutes}: must be above 0")
+
+    from gccodec.training.distributed import join, leave, rank, wait_for_all
+    from gccodec.training.photos import PhotoStore
+    from gccodec.training.preset import load_preset
+    from gccodec.training.run import Progress, Run
+    from gccodec.training.samples import write_grid
+    from gccodec.training.stage_entropy import EntropyStage
+    from gccodec.training.stage_one import StageOne
+    from gccodec.training.validation import validate
+
+    chosen = load_preset(preset)
+    if crops is not None:
+        chosen = dataclasses.replace(chosen, **{"crops" if stage == "1" else "entropy_crops": crops})
+    rank_device = join()
+    where = rank_device if rank_device is not None else choose_device(device, threads, messages)
+    if rank() == 0:
+        PhotoStore.pack(data, state / "photos")
+    wait_for_all()
+    store = PhotoStore(state / "photos")
+    run: Run
+    if stage == "1":
+        run = StageOne(chosen, store, nets, state / "stage1.safetensors", where)
+    else:
+        if not (state / "entropy.safetensors").exists() and not (state / "stage1.safetensors").exists():
+            raise FileError(f"{state}/stage1.safetensors: does not exist; train stage 1 first")
+        run = EntropyStage(chosen, store, state / "stage1.safetensors", state / "entropy.safetensors", where)
+    last_grid = time.monotonic()
+
+    def report(progress: Progress) -> None:
+        nonlocal last_grid
+        left = (progress.target_crops - progress.crops) / max(progress.crops_per_second, 1e-6)
+        line = {k: round(v, 4) for k, v in progress._asdict().items()} | {"minutes_left": round(left / 60, 1)}
+        messages.note(json.dumps(line))
+        if stage == "1" and time.monotonic() - last_grid > 60 * chosen.grid_every_min:
+            write_grid(run.model, store, state / "samples.png")
+            last_grid = time.monotonic()
+
+    run.run(minutes, report)
+    if rank() == 0:
+        run.model.load_state_dict(run.average.state)
+        for row in validate(run.model, store, nets, [0.0, 0.25, 0.5, 0.75, 1.0]):
+            messages.note(json.dumps(row._asdict()))
+    leave()

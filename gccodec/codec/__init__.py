@@ -1,0 +1,1 @@
+"""Pixels <-> .gcz: picture files, padding, rate control, encode, decode."""

@@ -1,0 +1,1 @@
+"""Bytes <-> parsed file; standard library only."""

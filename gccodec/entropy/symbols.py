@@ -1,0 +1,74 @@
+"""Symbols of many tables <-> range coder, escapes included."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gccodec.entropy.range_coder import SymbolDecoder, SymbolEncoder
+from gccodec.entropy.tables import FrequencyTables, IntArray
+from gccodec.errors import CorruptError
+
+MAX_EXCESS_BITS = 24
+
+
+def _groups(table_index: IntArray) -> list[tuple[int, IntArray]]:
+    """(table, positions) for every table in use, ascending; positions in their order."""
+    if not len(table_index):
+        return []
+    order = np.argsort(table_index, kind="stable")
+    used, starts = np.unique(table_index[order], return_index=True)
+    parts = np.split(order, starts[1:])
+    return [(int(table), part.astype(np.int32)) for table, part in zip(used, parts, strict=True)]
+
+
+def encode_symbols(coder: SymbolEncoder, tables: FrequencyTables, table_index: IntArray, symbols: IntArray) -> None:
+    """Code each symbol with the table of its index; both arrays [n]."""
+    for table, positions in _groups(table_index):
+        group = symbols[positions]
+        coder.encode(table, tables.entries(table, group))
+        limit = int(tables.limits[table])
+        for symbol in group[np.abs(group) > limit].tolist():
+            excess = abs(symbol) - limit
+            length = excess.bit_length()
+            bits = [int(symbol < 0)] + [0] * (length - 1) + [excess >> i & 1 for i in range(length - 1, -1, -1)]
+            coder.encode_bits(np.array(bits, np.int32))
+
+
+def _decode_excess(coder: SymbolDecoder) -> int:
+    """Elias-gamma."""
+    zeros = 0
+    while not coder.decode_bits(1)[0]:
+        zeros += 1
+        if zeros >= MAX_EXCESS_BITS:
+            raise CorruptError(f"latents: an escaped symbol is longer than {MAX_EXCESS_BITS} bits")
+    value = 1
+    for bit in coder.decode_bits(zeros).tolist():
+        value = value << 1 | bit
+    return value
+
+
+def decode_symbols(coder: SymbolDecoder, tables: FrequencyTables, table_index: IntArray) -> IntArray:
+    """The mirror of `encode_symbols`: symbols [n]."""
+    symbols = np.zeros(len(table_index), np.int32)
+    for table, positions in _groups(table_index):
+        limit = int(tables.limits[table])
+        entries = coder.decode(table, len(positions))
+        group = entries - limit
+        for i in np.flatnonzero(entries == 2 * limit + 1):
+            negative = bool(coder.decode_bits(1)[0])
+            magnitude = limit + _decode_excess(coder)
+            group[i] = -magnitude if negative else magnitude
+        symbols[positions] = group
+    return symbols
+
+
+def cost_bits(tables: FrequencyTables, table_index: IntArray, symbols: IntArray) -> float:
+    """What `encode_symbols` will spend, to a fraction of a byte; for rate control alone."""
+    total = 0.0
+    for table, positions in _groups(table_index):
+        group = symbols[positions]
+        frequencies = tables.tables[table][tables.entries(table, group)]
+        total += float((24 - np.log2(frequencies)).sum())
+        excess = np.abs(group) - int(tables.limits[table])
+        total += float((2 + 2 * np.floor(np.log2(excess[excess > 0]))).sum())
+    return total

@@ -1,0 +1,86 @@
+"""The weights file: found by model id, its SHA-256 checked at every load, read without torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load
+
+from gccodec.entropy.context import IntegerContext
+from gccodec.entropy.latent import LatentCodec
+from gccodec.entropy.tables import FrequencyTables
+from gccodec.errors import WeightsError
+
+ENVIRONMENT_VARIABLE = "GCCODEC_WEIGHTS"
+MODEL_ID_BYTES = 4
+
+
+class WeightsFile(NamedTuple):
+    """Arrays by name, the model configuration as JSON, and the file's SHA-256 (32 bytes)."""
+
+    path: Path
+    arrays: Mapping[str, npt.NDArray[np.generic]]
+    config: str
+    sha256: bytes
+
+    @property
+    def model_id(self) -> bytes:
+        return self.sha256[:MODEL_ID_BYTES]
+
+    def latent_codec(self, pure_python: bool = False) -> LatentCodec:
+        """The entropy layer of this model."""
+        for name in ("tables.sizes", "tables.frequencies"):
+            if name not in self.arrays:
+                raise WeightsError(f"{self.path}: {name} is missing")
+        sizes, frequencies = self.arrays["tables.sizes"], self.arrays["tables.frequencies"]
+        tables = FrequencyTables(sizes.astype(np.int32), frequencies.astype(np.int32))
+        return LatentCodec(IntegerContext(self.arrays, len(tables)), tables, pure_python)
+
+
+def weights_folder() -> Path:
+    """$GCCODEC_WEIGHTS, else the installed package's weights, else those beside it in a source tree."""
+    if chosen := os.environ.get(ENVIRONMENT_VARIABLE):
+        return Path(chosen)
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "weights"
+    return installed if installed.is_dir() else package.parent / "weights"
+
+
+def find_weights(folder: Path, model_id: bytes | None = None) -> Path:
+    """The file of a model id, or the manifest's default."""
+    if model_id is not None:
+        matches = sorted(folder.glob(f"*-{model_id.hex()}.safetensors"))
+        if not matches:
+            have = ", ".join(sorted(p.stem for p in folder.glob("*-????????.safetensors"))) or "none"
+            raise WeightsError(f"this file needs the model {model_id.hex()}; installed in {folder}: {have}")
+        return matches[0]
+    try:
+        return folder / str(json.loads((folder / "manifest.json").read_text())["default"])
+    except (OSError, ValueError, KeyError) as error:
+        raise WeightsError(f"{folder}: no usable manifest.json ({error})") from error
+
+
+def load_weights(path: Path) -> WeightsFile:
+    """Read and check a weights file; its name ends in the first eight hex digits of its SHA-256."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{path}: {error.strerror}") from error
+    sha256 = hashlib.sha256(data).digest()
+    expected = path.stem.rpartition("-")[2]
+    if sha256[:MODEL_ID_BYTES].hex() != expected:
+        raise WeightsError(f"{path}: SHA-256 begins with {sha256[:4].hex()}, the name says {expected}; it is damaged")
+    try:
+        header_length = int.from_bytes(data[:8], "little")
+        config = json.loads(data[8 : 8 + header_length])["__metadata__"]["config"]
+        return WeightsFile(path, load(data), str(config), sha256)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise WeightsError(f"{path}: not a gccodec weights file ({error})") from error

@@ -1,0 +1,58 @@
+"""EfficientNet-lite0, the feature extractor of the patch KID (batch norms folded; TensorFlow's SAME padding)."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from gccodec.metrics.networks import FrozenNetwork
+
+
+class Stage(NamedTuple):
+    """Inverted residual blocks of one width; the first has the stride."""
+
+    blocks: int
+    kernel_size: int
+    stride: int
+    expansion: int
+
+
+STAGES = (
+    Stage(1, 3, 1, 1),
+    Stage(2, 3, 2, 6),
+    Stage(2, 5, 2, 6),
+    Stage(3, 3, 2, 6),
+    Stage(3, 5, 1, 6),
+    Stage(4, 5, 2, 6),
+    Stage(1, 3, 1, 6),
+)
+
+
+def same_padding(x: Tensor, kernel_size: int, stride: int) -> Tensor:
+    """Pad so that the output has ceil(side / stride) positions; the odd pixel goes right and down."""
+    total = [max((math.ceil(n / stride) - 1) * stride + kernel_size - n, 0) for n in x.shape[-2:]]
+    return F.pad(x, (total[1] // 2, total[1] - total[1] // 2, total[0] // 2, total[0] - total[0] // 2))
+
+
+class EfficientNetLite(FrozenNetwork):
+    """Pooled features of pictures [B, 3, H, W] in [0, 1]: [B, 1280]."""
+
+    def layer(self, name: str, x: Tensor, kernel_size: int = 1, stride: int = 1, groups: int = 1) -> Tensor:
+        return self.conv(name, same_padding(x, kernel_size, stride), stride, 0, groups)
+
+    def block(self, i: int, x: Tensor, stage: Stage, stride: int) -> Tensor:
+        h = self.layer(f"b{i}.expand", x).clamp(0, 6) if stage.expansion > 1 else x
+        h = self.layer(f"b{i}.dw", h, stage.kernel_size, stride, h.shape[1]).clamp(0, 6)
+        h = self.layer(f"b{i}.project", h)
+        return x + h if stride == 1 and h.shape == x.shape else h
+
+    def forward(self, x: Tensor) -> Tensor:
+        x, i = self.layer("stem", (x * 255 - 127) / 128, 3, 2).clamp(0, 6), 0
+        for stage in STAGES:
+            for first in range(stage.blocks):
+                x = self.block(i, x, stage, stage.stride if first == 0 else 1)
+                i += 1
+        return self.layer("head", x).clamp(0, 6).mean((2, 3))

@@ -1,0 +1,117 @@
+"""Float twin of the integer context model: four coding steps over the latent (Li et al. 2023, quadtree partition)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gccodec.model.config import ModelConfig
+from gccodec.model.gain import hat_basis
+from gccodec.model.likelihood import LOG_SCALE_STEP, bits
+from gccodec.model.quantization import (
+    ACTIVATION_LIMIT,
+    INPUT_LIMIT,
+    INPUT_UNIT,
+    RoundThrough,
+    quantise_weight,
+    round_to,
+)
+
+STEPS = 4
+MEAN_UNIT = 16
+
+
+class Coded(NamedTuple):
+    """y_hat [B, C, h, w] in quantization steps; bits [B] to code it."""
+
+    y_hat: Tensor
+    bits: Tensor
+
+
+def step_masks(channels: int, height: int, width: int, device: torch.device) -> Tensor:
+    """Which symbols each step codes: [STEPS, C, h, w] float, summing to one over the steps.
+
+    Channel group c mod 4 codes the 2x2 phase (step + group) mod 4, so each step sees every position partly.
+    """
+    rows = torch.arange(height, device=device)[:, None] % 2
+    columns = torch.arange(width, device=device)[None, :] % 2
+    phase = rows * 2 + columns
+    group = torch.arange(channels, device=device)[:, None, None] % 4
+    step = (phase[None] - group) % 4
+    return torch.stack([(step == k).float() for k in range(STEPS)])
+
+
+class ContextModel(nn.Module):
+    """Predicts mean and log-scale of each latent from those of the earlier steps, and counts bits.
+
+    With `quantised` set it computes what the integer network will, up to ties (quantisation-aware training).
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.quantised = False
+        c, n, self.nodes = config.latent_channels, config.context_channels, config.quality_nodes
+        self.steps = nn.ModuleList(
+            nn.ModuleDict(
+                {
+                    "conv1": nn.Conv2d(c, n, 3, padding=1),
+                    "quality": nn.Linear(self.nodes, n, bias=False),
+                    "conv2": nn.Conv2d(n, n, 1),
+                    "out": nn.Conv2d(n, 2 * c, 1),
+                }
+            )
+            for _ in range(STEPS)
+        )
+        for step in self.steps:
+            nn.init.zeros_(step["out"].weight)
+            nn.init.zeros_(step["out"].bias)
+        self.log_scale = nn.Parameter(torch.zeros(self.nodes, c))
+        self.register_buffer("log_norm", torch.zeros(self.nodes, c))
+
+    def _layer(self, layer: nn.Conv2d, x: Tensor, limit: float) -> Tensor:
+        weight = quantise_weight(layer.weight, round(limit * INPUT_UNIT)) if self.quantised else layer.weight
+        return F.conv2d(x, weight, layer.bias, padding=layer.padding)
+
+    def _activate(self, x: Tensor) -> Tensor:
+        x = x.clamp(0, ACTIVATION_LIMIT)
+        return round_to(x, INPUT_UNIT) if self.quantised else x
+
+    def parameters_of_step(self, k: int, known: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-scale [B, C, h, w] for step k from the known y_hat (zero elsewhere)."""
+        step, scale = self.steps[k], (basis @ torch.exp(-self.log_norm))[:, :, None, None]
+        h = (known * scale).clamp(-INPUT_LIMIT, INPUT_LIMIT)
+        if self.quantised:
+            h = round_to(h, INPUT_UNIT)
+        h = self._activate(self._layer(step["conv1"], h, INPUT_LIMIT) + step["quality"](basis)[:, :, None, None])
+        h = self._activate(self._layer(step["conv2"], h, ACTIVATION_LIMIT))
+        mean, log_scale = self._layer(step["out"], h, ACTIVATION_LIMIT).float().chunk(2, 1)
+        log_scale = log_scale + (basis @ self.log_scale)[:, :, None, None]
+        if self.quantised:
+            mean, log_scale = round_to(mean, MEAN_UNIT), round_to(log_scale, 1 / LOG_SCALE_STEP)
+        return mean, log_scale
+
+    def _bits(self, residual: Tensor, symbols: Tensor, log_scale: Tensor) -> Tensor:
+        """Bits of the symbols; towards the residual (and so the gains) with the gradient of a noisy rounding.
+
+        The rate of a symbol that rounds to zero is flat: straight-through rounding alone would let gains drift up.
+        """
+        if not (self.training and residual.requires_grad):
+            return bits(symbols, log_scale)
+        value = bits(symbols.detach(), log_scale)
+        noisy = bits(residual + torch.rand_like(residual) - 0.5, log_scale.detach())
+        return value + noisy - noisy.detach()
+
+    def forward(self, y: Tensor, quality: Tensor) -> Coded:
+        """Quantise y [B, C, h, w] (in steps, i.e. times gain) around the predicted means and count its bits."""
+        basis = hat_basis(quality, self.nodes)
+        masks = step_masks(*y.shape[1:], y.device)
+        y_hat, total = torch.zeros_like(y), y.new_zeros(y.shape[0])
+        for k in range(STEPS):
+            mean, log_scale = self.parameters_of_step(k, y_hat, basis)
+            symbols = RoundThrough.apply(y - mean)
+            total = total + (self._bits(y - mean, symbols, log_scale) * masks[k]).sum((1, 2, 3))
+            y_hat = y_hat + (symbols + mean) * masks[k]
+        return Coded(y_hat, total)

@@ -1,0 +1,76 @@
+"""Synthesis transform g_s, the generator: latent -> picture."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gccodec.model.block import ResidualStack
+from gccodec.model.config import DOWNSAMPLING, LABEL_CLASSES, ModelConfig
+from gccodec.model.gain import hat_basis
+from gccodec.model.resampling import HaarDown, HaarUp
+
+
+class Generator(nn.Module):
+    """x_hat = linear block transform + residual network over three resolutions (1/16, 1/8, 1/4).
+
+    Besides the latent it takes the quality and, each optional, a realism scalar (0 faithful .. 1 sharp), a label map
+    and a keep mask; latents outside the mask are replaced by a learned embedding.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        c, self.nodes = config, config.quality_nodes
+        condition = self.nodes + 1
+        self.linear = nn.ConvTranspose2d(c.latent_channels, 3, DOWNSAMPLING, stride=DOWNSAMPLING, bias=False)
+        self.register_buffer("latent_scale", torch.ones(c.latent_channels))
+        self.missing = nn.Parameter(torch.zeros(c.latent_channels))
+        self.keep_in = nn.Conv2d(1, c.generator_coarse_channels, 1, bias=False)
+        self.labels = nn.Embedding(LABEL_CLASSES + 1, c.label_channels)
+        self.labels_coarse = nn.Conv2d(4 * c.label_channels, c.generator_coarse_channels, 1, bias=False)
+        self.labels_mid = nn.Conv2d(c.label_channels, c.generator_mid_channels, 1, bias=False)
+        self.stem = nn.Conv2d(c.latent_channels, c.generator_coarse_channels, 3, padding=1)
+        self.coarse = ResidualStack(c.generator_coarse_channels, c.generator_coarse_blocks, condition)
+        self.to_mid = HaarUp(c.generator_coarse_channels, c.generator_mid_channels)
+        self.mid = ResidualStack(c.generator_mid_channels, c.generator_mid_blocks, condition)
+        self.to_fine = HaarUp(c.generator_mid_channels, c.generator_fine_channels)
+        self.linear_fine = HaarDown(3, c.generator_fine_channels, levels=2)
+        self.fine = ResidualStack(c.generator_fine_channels, c.generator_fine_blocks, condition)
+        self.last = HaarUp(c.generator_fine_channels, 3, levels=2, kernel_size=3)
+        for layer in (self.last.conv, self.keep_in, self.labels_coarse, self.labels_mid):
+            nn.init.zeros_(layer.weight)
+        nn.init.zeros_(self.last.conv.bias)
+
+    def forward(
+        self,
+        y_hat: Tensor,
+        quality: Tensor,
+        realism: Tensor | None = None,
+        label_map: Tensor | None = None,
+        keep_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Reconstruct x_hat [B, 3, 16 h, 16 w], nominally in [0, 1] but not clamped.
+
+        y_hat: [B, C, h, w]; quality, realism: [B] in [0, 1]; label_map: [B, 2 h, 2 w] int64, class ids with
+        LABEL_CLASSES for "unknown"; keep_mask: [B, 1, h, w], 1 where latents are coded.
+        """
+        if realism is None:
+            realism = torch.zeros_like(quality)
+        condition = torch.cat([hat_basis(quality, self.nodes), realism[:, None]], 1)
+        if keep_mask is not None:
+            y_hat = y_hat * keep_mask + self.missing[None, :, None, None] * (1 - keep_mask)
+        y_hat = y_hat.contiguous(memory_format=torch.channels_last)
+        base = self.linear(y_hat)
+        h = self.stem(y_hat * self.latent_scale[None, :, None, None])
+        if keep_mask is not None:
+            h = h + self.keep_in(1 - keep_mask)
+        if label_map is not None:
+            embedded = self.labels(label_map).permute(0, 3, 1, 2)
+            h = h + self.labels_coarse(F.pixel_unshuffle(embedded, 2))
+        h = self.to_mid(self.coarse(h, condition))
+        if label_map is not None:
+            h = h + self.labels_mid(embedded)
+        h = self.to_fine(self.mid(h, condition))
+        h = self.fine(h + self.linear_fine(base), condition)
+        return base.float() + self.last(h).float() + 0.5

@@ -1,0 +1,51 @@
+"""What the integer context model does to numbers, simulated on floats with straight-through gradients."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+INPUT_UNIT = 32
+"""Network inputs and activations are integers in 1/32."""
+INPUT_LIMIT = 127 / INPUT_UNIT
+ACTIVATION_LIMIT = 255 / INPUT_UNIT
+WEIGHT_LIMIT = 127
+SHIFT_MIN, SHIFT_MAX = 3, 14
+EXACT_LIMIT = 2**24
+
+
+class RoundThrough(torch.autograd.Function):
+    """Rounding with the identity as its gradient."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        return torch.round(x)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> Tensor:
+        return grad
+
+
+def round_to(x: Tensor, unit: float) -> Tensor:
+    """Round to multiples of 1 / unit; the gradient passes straight through."""
+    return RoundThrough.apply(x * unit) / unit
+
+
+@torch.no_grad()
+def weight_shift(weight: Tensor, input_limit: int) -> Tensor:
+    """Per output channel the largest s in 3..14 for which round(w 2^s) fits int8 and its sums stay exact in float32.
+
+    weight: [out, in, kh, kw]; input_limit: largest absolute integer input. Returns int64 [out].
+    """
+    flat = weight.detach().flatten(1).abs()
+    shift = torch.floor(torch.log2(WEIGHT_LIMIT / flat.amax(1).clamp_min(1e-6)))
+    # a quarter of the exact range stays free for biases and rounding
+    exact = torch.floor(torch.log2(0.75 * EXACT_LIMIT / input_limit / flat.sum(1).clamp_min(1e-6)))
+    return torch.minimum(shift, exact).clamp(SHIFT_MIN, SHIFT_MAX).long()
+
+
+def quantise_weight(weight: Tensor, input_limit: int) -> Tensor:
+    """The weight as the integer network sees it, as float."""
+    scale = torch.exp2(weight_shift(weight, input_limit).to(weight.dtype)).view(-1, 1, 1, 1)
+    clipped = (weight * scale).clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT)
+    return RoundThrough.apply(clipped) / scale

@@ -1,0 +1,87 @@
+"""Resumable training state in one safetensors file: model, running average, optimizer moments, counters."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from gccodec.model.autoencoder import Autoencoder
+from gccodec.model.config import ModelConfig
+
+
+class RunningAverage:
+    """Exponential moving average of a model's state, with a warm start."""
+
+    def __init__(self, model: nn.Module, decay: float = 0.998) -> None:
+        self.decay, self.steps = decay, 0
+        self.state = {k: v.detach().clone() for k, v in model.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        self.steps += 1
+        weight = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
+        for name, value in model.state_dict().items():
+            if value.is_floating_point():
+                self.state[name].lerp_(value.to(self.state[name]), weight)
+            else:
+                self.state[name].copy_(value)
+
+
+def _moments(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    return {
+        f"optimizer.{key}.{name}": value.float().reshape(value.shape or (1,)).contiguous()
+        for name, parameter in model.named_parameters()
+        for key, value in optimizer.state.get(parameter, {}).items()
+    }
+
+
+def save(
+    path: Path, model: nn.Module, average: RunningAverage, optimizer: torch.optim.Optimizer, counters: dict[str, float]
+) -> None:
+    """Write atomically: a run killed at any moment finds its last state whole."""
+    tensors = {f"model.{k}": v.contiguous() for k, v in model.state_dict().items()}
+    tensors |= {f"average.{k}": v.contiguous() for k, v in average.state.items()}
+    tensors |= _moments(model, optimizer)
+    counters = counters | {"average_steps": average.steps}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".part")
+    save_file(tensors, str(temporary), {"counters": json.dumps(counters)})
+    os.replace(temporary, path)
+
+
+def restore(
+    path: Path, model: nn.Module, average: RunningAverage, optimizer: torch.optim.Optimizer
+) -> dict[str, float]:
+    """Load what `save` wrote into the given objects and return the counters."""
+    with safe_open(str(path), "pt") as file:
+        names = set(file.keys())
+        counters: dict[str, float] = json.loads(file.metadata()["counters"])
+        model.load_state_dict({n[6:]: file.get_tensor(n) for n in names if n.startswith("model.")})
+        average.state = {n[8:]: file.get_tensor(n) for n in names if n.startswith("average.")}
+        average.state = {k: v.to(next(model.parameters()).device) for k, v in average.state.items()}
+        average.steps = int(counters.pop("average_steps"))
+        for name, parameter in model.named_parameters():
+            for key in ("step", "exp_avg", "exp_avg_sq"):
+                full = f"optimizer.{key}.{name}"
+                if full in names:
+                    value = file.get_tensor(full)
+                    optimizer.state[parameter][key] = (
+                        value.reshape(()) if key == "step" else value.to(parameter.device).reshape(parameter.shape)
+                    )
+    return counters
+
+
+def load_average(path: Path, config: ModelConfig) -> tuple[Autoencoder, dict[str, float]]:
+    """The averaged model of a state, and its counters."""
+    model = Autoencoder(config)
+    with safe_open(str(path), "pt") as file:
+        names = [n for n in file.keys() if n.startswith("average.")]  # noqa: SIM118
+        model.load_state_dict({n[8:]: file.get_tensor(n) for n in names})
+        counters: dict[str, float] = json.loads(file.metadata()["counters"])
+    return model, counters

@@ -1,0 +1,96 @@
+"""Trained model -> weights file: float16 transforms, integer context model and tables, known answer, configuration."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import save as serialize
+from torch import nn
+
+from gccodec.entropy.context import INDEX_FRACTION_BITS, INPUT_SHIFT, LATENT_FRACTION_BITS, IntegerContext
+from gccodec.model.autoencoder import Autoencoder
+from gccodec.model.context import ContextModel
+from gccodec.model.likelihood import LOG_SCALE_MIN, LOG_SCALE_STEP
+from gccodec.model.quantization import ACTIVATION_LIMIT, INPUT_LIMIT, INPUT_UNIT, weight_shift
+from gccodec.training.tables import all_tables
+
+SKIP_BELOW = 4
+"""Tables 0..3 (scales up to 0.056): a symbol that is zero with a probability above 0.9998 is not coded."""
+
+
+def _integer_layer(layer: nn.Conv2d, limit: float, output_shift: int, rows: slice) -> dict[str, np.ndarray]:
+    """weight [taps, in, out] int8; bias, in accumulator units; shift: weight shift + `output_shift`."""
+    shift = weight_shift(layer.weight, round(limit * INPUT_UNIT))[rows]
+    scale = torch.exp2(shift.float()).view(-1, 1, 1, 1)
+    weight = torch.round(layer.weight[rows] * scale).clamp(-127, 127)
+    bias = torch.round(layer.bias[rows] * scale.flatten() * INPUT_UNIT)
+    taps = weight.permute(2, 3, 1, 0).reshape(-1, weight.shape[1], weight.shape[0])
+    return {
+        "weight": taps.to(torch.int8).numpy(),
+        "bias": bias.to(torch.int32).numpy(),
+        "shift": (shift + output_shift).to(torch.int32).numpy(),
+    }
+
+
+def integer_context(model: ContextModel) -> dict[str, np.ndarray]:
+    """The arrays of `gccodec.entropy.context.IntegerContext`, without prefix and known answer."""
+    arrays: dict[str, np.ndarray] = {}
+    channels = model.log_scale.shape[1]
+    index_unit = (1 << INDEX_FRACTION_BITS) / LOG_SCALE_STEP
+    for k, step in enumerate(model.steps):
+        layers = {
+            "conv1": _integer_layer(step["conv1"], INPUT_LIMIT, 0, slice(None)),
+            "conv2": _integer_layer(step["conv2"], ACTIVATION_LIMIT, 0, slice(None)),
+            # accumulator / 2^s is in 1/32; means leave in 1/16, indices in 1/128 of an e-fold
+            "out_mean": _integer_layer(step["out"], ACTIVATION_LIMIT, 5 - LATENT_FRACTION_BITS, slice(channels)),
+            "out_index": _integer_layer(
+                step["out"], ACTIVATION_LIMIT, 5 - int(np.log2(index_unit)), slice(channels, None)
+            ),
+        }
+        for name, layer in layers.items():
+            arrays |= {f"{k}.{name}.{field}": array for field, array in layer.items()}
+        scale = torch.exp2(torch.from_numpy(layers["conv1"]["shift"]).float()) * INPUT_UNIT
+        arrays[f"{k}.quality_bias"] = torch.round(step["quality"].weight.T * scale).to(torch.int32).numpy()
+    multiplier = torch.exp(-model.log_norm) * INPUT_UNIT * 2.0 ** (INPUT_SHIFT - LATENT_FRACTION_BITS)
+    arrays["input_multiplier"] = torch.round(multiplier).to(torch.int32).numpy()
+    arrays["index_bias"] = torch.round((model.log_scale - LOG_SCALE_MIN) * index_unit).to(torch.int32).numpy()
+    arrays["skip_below"] = np.array([SKIP_BELOW], np.int32)
+    return arrays
+
+
+@torch.no_grad()
+def weights_bytes(model: Autoencoder, metadata: dict[str, str]) -> bytes:
+    """The weights file. Proves exactness and stores the known answer on the way."""
+    model = model.to("cpu", torch.float32)
+    sizes, frequencies = all_tables()
+    arrays = {"tables.sizes": sizes, "tables.frequencies": frequencies}
+    arrays |= {f"context.{name}": array for name, array in integer_context(model.context).items()}
+    arrays["context.known_answer"] = np.zeros(1, np.int64)
+    integer = IntegerContext(arrays, len(sizes), np.int64)
+    arrays["context.known_answer"] = np.array([integer.known_answer()], np.int64)
+    IntegerContext(arrays, len(sizes))
+    for part in ("analysis", "gain", "generator"):
+        state = getattr(model, part).state_dict()
+        arrays |= {f"{part}.{name}": t.half().numpy() for name, t in state.items()}
+    # safetensors writes the buffer of a strided view as it lies in memory
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    return serialize(arrays, {"config": model.config.to_json()} | metadata)
+
+
+def export(model: Autoencoder, folder: Path, name: str, metadata: dict[str, str]) -> Path:
+    """Write <name>-<8 hex of SHA-256>.safetensors and make it the default in manifest.json."""
+    data = weights_bytes(model, metadata)
+    digest = hashlib.sha256(data).hexdigest()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}-{digest[:8]}.safetensors"
+    path.write_bytes(data)
+    manifest_path = folder / "manifest.json"
+    manifest = json.loads(manifest_path.read_text()) if manifest_path.exists() else {"models": {}}
+    manifest["default"] = path.name
+    manifest["models"][path.name] = {"sha256": digest, "bytes": len(data)} | metadata
+    manifest_path.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+    return path

@@ -1,0 +1,108 @@
+"""Training photographs: packed once into one array of bytes, cropped at random."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from gccodec.errors import PictureError
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff"}
+HELD_OUT_EVERY = 61
+"""Every 61st picture is kept out of training, for validation."""
+
+
+def read_pictures(folder: Path) -> Iterator[tuple[str, Image.Image]]:
+    """(name, RGB picture) of every picture file in the folder and in the tar shards of its top level."""
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in SUFFIXES:
+            with Image.open(path) as image:
+                yield str(path.relative_to(folder)), image.convert("RGB")
+    for shard in sorted(folder.glob("*.tar")):
+        with tarfile.open(shard) as tar:
+            for member in tar:
+                if Path(member.name).suffix.lower() in SUFFIXES:
+                    data = tar.extractfile(member)
+                    if data is not None:
+                        with Image.open(io.BytesIO(data.read())) as image:
+                            yield member.name, image.convert("RGB")
+
+
+def source_of(name: str, index: dict[str, str]) -> str:
+    """The source of a picture: from index.tsv (columns tile, source) or the folder it lies in."""
+    return index.get(Path(name).stem, str(Path(name).parent))
+
+
+class PhotoStore:
+    """Pictures of at least `minimum_side` px as one flat memory map beside a JSON index."""
+
+    def __init__(self, cache: Path) -> None:
+        self.entries: list[tuple[int, int, int, str]] = [
+            tuple(e) for e in json.loads((cache / "index.json").read_text())
+        ]
+        self.pixels = np.memmap(cache / "pixels.u8", np.uint8, "r")
+        order = np.arange(len(self.entries))
+        self.held_out = order[::HELD_OUT_EVERY]
+        self.train = np.setdiff1d(order, self.held_out)
+        sources = np.array([self.entries[i][3] for i in self.train])
+        names, inverse, counts = np.unique(sources, return_inverse=True, return_counts=True)
+        weight = counts[inverse] ** -0.5  # single-topic sources must not dominate by their count
+        self.weight = weight / weight.sum()
+
+    @classmethod
+    def pack(cls, folder: Path, cache: Path, minimum_side: int = 256) -> PhotoStore:
+        """Decode every picture once; keeps an existing cache, whatever the folder."""
+        if not (cache / "index.json").exists():
+            cache.mkdir(parents=True, exist_ok=True)
+            index: dict[str, str] = {}
+            if (folder / "index.tsv").exists():
+                with open(folder / "index.tsv", newline="") as file:
+                    index = {row["tile"]: row["source"] for row in csv.DictReader(file, delimiter="\t")}
+            entries, offset = [], 0
+            with open(cache / "pixels.u8", "wb") as out:
+                for name, image in read_pictures(folder):
+                    if min(image.size) >= minimum_side:
+                        entries.append((offset, image.height, image.width, source_of(name, index)))
+                        out.write(image.tobytes())
+                        offset += image.height * image.width * 3
+            if not entries:
+                raise PictureError(f"{folder}: no pictures with sides of at least {minimum_side} px")
+            (cache / "index.json").write_text(json.dumps(entries))
+        return cls(cache)
+
+    def picture(self, i: int) -> np.ndarray:
+        """uint8 [H, W, 3]."""
+        offset, height, width, _ = self.entries[i]
+        return self.pixels[offset : offset + height * width * 3].reshape(height, width, 3)
+
+    def crops(self, rng: np.random.Generator, count: int, size: int) -> Tensor:
+        """Random crops of training pictures, [count, 3, size, size] float in [0, 1]: scaled at times, flipped."""
+        batch = []
+        for i in rng.choice(self.train, count, p=self.weight):
+            image = self.picture(i)
+            limit = min(image.shape[:2])
+            side = int(rng.integers(size, limit + 1)) if rng.random() < 0.4 else size
+            top, left = (int(rng.integers(0, n - side + 1)) for n in image.shape[:2])
+            crop = image[top : top + side, left : left + side]
+            if side != size:
+                crop = np.asarray(Image.fromarray(crop).resize((size, size), Image.Resampling.BICUBIC))
+            batch.append(crop[:, ::-1] if rng.random() < 0.5 else crop)
+        return torch.from_numpy(np.ascontiguousarray(np.stack(batch).transpose(0, 3, 1, 2))).float() / 255
+
+    def validation(self, count: int, size: int) -> Tensor:
+        """Centre crops of the first held-out pictures, [count, 3, size, size] in [0, 1]."""
+        batch = []
+        for i in self.held_out[:count]:
+            image = self.picture(i)
+            top, left = ((n - size) // 2 for n in image.shape[:2])
+            batch.append(image[top : top + size, left : left + size])
+        return torch.from_numpy(np.stack(batch).transpose(0, 3, 1, 2).copy()).float() / 255

@@ -1,0 +1,50 @@
+"""Training presets: a TOML file each."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from importlib import resources
+from pathlib import Path
+
+from gccodec.errors import UsageError
+from gccodec.model.config import ModelConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """One training plan. Times are in minutes, sides in pixels; quality is drawn as u^quality_power, u uniform."""
+
+    name: str
+    model: ModelConfig
+    crops: int = 150_000
+    batch: int = 6
+    crop_px: int = 256
+    quality_power: float = 1.3
+    learning_rate: float = 8e-4
+    gain_learning_rate: float = 5e-3
+    linear_learning_rate: float = 3e-5
+    context_learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    entropy_crops: int = 20_000
+    entropy_learning_rate: float = 1e-3
+    save_every_min: float = 5.0
+    grid_every_min: float = 10.0
+    seed: int = 1
+
+
+def load_preset(name_or_path: str) -> Preset:
+    """A shipped preset by name, or any TOML file: top-level keys of Preset, table [model] of ModelConfig."""
+    shipped = resources.files("gccodec.training").joinpath("presets")
+    if name_or_path.endswith(".toml"):
+        text, name = Path(name_or_path).read_text(), Path(name_or_path).stem
+    else:
+        names = sorted(Path(entry.name).stem for entry in shipped.iterdir())
+        if name_or_path not in names:
+            raise UsageError(f"preset {name_or_path!r}: known are {', '.join(names)}, or a .toml file")
+        text, name = shipped.joinpath(f"{name_or_path}.toml").read_text(), name_or_path
+    try:
+        values = tomllib.loads(text)
+        return Preset(name=name, model=ModelConfig(**values.pop("model", {})), **values)
+    except (tomllib.TOMLDecodeError, TypeError) as error:
+        raise UsageError(f"preset {name_or_path!r}: {error}") from error

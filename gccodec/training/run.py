@@ -1,0 +1,139 @@
+"""A resumable training run: the loop that every stage shares."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gccodec.model.autoencoder import Autoencoder
+from gccodec.training import checkpoint
+from gccodec.training.distributed import average_gradients, rank, world_size
+from gccodec.training.optimizer import MuonAdamW
+from gccodec.training.photos import PhotoStore
+from gccodec.training.preset import Preset
+
+COOLDOWN_SHARE = 0.3
+WARMUP_STEPS = 50
+GRADIENT_NORM_LIMIT = 1.0
+REPORT_EVERY_STEPS = 50
+
+
+class Measured(NamedTuple):
+    """One step: its loss and, each [B], the rate in bits a pixel, PSNR in dB and perceptual distance."""
+
+    loss: Tensor
+    bpp: Tensor
+    psnr_db: Tensor
+    perception: Tensor
+
+
+class Progress(NamedTuple):
+    """What a run tells now and then; the last four are means since the last report."""
+
+    crops: int
+    target_crops: int
+    seconds: float
+    crops_per_second: float
+    loss: float
+    bpp: float
+    psnr_db: float
+    perception: float
+
+
+def learning_rate_share(share: float, step: int) -> float:
+    """Linear warm-up, flat, then linear cool-down over the last part; `share` of the run is done."""
+    return min(1.0, (step + 1) / WARMUP_STEPS, max(0.02, (1 - share) / COOLDOWN_SHARE))
+
+
+class Run(ABC):
+    """Holds model, averaged model, optimizer and counters; continues from its state file when there is one.
+
+    Every step draws its randomness from (seed, step, rank) alone, so a resumed run goes on as if never stopped.
+    """
+
+    def __init__(
+        self,
+        preset: Preset,
+        store: PhotoStore,
+        model: Autoencoder,
+        groups: list[dict[str, Any]],
+        crops: int,
+        state: Path,
+        device: torch.device,
+    ) -> None:
+        self.preset, self.store, self.model = preset, store, model
+        self.target_crops, self.state_path, self.device = crops, state, device
+        self.optimizer = MuonAdamW(groups, preset.weight_decay)
+        self.average = checkpoint.RunningAverage(model)
+        self.counters: dict[str, float] = {"step": 0, "crops": 0, "seconds": 0.0}
+        if state.exists():
+            self.counters = checkpoint.restore(state, model, self.average, self.optimizer)
+
+    @abstractmethod
+    def measure(self, x: Tensor, quality: Tensor, rng: np.random.Generator) -> Measured:
+        """The loss (with gradient) of a batch x [B, 3, H, W] at quality [B]."""
+
+    def trained(self) -> list[nn.Parameter]:
+        """The parameters that this stage moves."""
+        return [p for group in self.optimizer.param_groups for p in group["params"]]
+
+    def step(self) -> Measured:
+        """One optimizer step."""
+        step, share = int(self.counters["step"]), self.counters["crops"] / self.target_crops
+        rng = np.random.default_rng([self.preset.seed, step, rank()])
+        x = self.store.crops(rng, self.preset.batch, self.preset.crop_px).to(self.device)
+        quality = torch.from_numpy(rng.random(self.preset.batch, np.float32) ** self.preset.quality_power)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["base"] * learning_rate_share(share, step)
+        with torch.random.fork_rng():
+            torch.manual_seed(int(rng.integers(1 << 31)))
+            measured = self.measure(x, quality.to(self.device), rng)
+        self.optimizer.zero_grad()
+        measured.loss.backward()
+        average_gradients(self.trained())
+        nn.utils.clip_grad_norm_(self.trained(), GRADIENT_NORM_LIMIT)
+        self.optimizer.step()
+        self.average.update(self.model)
+        self.counters["step"] += 1
+        self.counters["crops"] += self.preset.batch * world_size()
+        return Measured(*(t.detach() for t in measured))
+
+    def run(self, minutes: float, report: Callable[[Progress], None]) -> None:
+        """Train until the crops or the minutes are spent; saves at the end and every few minutes."""
+        try:
+            self._loop(minutes, report)
+        finally:  # an interrupted run keeps what it has learned
+            self.save()
+
+    def _loop(self, minutes: float, report: Callable[[Progress], None]) -> None:
+        start = saved = tick = time.monotonic()
+        before = self.counters["seconds"]
+        window: list[Measured] = []
+        while self.counters["crops"] < self.target_crops and time.monotonic() - start < minutes * 60:
+            window.append(self.step())
+            now = time.monotonic()
+            self.counters["seconds"] = before + now - start
+            if len(window) == REPORT_EVERY_STEPS and rank() == 0:
+                report(self._progress(window, now - tick))
+                window, tick = [], now
+            if now - saved > self.preset.save_every_min * 60:
+                self.save()
+                saved = now
+
+    def _progress(self, window: list[Measured], seconds: float) -> Progress:
+        crops = len(window) * self.preset.batch * world_size()
+        means = [float(torch.stack([m[i].mean() for m in window]).mean()) for i in range(4)]
+        counters = self.counters
+        return Progress(int(counters["crops"]), self.target_crops, counters["seconds"], crops / seconds, *means)
+
+    def save(self) -> None:
+        """Write the state (rank 0 alone)."""
+        if rank() == 0:
+            checkpoint.save(self.state_path, self.model, self.average, self.optimizer, self.counters)

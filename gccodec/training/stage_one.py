@@ -1,0 +1,68 @@
+"""Stage 1: the whole autoencoder on rate + MSE + perception."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gccodec.model.autoencoder import Autoencoder
+from gccodec.model.precision import autocast
+from gccodec.training.losses import Perception, terms
+from gccodec.training.photos import PhotoStore
+from gccodec.training.preset import Preset
+from gccodec.training.run import Measured, Run
+from gccodec.training.start import start_from_klt
+
+
+def learning_rate(name: str, preset: Preset) -> float:
+    """Quicker gains (logarithms would move too slowly) and context model; slow block transforms.
+
+    The linear paths start as an optimal transform with weights near 0.04; at the common rate Adam wrecks them.
+    """
+    if name.startswith("gain."):
+        return preset.gain_learning_rate
+    if name.startswith("context."):
+        return preset.context_learning_rate
+    if ".linear." in name:
+        return preset.linear_learning_rate
+    return preset.learning_rate
+
+
+def is_kernel(name: str, parameter: nn.Parameter) -> bool:
+    """Whether Muon moves this parameter: convolutions of the transforms that are matrices of some size."""
+    transform = not name.startswith("context.") and ".linear." not in name
+    return transform and parameter.dim() == 4 and min(parameter.shape[:2]) > 16
+
+
+def parameter_groups(model: Autoencoder, preset: Preset) -> list[dict[str, Any]]:
+    """One group for each learning rate and optimizer."""
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        groups.setdefault((learning_rate(name, preset), is_kernel(name, parameter)), []).append(parameter)
+    return [{"params": p, "lr": rate, "base": rate, "muon": muon} for (rate, muon), p in groups.items()]
+
+
+class StageOne(Run):
+    """Starts as a transform codec (start.py) and trains every weight."""
+
+    def __init__(self, preset: Preset, store: PhotoStore, nets: Path, state: Path, device: torch.device) -> None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(preset.seed)
+            model = Autoencoder(preset.model)
+        if not state.exists():
+            start_from_klt(model, store, preset.seed)
+        model.to(device, memory_format=torch.channels_last)
+        self.perception = Perception(nets).to(device)
+        super().__init__(preset, store, model, parameter_groups(model, preset), preset.crops, state, device)
+
+    def measure(self, x: Tensor, quality: Tensor, rng: np.random.Generator) -> Measured:
+        with autocast(self.device):
+            out = self.model(x, quality)
+            perception = self.perception(out.x_hat, x, rng)
+        parts = terms(x, out.x_hat.float(), out.bits, perception.float())
+        loss = parts.total(quality)
+        return Measured(loss, parts.bpp, -10 * parts.mse.clamp_min(1e-9).log10(), parts.perception)

@@ -1,0 +1,43 @@
+"""A useful start: the model before training is a transform codec (16x16 colour KLT, one step a quality)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from gccodec.model.autoencoder import Autoencoder
+from gccodec.model.config import DOWNSAMPLING
+from gccodec.training.photos import PhotoStore
+
+COARSEST_STEP = 9.0
+FINEST_STEP = 0.7
+"""Quantization steps (pixels in [0, 1], orthonormal transform) at quality 0 and 1: about 0.02 and 0.4 bpp."""
+
+
+def sample_blocks(store: PhotoStore, rng: np.random.Generator, count: int) -> torch.Tensor:
+    """`count` blocks of 16x16 colour pixels, centred on grey: [count, 768], channel-major."""
+    blocks = []
+    while len(blocks) < count:
+        crop = store.crops(rng, 1, 256)[0] - 0.5
+        tiles = crop.unfold(1, DOWNSAMPLING, DOWNSAMPLING).unfold(2, DOWNSAMPLING, DOWNSAMPLING)
+        blocks.extend(tiles.permute(1, 2, 0, 3, 4).reshape(256, -1)[torch.from_numpy(rng.permutation(256)[:32])])
+    return torch.stack(blocks[:count])
+
+
+def start_from_klt(model: Autoencoder, store: PhotoStore, seed: int = 0, count: int = 40_000) -> None:
+    """Set the linear paths to the leading eigenvectors, gains to common steps, scales to the deviations."""
+    blocks = sample_blocks(store, np.random.default_rng(seed), count).double()
+    values, vectors = torch.linalg.eigh(blocks.T @ blocks / len(blocks))
+    channels = model.config.latent_channels
+    basis = vectors.flip(1)[:, :channels].T.float().reshape(channels, 3, DOWNSAMPLING, DOWNSAMPLING)
+    deviation = values.flip(0)[:channels].clamp_min(0).sqrt().float()
+    nodes = torch.linspace(0, 1, model.config.quality_nodes)
+    steps = torch.exp((1 - nodes) * np.log(COARSEST_STEP) + nodes * np.log(FINEST_STEP))
+    with torch.no_grad():
+        model.analysis.linear.weight.copy_(basis)
+        model.generator.linear.weight.copy_(basis)
+        model.generator.latent_scale.copy_(1 / (deviation + 0.1))
+        model.gain.log_gain.copy_(-steps.log()[:, None].expand(-1, channels))
+        spread = (deviation[None] / steps[:, None]).log()
+        model.context.log_norm.copy_(spread.clamp_min(np.log(0.5)))
+        model.context.log_scale.copy_((spread - 0.7).clamp(-2.5, 3.5))

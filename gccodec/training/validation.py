@@ -1,0 +1,43 @@
+"""Rate and distances on held-out photographs, estimated without writing files."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from gccodec.metrics.networks import AlexTrunk
+from gccodec.metrics.perceptual import lpips
+from gccodec.model.autoencoder import Autoencoder
+from gccodec.training.photos import PhotoStore
+
+
+class Validation(NamedTuple):
+    """Means over the held-out crops at one quality; bpp is the estimate of the context model."""
+
+    quality: float
+    bpp: float
+    psnr_db: float
+    lpips_alex: float
+
+
+@torch.no_grad()
+def validate(
+    model: Autoencoder, store: PhotoStore, nets: Path, qualities: list[float], count: int = 48
+) -> list[Validation]:
+    """Rate and distances on held-out crops of 256 px."""
+    alex = AlexTrunk(nets / "lpips_alex.safetensors")
+    device = next(model.parameters()).device
+    x = store.validation(count, 256)
+    rows = []
+    for quality in qualities:
+        values = []
+        for batch in x.split(8):
+            out = model(batch.to(device), torch.full((len(batch),), float(quality), device=device))
+            x_hat = out.x_hat.clamp(0, 1).float().cpu()
+            mse = (batch - x_hat).square().mean((1, 2, 3))
+            values.append(torch.stack([out.bits.cpu() / 65536, -10 * mse.log10(), lpips(alex, batch, x_hat)]))
+        rows.append(Validation(quality, *(math.fsum(v) / len(v) for v in torch.cat(values, 1).tolist())))
+    return rows

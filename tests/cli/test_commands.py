@@ -1,0 +1,236 @@
+"""The program as users meet it: pipes, exit codes, files that appear whole or not at all."""
+
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.paths import CHELSEA, COFFEE, GOLDEN
+
+PROGRAM = [sys.executable, "-m", "gccodec"]
+SHELL_PROGRAM = f"{sys.executable} -m gccodec"
+
+
+def run(*arguments, **options):
+    return subprocess.run([*PROGRAM, *map(str, arguments)], capture_output=True, **options)
+
+
+def shell(command, cwd):
+    return subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, cwd=cwd, env=os.environ)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    path = tmp_path_factory.mktemp("small") / "small.png"
+    with Image.open(COFFEE) as image:
+        image.crop((100, 100, 180, 150)).save(path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.getcwd())
+
+
+def test_a_photograph_survives_a_shell_pipeline(tmp_path):
+    encode, decode = f"{SHELL_PROGRAM} encode - --size 1.5KB", f"{SHELL_PROGRAM} decode - --format ppm"
+    result = shell(f"cat {CHELSEA} | {encode} | tee a.gcz | {decode} > a.ppm", tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert 1400 < (tmp_path / "a.gcz").stat().st_size <= 1500
+    with Image.open(tmp_path / "a.ppm") as decoded, Image.open(CHELSEA) as original:
+        assert decoded.size == original.size
+        difference = np.asarray(decoded).astype(float) - np.asarray(original.convert("RGB"))
+    assert np.mean(difference**2) < 900
+
+
+def test_json_reports_the_file_that_was_written(small, tmp_path):
+    out = tmp_path / "a.gcz"
+    result = run("encode", small, "-o", out, "--bpp", "0.9", "--json")
+    report = json.loads(result.stdout)
+    assert report["bytes"] == out.stat().st_size
+    assert report["bpp"] == pytest.approx(8 * report["bytes"] / (80 * 50), abs=1e-5)
+    assert report["bpp"] <= 0.9
+    assert (report["width"], report["height"]) == (80, 50)
+
+
+def test_the_default_rate_is_006_bpp(tmp_path):
+    report = json.loads(run("encode", COFFEE, "-o", tmp_path / "a.gcz", "--json").stdout)
+    assert 0.0585 < report["bpp"] <= 0.06
+
+
+def test_data_on_stdout_keeps_messages_away(small):
+    result = run("encode", small, "--quality", "30", "--json", "-v")
+    assert result.stdout[:3] == b"\xe7GC"
+    assert b'"quality": 30.0' in result.stderr
+
+
+def test_info_and_verify(tmp_path):
+    golden = GOLDEN / "coffee.gcz"
+    facts = json.loads(run("info", golden, "--json").stdout)
+    assert (facts["width"], facts["height"], facts["quality"], facts["mode"]) == (600, 400, 25.0, "rgb")
+    assert facts["bytes"] == golden.stat().st_size == facts["latent_bytes"] + facts["overhead_bytes"]
+    assert b"600x400" in run("info", golden).stdout
+    assert run("verify", golden, GOLDEN / "chelsea.gcz", "--symbols").returncode == 0
+    damaged = tmp_path / "bad.gcz"
+    damaged.write_bytes(golden.read_bytes()[:-1])
+    assert run("verify", damaged).returncode == 4
+    both = run("verify", golden, damaged, "--json")
+    assert both.returncode == 1
+    assert [json.loads(line)["ok"] for line in both.stdout.splitlines()] == [True, False]
+
+
+def test_info_and_verify_load_no_torch():
+    program = (
+        "import sys; from gccodec.cli.main import cli; cli.main(sys.argv[1:], standalone_mode=False);"
+        "sys.exit('torch' in sys.modules)"
+    )
+    for arguments in (["info"], ["verify"], ["verify", "--symbols"]):
+        command = [sys.executable, "-c", program, *arguments, str(GOLDEN / "coffee.gcz")]
+        assert subprocess.run(command, capture_output=True).returncode == 0
+
+
+def test_an_existing_file_is_not_overwritten_without_force(small, tmp_path):
+    out = tmp_path / "a.gcz"
+    out.write_bytes(b"precious")
+    result = run("encode", small, "-o", out)
+    assert result.returncode == 7
+    assert b"-f overwrites" in result.stderr
+    assert out.read_bytes() == b"precious"
+    assert run("encode", small, "-o", out, "-f", "--quality", "10").returncode == 0
+    assert out.read_bytes()[:3] == b"\xe7GC"
+    assert os.listdir(tmp_path) == ["a.gcz"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["encode", "{small}", "--bpp", "1", "--size", "3KB"], 2, b"exclude each other"),
+        (["encode", "{small}", "--bpp", "0"], 2, b"above 0"),
+        (["encode", "{small}", "--size", "3 potatoes"], 2, b"not a size"),
+        (["encode", "{small}", "--quality", "101"], 2, b"101"),
+        (["encode", "{small}", "--size", "9"], 2, b"too few"),
+        (["encode", "{small}", "--device", "tpu"], 2, b"known are auto"),
+        (["encode", "{small}", "--max-pixels", "100"], 6, b"allowed 100"),
+        (["encode", "{folder}/none.png"], 7, b"No such file"),
+        (["encode", "{small}", "-o", "{folder}/none/a.gcz"], 7, b"does not exist"),
+        (["encode", "{golden}"], 4, b"not a picture"),
+        (["encode", "{small}", "--weights", "{folder}/none-00000000.safetensors"], 5, b"No such file"),
+        (["decode", "{small}"], 4, b"not a gccodec picture"),
+        (["decode", "{golden}", "--format", "xyz"], 2, b"known are"),
+        (["decode", "{golden}", "--max-pixels", "100"], 6, b"allowed 100"),
+        (["info", "{small}"], 4, b"not a gccodec picture"),
+        (["frobnicate"], 2, b"frobnicate"),
+    ],
+)
+def test_bad_input_gets_one_clear_line_and_its_exit_code(arguments, code, message, small, tmp_path):
+    names = {"small": small, "folder": tmp_path, "golden": GOLDEN / "coffee.gcz"}
+    result = run(*(a.format(**names) for a in arguments))
+    assert result.returncode == code
+    assert message in result.stderr
+    assert result.stderr.count(b"\n") == 1
+    assert result.stdout == b""
+
+
+def test_weights_of_another_model_are_named(small, tmp_path):
+    empty = tmp_path / "weights"
+    empty.mkdir()
+    result = run("decode", GOLDEN / "coffee.gcz", env=os.environ | {"GCCODEC_WEIGHTS": str(empty)})
+    assert result.returncode == 5
+    assert b"needs the model" in result.stderr
+
+
+def test_damaged_weights_are_refused(small, tmp_path):
+    from gccodec.entropy.weights import find_weights, weights_folder
+
+    original = find_weights(weights_folder())
+    copy = tmp_path / original.name
+    data = bytearray(original.read_bytes())
+    data[-1000] ^= 1
+    copy.write_bytes(data)
+    result = run("encode", small, "--weights", copy)
+    assert result.returncode == 5
+    assert b"SHA-256" in result.stderr
+
+
+def test_a_closed_pipe_is_an_output_error_without_traceback(tmp_path):
+    result = shell(f"{SHELL_PROGRAM} decode {GOLDEN / 'coffee.gcz'} --format bmp | true", tmp_path)
+    assert result.returncode == 7
+    assert b"Traceback" not in result.stderr
+    assert b"pipe was closed" in result.stderr
+
+
+def test_a_full_disk_leaves_nothing_behind(small, tmp_path):
+    script = f"ulimit -f 1; trap '' XFSZ; {SHELL_PROGRAM} decode {GOLDEN / 'coffee.gcz'} -o out.png"
+    result = shell(script, tmp_path)
+    assert result.returncode == 7
+    assert os.listdir(tmp_path) == []
+    assert b"Traceback" not in result.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_read_only_folder_is_an_output_error(small, tmp_path):
+    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    assert run("encode", small, "-o", tmp_path / "a.gcz").returncode == 7
+    tmp_path.chmod(0o700)
+
+
+def test_ctrl_c_exits_with_130_and_leaves_nothing(tmp_path):
+    big = tmp_path / "in" / "big.png"
+    big.parent.mkdir()
+    with Image.open(COFFEE) as image:
+        image.resize((3000, 2000)).save(big)
+    out = tmp_path / "out"
+    out.mkdir()
+    process = subprocess.Popen(
+        [*PROGRAM, "encode", str(big), "-o", str(out / "a.gcz"), "-v"], stderr=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stderr.readline().startswith(b"gccodec: device")
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"Traceback" not in errors
+    assert os.listdir(out) == []
+
+
+def test_output_files_get_the_usual_permissions(small, tmp_path):
+    out = tmp_path / "a.gcz"
+    old = os.umask(0o027)
+    try:
+        run("encode", small, "-o", out, "--quality", "5")
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(out.stat().st_mode) == 0o640
+
+
+def test_help_shows_an_example_for_every_command():
+    from gccodec.cli.main import COMMANDS
+
+    for name in COMMANDS:
+        result = run(name, "--help")
+        assert result.returncode == 0
+        assert f"gccodec {name} ".encode() in result.stdout
+
+
+def test_every_command_is_in_the_readme():
+    from pathlib import Path
+
+    from gccodec.cli.main import COMMANDS
+
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    for name in COMMANDS:
+        assert f"gccodec {name}" in readme, name
+
+
+def test_the_program_is_on_the_path_after_installation():
+    if shutil.which("gccodec", path=os.path.dirname(sys.executable)):
+        program = os.path.join(os.path.dirname(sys.executable), "gccodec")
+        assert subprocess.run([program, "--version"], capture_output=True).stdout.startswith(b"gccodec, version")

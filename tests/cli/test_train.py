@@ -1,0 +1,31 @@
+"""gccodec train and export from the outside."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = [sys.executable, "-m", "gccodec"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["train", "--data", "{0}/none", "--nets", "{0}", "--state", "{0}"], 7, b"not a folder"),
+        (["train", "--data", "{0}", "--nets", "{0}", "--state", "{0}", "--minutes", "0"], 2, b"above 0"),
+        (
+            ["train", "--data", "{0}", "--nets", "{0}", "--state", "{0}/s", "--preset", "none"],
+            2,
+            b"known are base",
+        ),
+        (["train", "--data", "{0}", "--nets", "{0}", "--state", "{0}/s"], 4, b"no pictures with sides of at least 256"),
+        (["export", "{0}/none.safetensors"], 7, b"does not exist"),
+    ],
+)
+def test_bad_arguments_get_one_line(arguments, code, message, tmp_path):
+    command = [*PROGRAM, *(a.format(tmp_path) for a in arguments)]
+    result = subprocess.run(command, capture_output=True, env=os.environ | {"PYTHONPATH": os.getcwd()})
+    assert result.returncode == code
+    assert message in result.stderr
+    assert result.stderr.count(b"\n") == 1

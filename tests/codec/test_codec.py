@@ -1,0 +1,98 @@
+"""A photograph in, a file out, the photograph back, with the shipped weights."""
+
+import numpy as np
+import pytest
+
+from gccodec.codec.codec import Codec, bytes_of_bpp
+from gccodec.codec.picture import Picture
+from gccodec.container.file import overhead_bytes, parse
+from gccodec.errors import ChecksumError, CorruptError, UsageError, WeightsError
+from tests.models import random_weights
+
+
+def psnr_db(a, b):
+    return -10 * np.log10(np.mean((a.astype(float) - b.astype(float)) ** 2) / 255**2)
+
+
+@pytest.mark.parametrize("bpp", [0.015, 0.03, 0.05, 0.1, 0.2])
+def test_the_ceiling_is_met_within_two_percent(codec, coffee, bpp):
+    height, width = coffee.pixels.shape[:2]
+    budget = bytes_of_bpp(bpp, width, height)
+    size = len(codec.encode(coffee, size_bytes=budget).data)
+    assert size <= budget
+    assert size >= min(0.98 * budget, budget - 4)
+
+
+def test_more_bits_give_a_closer_picture(codec, coffee):
+    results = [psnr_db(codec.decode(codec.encode(coffee, quality=q).data).pixels, coffee.pixels) for q in (0, 400, 900)]
+    assert results[0] > 18
+    assert results == sorted(results)
+
+
+def test_framing_of_a_real_file_is_at_most_24_bytes(codec, coffee):
+    assert overhead_bytes(parse(codec.encode(coffee, quality=300).data)) <= 24
+
+
+@pytest.mark.parametrize(
+    "size", [(1, 1), (1, 2), (2, 1), (15, 16), (16, 17), (17, 31), (33, 1), (1, 70), (127, 61), (64, 64)]
+)
+def test_every_size_comes_back_exactly(codec, coffee, size):
+    pixels = coffee.pixels[: size[0], : size[1]]
+    decoded = codec.decode(codec.encode(Picture(pixels), quality=500).data)
+    assert decoded.pixels.shape == pixels.shape
+
+
+def test_gray_stays_gray(codec, coffee):
+    gray = Picture(np.ascontiguousarray(coffee.pixels[..., 1]))
+    decoded = codec.decode(codec.encode(gray, quality=600).data)
+    assert decoded.pixels.shape == gray.pixels.shape
+    assert psnr_db(decoded.pixels, gray.pixels) > 20
+
+
+def test_the_same_input_gives_the_same_bytes(codec, chelsea):
+    assert codec.encode(chelsea, quality=321).data == codec.encode(chelsea, quality=321).data
+
+
+def test_too_small_a_budget_names_the_smallest_file(codec, coffee):
+    with pytest.raises(UsageError, match="smallest file for this 600x400 picture has"):
+        codec.encode(coffee, size_bytes=60)
+
+
+def test_a_generous_budget_says_so(codec, coffee):
+    small = Picture(coffee.pixels[:32, :32])
+    assert codec.encode(small, size_bytes=100_000).below_target
+
+
+def test_quality_and_size_exclude_each_other(codec, coffee):
+    with pytest.raises(UsageError, match="either"):
+        codec.encode(coffee, quality=3, size_bytes=3000)
+
+
+def test_damaged_files_are_never_a_picture(codec, coffee):
+    data = codec.encode(Picture(coffee.pixels[:40, :40]), quality=300).data
+    for bit in range(8 * len(data)):
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        with pytest.raises((CorruptError, WeightsError)):
+            codec.decode(bytes(damaged))
+    for length in range(len(data)):
+        with pytest.raises(CorruptError):
+            codec.decode(data[:length])
+
+
+def test_a_wrong_symbol_digest_is_noticed(codec, coffee):
+    from dataclasses import replace
+
+    from gccodec.container.file import serialize
+
+    file = parse(codec.encode(coffee, quality=200).data)
+    with pytest.raises(ChecksumError, match="symbol digest"):
+        codec.decode(serialize(replace(file, symbol_digest=file.symbol_digest ^ 1)))
+
+
+def test_another_models_file_is_refused(coffee):
+    tiny = Codec(random_weights())
+    data = tiny.encode(Picture(coffee.pixels[:16, :16]), quality=100).data
+    assert tiny.decode(data).pixels.shape == (16, 16, 3)
+    with pytest.raises(WeightsError, match="needs model"):
+        Codec(random_weights(1)).decode(data)

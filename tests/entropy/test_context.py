@@ -1,0 +1,71 @@
+"""The integer context model: exact in float32, proven, checked by a known answer."""
+
+import numpy as np
+import pytest
+
+from gccodec.entropy.context import STEPS, IntegerContext, interpolate
+from gccodec.errors import WeightsError
+from tests.models import random_weights
+
+ARRAYS = dict(random_weights().arrays)
+TABLES = len(ARRAYS["tables.sizes"])
+
+
+def known_latent(seed, height=7, width=9):
+    rng = np.random.default_rng(seed)
+    return rng.integers(-400, 400, (height, width, ARRAYS["context.input_multiplier"].shape[1]))
+
+
+@pytest.mark.parametrize("quality", [0, 1, 499, 500, 1000])
+@pytest.mark.parametrize("step", range(STEPS))
+def test_float32_and_int64_arithmetic_agree(step, quality):
+    fast, exact = (IntegerContext(ARRAYS, TABLES, kind) for kind in (np.float32, np.int64))
+    assert fast.arithmetic is np.float32
+    for seed in range(5):
+        for a, b in zip(*(c.predict(step, known_latent(seed), quality) for c in (fast, exact)), strict=True):
+            assert np.array_equal(a, b)
+
+
+def test_predictions_vary():
+    prediction = IntegerContext(ARRAYS, TABLES).predict(1, known_latent(0), 500)
+    assert len(np.unique(prediction.mean)) > 10
+    assert len(np.unique(prediction.table_index)) > 10
+
+
+def test_one_latent_moves_only_its_neighbourhood():
+    context = IntegerContext(ARRAYS, TABLES)
+    latent = known_latent(1, 9, 9)
+    changed = latent.copy()
+    changed[4, 4] += 64
+    difference = context.predict(2, latent, 300).mean != context.predict(2, changed, 300).mean
+    where = np.argwhere(difference.reshape(9, 9, -1).any(2))
+    assert len(where) > 0
+    assert (np.abs(where - 4) <= 1).all()
+
+
+def test_a_wrong_known_answer_falls_back_to_int64_and_then_refuses():
+    damaged = ARRAYS | {"context.known_answer": ARRAYS["context.known_answer"] + 1}
+    with pytest.raises(WeightsError, match="known answer"):
+        IntegerContext(damaged, TABLES)
+
+
+def test_weights_that_could_leave_the_exact_integers_are_refused():
+    name = "context.2.conv2.bias"
+    with pytest.raises(WeightsError, match=r"context.2.conv2: sum \|w\|"):
+        IntegerContext(ARRAYS | {name: ARRAYS[name] + (1 << 24)}, TABLES)
+
+
+def test_float_weights_are_refused_with_their_dtype():
+    name = "context.0.conv1.weight"
+    with pytest.raises(TypeError, match="float32"):
+        IntegerContext(ARRAYS | {name: ARRAYS[name].astype(np.float32)}, TABLES)
+
+
+def test_a_missing_array_is_named():
+    with pytest.raises(WeightsError, match="context.index_bias is missing"):
+        IntegerContext({k: v for k, v in ARRAYS.items() if k != "context.index_bias"}, TABLES)
+
+
+def test_quality_interpolation_is_integer_and_hits_the_nodes():
+    nodes = np.array([[0], [1000], [-1000]], np.int32)
+    assert [int(interpolate(nodes, q)[0]) for q in (0, 250, 500, 501, 1000)] == [0, 500, 1000, 996, -1000]

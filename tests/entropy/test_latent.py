@@ -1,0 +1,79 @@
+"""One traversal for both directions; any grid; both coders."""
+
+import numpy as np
+import pytest
+
+from gccodec.entropy.latent import gather, scatter
+from gccodec.errors import CorruptError
+from tests.models import random_weights
+
+CODEC, TWIN = random_weights().latent_codec(), random_weights().latent_codec(pure_python=True)
+
+
+def random_y(height, width, seed=0):
+    rng = np.random.default_rng(seed)
+    return (rng.laplace(size=(height, width, CODEC.context.channels)) * 2).astype(np.float32)
+
+
+@pytest.mark.parametrize("grid", [(1, 1), (1, 2), (2, 1), (3, 5), (8, 8), (1, 40), (17, 3)])
+@pytest.mark.parametrize("quality", [0, 333, 1000])
+def test_decode_gives_the_encoders_latent_back(grid, quality):
+    payload, coded = CODEC.encode(random_y(*grid), quality)
+    decoded = CODEC.decode(payload, *grid, quality)
+    assert np.array_equal(decoded.latent, coded.latent)
+    assert decoded.digest == coded.digest
+
+
+def test_the_pure_python_coder_writes_and_reads_the_same():
+    y = random_y(6, 5)
+    payload, coded = CODEC.encode(y, 700)
+    assert TWIN.encode(y, 700)[0] == payload
+    assert np.array_equal(TWIN.decode(payload, 6, 5, 700).latent, coded.latent)
+
+
+def test_the_latent_is_within_half_a_step_of_y_where_symbols_are_coded():
+    y = random_y(8, 8)
+    _, coded = CODEC.encode(y, 500)
+    error = np.abs(coded.latent / 16 - y)
+    assert np.mean(error <= 0.5) > 0.9  # the rest lies below the skip threshold
+
+
+def test_cost_predicts_the_payload():
+    y = random_y(12, 12)
+    assert abs(CODEC.cost(y, 600) / 8 - len(CODEC.encode(y, 600)[0])) < 2
+
+
+def test_a_wider_dead_zone_costs_less_and_decodes_alike():
+    y = random_y(10, 10)
+    sizes = []
+    for dead_zone in (0.0, 0.2, 0.6, 4.0):
+        payload, coded = CODEC.encode(y, 600, dead_zone)
+        assert np.array_equal(CODEC.decode(payload, 10, 10, 600).latent, coded.latent)
+        assert abs(CODEC.cost(y, 600, dead_zone) / 8 - len(payload)) < 2
+        sizes.append(len(payload))
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] < sizes[0] / 2
+
+
+def test_gather_and_scatter_visit_every_symbol_once():
+    source = np.arange(5 * 3 * 8).reshape(5, 3, 8)
+    target = np.full_like(source, -1)
+    parts = [gather(step, source) for step in range(4)]
+    for step, part in enumerate(parts):
+        scatter(step, part, target)
+    assert np.array_equal(source, target)
+    assert sorted(np.concatenate(parts)) == list(range(source.size))
+
+
+def test_another_payload_is_corrupt_or_another_latent_never_a_crash():
+    rng = np.random.default_rng(5)
+    payload, coded = CODEC.encode(random_y(4, 4), 500)
+    different = 0
+    for _ in range(100):
+        damaged = bytearray(payload)
+        damaged[rng.integers(len(payload))] ^= 1 << rng.integers(8)
+        try:
+            different += not np.array_equal(CODEC.decode(bytes(damaged), 4, 4, 500).latent, coded.latent)
+        except CorruptError:
+            different += 1
+    assert different == 100

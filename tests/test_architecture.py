@@ -1,0 +1,73 @@
+"""The house of the README: imports flow one way, torch stays out of the lower layers, files stay small."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "gccodec"
+ALLOWED = {
+    "errors": set(),
+    "container": {"errors"},
+    "entropy": {"errors"},
+    "model": {"errors", "entropy"},
+    "codec": {"errors", "container", "entropy", "model"},
+    "metrics": {"errors"},
+    "benchmark": {"errors", "container", "entropy", "model", "codec", "metrics"},
+    "training": {"errors", "entropy", "model", "codec", "metrics"},
+    "cli": {"errors", "container", "entropy", "model", "codec", "metrics", "benchmark", "training"},
+}
+SOURCES = sorted(p for p in PACKAGE.rglob("*.py") if len(p.relative_to(PACKAGE).parts) > 1)
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Full names of everything a file imports, at the top or inside functions."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+    return names
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_layer_imports_only_the_layers_below_it(path):
+    layer = path.relative_to(PACKAGE).parts[0]
+    used = {name.split(".")[1] for name in imported_modules(path) if name.startswith("gccodec.")}
+    assert used - {layer} <= ALLOWED[layer]
+
+
+@pytest.mark.parametrize("layer", ["container", "entropy"])
+def test_container_and_entropy_never_import_torch(layer):
+    for path in (PACKAGE / layer).rglob("*.py"):
+        assert not any(name.split(".")[0] == "torch" for name in imported_modules(path)), path
+
+
+def test_the_container_needs_the_standard_library_alone():
+    for path in (PACKAGE / "container").rglob("*.py"):
+        roots = {name.split(".")[0] for name in imported_modules(path)}
+        assert roots <= set(sys.stdlib_module_names) | {"gccodec"}, path
+
+
+def test_no_module_exceeds_400_lines():
+    for path in PACKAGE.rglob("*.py"):
+        assert len(path.read_text().splitlines()) <= 400, path
+
+
+def test_only_the_command_line_prints():
+    for path in SOURCES:
+        if path.relative_to(PACKAGE).parts[0] != "cli":
+            calls = [n.func for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
+            assert "print" not in {c.id for c in calls if isinstance(c, ast.Name)}, path
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["info", "--help"], ["verify", "--help"]])
+def test_light_commands_load_neither_torch_nor_numpy(arguments):
+    program = (
+        "import sys; from gccodec.cli.main import cli; cli.main(sys.argv[1:], standalone_mode=False);"
+        "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True).returncode == 0

@@ -1,0 +1,95 @@
+"""Symbols are the same everywhere: threads, instruction sets, kernels, coders; a golden file pins them."""
+
+import json
+import os
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pytest
+
+from gccodec.codec.latent import decode_latent
+from gccodec.container.file import parse
+from gccodec.entropy.weights import find_weights, load_weights, weights_folder
+from tests.paths import GOLDEN
+
+PROGRAM = """
+import sys, zlib, numpy as np
+from pathlib import Path
+from gccodec.codec.latent import decode_latent
+from gccodec.container.file import parse
+from gccodec.entropy.weights import find_weights, load_weights, weights_folder
+file = parse(Path(sys.argv[1]).read_bytes())
+latents = load_weights(find_weights(weights_folder(), file.model_id)).latent_codec(sys.argv[2] == "twin")
+print(zlib.crc32(decode_latent(latents, file).astype("<i8").tobytes()))
+"""
+EXPECTED = json.loads((GOLDEN / "latents.json").read_text())
+
+
+@pytest.mark.parametrize("coder", ["constriction", "twin"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"},
+        {"OPENBLAS_CORETYPE": "Prescott"},
+        {"OPENBLAS_CORETYPE": "Haswell"},
+        {"NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3"},
+    ],
+    ids=lambda s: " ".join(f"{k}={v}" for k, v in s.items()) or "default",
+)
+def test_golden_latents_in_another_environment(settings, coder):
+    for name, checksum in EXPECTED.items():
+        result = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", PROGRAM, str(GOLDEN / name), coder],
+            env=os.environ | settings,
+            capture_output=True,
+            text=True,
+        )
+        assert result.returncode == 0, result.stderr
+        assert int(result.stdout) == checksum
+
+
+def test_golden_files_exist_and_match_in_int64():
+    assert EXPECTED
+    for name, checksum in EXPECTED.items():
+        file = parse((GOLDEN / name).read_bytes())
+        latents = load_weights(find_weights(weights_folder(), file.model_id)).latent_codec()
+        latents.context.arithmetic = np.int64
+        assert zlib.crc32(decode_latent(latents, file).astype("<i8").tobytes()) == checksum
+
+
+ENCODE = """
+import sys, hashlib, torch
+import numpy as np
+from PIL import Image
+from gccodec.codec.codec import Codec
+from gccodec.codec.picture import Picture
+torch.set_num_threads(int(sys.argv[2]))
+torch.backends.mkldnn.enabled = sys.argv[3] == "onednn"
+with Image.open(sys.argv[1]) as image:
+    pixels = np.asarray(image.convert("RGB"))[:96, :128]
+codec = Codec.load()
+data = codec.encode(Picture(pixels), quality=400).data
+sys.stdout.buffer.write(codec.decode(data).pixels.tobytes() + data)
+"""
+
+
+@pytest.mark.parametrize(
+    ("capability", "threads", "kernels"),
+    [("default", "1", "onednn"), ("avx2", "2", "onednn"), ("avx2", "2", "plain"), ("default", "2", "plain")],
+)
+def test_files_written_anywhere_decode_here_to_the_same_pixels_within_a_level(codec, capability, threads, kernels):
+    from tests.paths import COFFEE
+
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", ENCODE, str(COFFEE), threads, kernels],
+        env=os.environ | {"ATEN_CPU_CAPABILITY": capability},
+        capture_output=True,
+    )
+    assert result.returncode == 0, result.stderr.decode()
+    there = np.frombuffer(result.stdout[: 96 * 128 * 3], np.uint8).reshape(96, 128, 3)
+    here = codec.decode(result.stdout[96 * 128 * 3 :]).pixels
+    assert np.abs(here.astype(int) - there).max() <= 1

@@ -1,0 +1,129 @@
+"""Every stage of training runs, resumes exactly and ends in a weights file that codes pictures."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gccodec.codec.codec import Codec
+from gccodec.codec.picture import Picture
+from gccodec.entropy.weights import find_weights, load_weights
+from gccodec.model.autoencoder import Autoencoder
+from gccodec.training.checkpoint import load_average
+from gccodec.training.export import export
+from gccodec.training.losses import lmbda
+from gccodec.training.optimizer import orthogonalised
+from gccodec.training.photos import PhotoStore
+from gccodec.training.preset import load_preset
+from gccodec.training.stage_entropy import EntropyStage
+from gccodec.training.stage_one import StageOne
+from gccodec.training.start import start_from_klt
+from tests.paths import CHELSEA, COFFEE
+
+CPU = torch.device("cpu")
+PRESET = load_preset("tiny")
+
+
+class NoPerception(torch.nn.Module):
+    """Stands in for the frozen networks, which are not shipped: mean absolute difference."""
+
+    def __init__(self, nets):
+        super().__init__()
+
+    def forward(self, x_hat, x, rng):
+        return (x_hat - x).abs().mean((1, 2, 3))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    for i, path in enumerate((CHELSEA, COFFEE)):
+        with Image.open(path) as image:
+            (folder / str(i)).mkdir()
+            for j in range(2):
+                image.convert("RGB").crop((40 * j, 0, 40 * j + 300, 290)).save(folder / str(i) / f"{j}.png")
+    return PhotoStore.pack(folder, tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def stage_one(store, tmp_path, monkeypatch):
+    monkeypatch.setattr("gccodec.training.stage_one.Perception", NoPerception)
+    return lambda name="stage1": StageOne(PRESET, store, tmp_path, tmp_path / f"{name}.safetensors", CPU)
+
+
+def test_all_stages_end_in_a_codec(stage_one, store, tmp_path):
+    reports = []
+    run = stage_one()
+    run.run(10, reports.append)
+    assert run.counters["crops"] == PRESET.crops
+    assert not any(p.isnan().any() for p in run.model.parameters())
+    entropy = EntropyStage(PRESET, store, run.state_path, tmp_path / "entropy.safetensors", CPU)
+    before = {k: v.clone() for k, v in entropy.model.state_dict().items()}
+    entropy.run(10, reports.append)
+    moved = {k.split(".")[0] for k, v in entropy.model.state_dict().items() if not torch.equal(v, before[k])}
+    assert moved == {"context"}
+    model, counters = load_average(entropy.state_path, PRESET.model)
+    path = export(model, tmp_path / "weights", "tiny", {"crops": str(counters["crops"])})
+    assert path == find_weights(tmp_path / "weights")
+    codec = Codec(load_weights(path))
+    pixels = store.picture(0)[:100, :90]
+    decoded = codec.decode(codec.encode(Picture(pixels), quality=1000).data).pixels
+    assert np.mean((decoded.astype(float) - pixels) ** 2) < 2000
+
+
+def test_a_resumed_run_is_the_run_that_never_stopped(stage_one):
+    straight, stopped = stage_one("a"), stage_one("b")
+    for _ in range(4):
+        straight.step()
+    for _ in range(2):
+        stopped.step()
+    stopped.save()
+    resumed = stage_one("b")
+    assert resumed.counters["step"] == 2
+    for _ in range(2):
+        resumed.step()
+    for (name, a), b in zip(straight.model.state_dict().items(), resumed.model.state_dict().values(), strict=True):
+        assert torch.allclose(a, b, atol=1e-5), name
+    for name, a in straight.average.state.items():
+        assert torch.allclose(a, resumed.average.state[name], atol=1e-5), name
+
+
+def test_the_start_is_a_working_transform_codec(store):
+    model = Autoencoder(PRESET.model)
+    start_from_klt(model, store, count=2000)
+    x = store.validation(2, 256)
+    with torch.no_grad():
+        out = model(x, torch.ones(2))
+    assert float((out.x_hat - x).square().mean()) < 0.01
+    assert 0.01 < float(out.bits.mean()) / 65536 < 1
+
+
+def test_the_weight_of_the_rate_falls_with_quality():
+    values = lmbda(torch.tensor([0.0, 0.5, 1.0])).tolist()
+    assert values == pytest.approx([80, 9.80, 1.2], rel=0.01)
+
+
+def test_muons_update_moves_all_directions_alike():
+    torch.manual_seed(0)
+    update = torch.randn(24, 5) @ torch.diag(torch.tensor([9.0, 3, 1, 0.5, 0.2])) @ torch.randn(5, 40)
+    singular = torch.linalg.svdvals(orthogonalised(update))[:5]
+    assert singular.min() > 0.3
+    assert singular.max() < 1.5
+    assert torch.allclose(orthogonalised(update.T), orthogonalised(update).T, atol=1e-4)
+
+
+def test_packing_keeps_pixels_sources_and_holds_some_out(store):
+    with Image.open(COFFEE) as image:
+        pixels = np.asarray(image.convert("RGB"))[:290, 40:340]
+    assert np.array_equal(store.picture(3), pixels)
+    assert [entry[3] for entry in store.entries] == ["0", "0", "1", "1"]
+    assert list(store.held_out) == [0]
+    assert 0 not in store.train
+
+
+def test_crops_are_reproducible_and_in_range(store):
+    a, b = (store.crops(np.random.default_rng(5), 3, 256) for _ in range(2))
+    assert torch.equal(a, b)
+    assert a.shape == (3, 3, 256, 256)
+    assert float(a.min()) >= 0
+    assert float(a.max()) <= 1
