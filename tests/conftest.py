@@ -2,11 +2,16 @@
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 from gccodec.codec.codec import Codec
 from gccodec.codec.picture import Picture
 from tests.paths import CHELSEA, COFFEE
+
+# The same examples in every run: a pass here is a pass everywhere.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

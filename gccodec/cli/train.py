@@ -19,6 +19,7 @@ from gccodec.errors import FileError, UsageError
 @click.option("--state", type=click.Path(path_type=Path), required=True, help="Folder of the resumable state.")
 @click.option("--stage", type=click.Choice(["1", "entropy"]), default="1", show_default=True, help="What to train.")
 @click.option("--preset", default="base", show_default=True, help="Preset by name, or a TOML file.")
+@click.option("--start", type=click.Path(path_type=Path), help="Weights file to go on from when there is no state.")
 @click.option("--crops", type=click.IntRange(1), help="Cool down and end at so many crops.  [default: the preset's]")
 @click.option("--minutes", type=float, default=1e9, help="Stop after so long, state saved.  [default: until done]")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
@@ -30,6 +31,7 @@ def command(
     state: Path,
     stage: str,
     preset: str,
+    start: Path | None,
     crops: int | None,
     minutes: float,
     device: str,
@@ -40,6 +42,7 @@ def command(
 
     \b
     gccodec train --data photos/ --nets nets/ --state ../train-state --preset base
+    gccodec train --data photos/ --nets nets/ --state ../train-state --start weights/base-0123abcd.safetensors
     gccodec train --data photos/ --nets nets/ --state ../train-state --stage entropy
     gccodec export ../train-state/entropy.safetensors
 
@@ -49,9 +52,12 @@ def command(
     for folder in (data, nets):
         if not folder.is_dir():
             raise FileError(f"{folder}: not a folder")
+    if start is not None and stage != "1":
+        raise UsageError("--start is for stage 1")
     if minutes <= 0:
         raise UsageError(f"--minutes {minutes}: must be above 0")
 
+    from gccodec.entropy.weights import load_weights
     from gccodec.training.distributed import join, leave, rank, wait_for_all
     from gccodec.training.photos import PhotoStore
     from gccodec.training.preset import load_preset
@@ -72,7 +78,8 @@ def command(
     store = PhotoStore(state / "photos")
     run: Run
     if stage == "1":
-        run = StageOne(chosen, store, nets, state / "stage1.safetensors", where)
+        weights = load_weights(start) if start is not None else None
+        run = StageOne(chosen, store, nets, state / "stage1.safetensors", where, weights)
     else:
         if not (state / "entropy.safetensors").exists() and not (state / "stage1.safetensors").exists():
             raise FileError(f"{state}/stage1.safetensors: does not exist; train stage 1 first")

@@ -7,24 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from gccodec.metrics.networks import SqueezeTrunk, VggTrunk
 from gccodec.metrics.perceptual import feature_distance, lpips
 
-MSE_WEIGHT = 150.0
-VGG_WEIGHT = 0.3
 SQUEEZE_WINDOW_PX = 192
 VGG_WINDOW_PX = 64
-
-
-def lmbda(quality: Tensor) -> Tensor:
-    """Weight of the rate in L = lmbda * bpp + 150 * MSE + perception: 80 exp(-4.2 q), q in [0, 1].
-
-    With the first weights quality 0 costs 0.011 bpp and quality 1 0.31 bpp on held-out tiles.
-    """
-    return 80 * torch.exp(-4.2 * quality)
 
 
 class Terms(NamedTuple):
@@ -33,10 +22,6 @@ class Terms(NamedTuple):
     bpp: Tensor
     mse: Tensor
     perception: Tensor
-
-    def total(self, quality: Tensor) -> Tensor:
-        """The loss, a scalar."""
-        return (lmbda(quality) * self.bpp + MSE_WEIGHT * self.mse + self.perception).mean()
 
 
 def _windows(rng: np.random.Generator, x: Tensor, y: Tensor, size: int) -> tuple[Tensor, Tensor]:
@@ -50,8 +35,9 @@ def _windows(rng: np.random.Generator, x: Tensor, y: Tensor, size: int) -> tuple
 class Perception(nn.Module):
     """Several networks on random windows, so that none of them is gamed: LPIPS-Squeeze and VGG16's early stages."""
 
-    def __init__(self, nets: Path) -> None:
+    def __init__(self, nets: Path, vgg_weight: float) -> None:
         super().__init__()
+        self.vgg_weight = vgg_weight
         self.squeeze = SqueezeTrunk(nets / "lpips_squeeze.safetensors")
         self.vgg = VggTrunk(nets / "vgg16_imagenet.safetensors", stages=3)
 
@@ -60,7 +46,7 @@ class Perception(nn.Module):
         a, b = _windows(rng, x_hat, x, SQUEEZE_WINDOW_PX)
         distance = lpips(self.squeeze, a, b)
         a, b = _windows(rng, x_hat, x, VGG_WINDOW_PX)
-        return distance + VGG_WEIGHT * feature_distance(self.vgg(a), self.vgg(b))
+        return distance + self.vgg_weight * feature_distance(self.vgg(a), self.vgg(b))
 
 
 def terms(x: Tensor, x_hat: Tensor, bits: Tensor, perception: Tensor) -> Terms:

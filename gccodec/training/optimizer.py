@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gccodec.model.precision import has_fast_bf16
+
 MOMENTUM = 0.95
 ITERATIONS = 4
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -25,10 +27,12 @@ def orthogonalised(update: Tensor) -> Tensor:
     tall = update.shape[0] > update.shape[1]
     u = update.T if tall else update
     u = u / (u.norm() + 1e-7)
+    u = u.bfloat16() if has_fast_bf16(u.device) else u  # the iteration forgives its rounding
     a, b, c = COEFFICIENTS
     for _ in range(ITERATIONS):
         gram = u @ u.T
         u = a * u + (b * gram + c * gram @ gram) @ u
+    u = u.to(update)
     return u.T if tall else u
 
 

@@ -21,6 +21,9 @@ class Preset:
     batch: int = 6
     crop_px: int = 256
     quality_power: float = 1.3
+    mse_weight: float = 150.0
+    perception_weight: float = 1.0
+    vgg_weight: float = 0.3
     learning_rate: float = 8e-4
     gain_learning_rate: float = 5e-3
     linear_learning_rate: float = 3e-5

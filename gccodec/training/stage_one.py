@@ -9,13 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gccodec.entropy.weights import WeightsFile
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.precision import autocast
 from gccodec.training.losses import Perception, terms
 from gccodec.training.photos import PhotoStore
 from gccodec.training.preset import Preset
+from gccodec.training.rate_target import RateTarget
 from gccodec.training.run import Measured, Run
-from gccodec.training.start import start_from_klt
+from gccodec.training.start import start_from_klt, start_from_weights
 
 
 def learning_rate(name: str, preset: Preset) -> float:
@@ -46,23 +48,48 @@ def parameter_groups(model: Autoencoder, preset: Preset) -> list[dict[str, Any]]
     return [{"params": p, "lr": rate, "base": rate, "muon": muon} for (rate, muon), p in groups.items()]
 
 
-class StageOne(Run):
-    """Starts as a transform codec (start.py) and trains every weight."""
+LMBDA_START = (14.0, 0.7)
+"""At quality 0 and 1; a few hundred steps replace it."""
 
-    def __init__(self, preset: Preset, store: PhotoStore, nets: Path, state: Path, device: torch.device) -> None:
+
+class StageOne(Run):
+    """Starts as a transform codec (start.py) or from exported weights, and trains every weight."""
+
+    def __init__(
+        self,
+        preset: Preset,
+        store: PhotoStore,
+        nets: Path,
+        state: Path,
+        device: torch.device,
+        start: WeightsFile | None = None,
+    ) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(preset.seed)
             model = Autoencoder(preset.model)
         if not state.exists():
-            start_from_klt(model, store, preset.seed)
+            if start is None:
+                start_from_klt(model, store, preset.seed)
+            else:
+                start_from_weights(model, start)
         model.to(device, memory_format=torch.channels_last)
-        self.perception = Perception(nets).to(device)
+        self.perception = Perception(nets, preset.vgg_weight).to(device)
         super().__init__(preset, store, model, parameter_groups(model, preset), preset.crops, state, device)
+        self.rate_target = RateTarget(preset.model.quality_nodes, *LMBDA_START, device)
+        for i in range(preset.model.quality_nodes):
+            if f"log_lmbda_{i}" in self.counters:
+                self.rate_target.log_lmbda[i] = self.counters[f"log_lmbda_{i}"]
 
     def measure(self, x: Tensor, quality: Tensor, rng: np.random.Generator) -> Measured:
         with autocast(self.device):
             out = self.model(x, quality)
             perception = self.perception(out.x_hat, x, rng)
         parts = terms(x, out.x_hat.float(), out.bits, perception.float())
-        loss = parts.total(quality)
+        preset, lmbda = self.preset, self.rate_target.lmbda(quality)
+        loss = (lmbda * parts.bpp + preset.mse_weight * parts.mse + preset.perception_weight * parts.perception).mean()
+        self.rate_target.update(quality, parts.bpp.detach())
         return Measured(loss, parts.bpp, -10 * parts.mse.clamp_min(1e-9).log10(), parts.perception)
+
+    def save(self) -> None:
+        self.counters |= {f"log_lmbda_{i}": float(v) for i, v in enumerate(self.rate_target.log_lmbda)}
+        super().save()

@@ -1,12 +1,18 @@
-"""A useful start: the model before training is a transform codec (16x16 colour KLT, one step a quality)."""
+"""Useful starts: a transform codec (16x16 colour KLT, one step a quality), or a model that was exported before."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 
+from gccodec.entropy.context import INDEX_FRACTION_BITS, INPUT_SHIFT, LATENT_FRACTION_BITS
+from gccodec.entropy.weights import WeightsFile
+from gccodec.errors import WeightsError
 from gccodec.model.autoencoder import Autoencoder
-from gccodec.model.config import DOWNSAMPLING
+from gccodec.model.config import DOWNSAMPLING, ModelConfig
+from gccodec.model.context import ContextModel
+from gccodec.model.likelihood import LOG_SCALE_MIN, LOG_SCALE_STEP
+from gccodec.model.quantization import INPUT_UNIT
 from gccodec.training.photos import PhotoStore
 
 COARSEST_STEP = 9.0
@@ -41,3 +47,49 @@ def start_from_klt(model: Autoencoder, store: PhotoStore, seed: int = 0, count: 
         spread = (deviation[None] / steps[:, None]).log()
         model.context.log_norm.copy_(spread.clamp_min(np.log(0.5)))
         model.context.log_scale.copy_((spread - 0.7).clamp(-2.5, 3.5))
+
+
+def start_from_weights(model: Autoencoder, weights: WeightsFile) -> None:
+    """Set every weight to an exported one, the context model to the float twin of the integer network.
+
+    WeightsError when the file has another configuration.
+    """
+    if ModelConfig.from_json(weights.config) != model.config:
+        raise WeightsError(f"{weights.path}: another configuration than the preset's: {weights.config}")
+    own = model.state_dict()
+    state = {n: torch.from_numpy(np.asarray(weights.arrays[n], np.float32)) for n in own if n in weights.arrays}
+    model.load_state_dict(own | state)
+    _load_integer_context(model.context, {n: np.asarray(a, np.float64) for n, a in weights.arrays.items()})
+
+
+@torch.no_grad()
+def _load_integer_context(context: ContextModel, arrays: dict[str, np.ndarray]) -> None:
+    """The inverse of `gccodec.training.export.integer_context`."""
+    index_unit = (1 << INDEX_FRACTION_BITS) / LOG_SCALE_STEP
+    output_shifts = {
+        "conv1": 0,
+        "conv2": 0,
+        "out_mean": 5 - LATENT_FRACTION_BITS,
+        "out_index": 5 - int(np.log2(index_unit)),
+    }
+
+    def layer(name: str) -> tuple[torch.Tensor, torch.Tensor]:
+        scale = 2.0 ** (arrays[f"context.{name}.shift"] - output_shifts[name.partition(".")[2]])
+        weight = arrays[f"context.{name}.weight"] / scale
+        side = round(len(weight) ** 0.5)
+        weight = weight.transpose(2, 1, 0).reshape(weight.shape[2], weight.shape[1], side, side)
+        return torch.from_numpy(weight.copy()), torch.from_numpy(arrays[f"context.{name}.bias"] / scale / INPUT_UNIT)
+
+    for k, step in enumerate(context.steps):
+        for name in ("conv1", "conv2"):
+            weight, bias = layer(f"{k}.{name}")
+            step[name].weight.copy_(weight)
+            step[name].bias.copy_(bias)
+        halves = [layer(f"{k}.{name}") for name in ("out_mean", "out_index")]
+        step["out"].weight.copy_(torch.cat([weight for weight, _ in halves]))
+        step["out"].bias.copy_(torch.cat([bias for _, bias in halves]))
+        scale = 2.0 ** arrays[f"context.{k}.conv1.shift"] * INPUT_UNIT
+        step["quality"].weight.copy_(torch.from_numpy(arrays[f"context.{k}.quality_bias"] / scale).T)
+    unit = INPUT_UNIT * 2.0 ** (INPUT_SHIFT - LATENT_FRACTION_BITS)
+    context.log_norm.copy_(torch.from_numpy(-np.log(np.maximum(arrays["context.input_multiplier"], 0.5) / unit)))
+    context.log_scale.copy_(torch.from_numpy(arrays["context.index_bias"] / index_unit + LOG_SCALE_MIN))

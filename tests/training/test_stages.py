@@ -4,20 +4,23 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.numpy import load
 
 from gccodec.codec.codec import Codec
 from gccodec.codec.picture import Picture
 from gccodec.entropy.weights import find_weights, load_weights
+from gccodec.errors import WeightsError
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.training.checkpoint import load_average
-from gccodec.training.export import export
-from gccodec.training.losses import lmbda
+from gccodec.training.export import export, weights_bytes
 from gccodec.training.optimizer import orthogonalised
 from gccodec.training.photos import PhotoStore
 from gccodec.training.preset import load_preset
+from gccodec.training.rate_target import RateTarget, nominal_bpp
 from gccodec.training.stage_entropy import EntropyStage
 from gccodec.training.stage_one import StageOne
-from gccodec.training.start import start_from_klt
+from gccodec.training.start import start_from_klt, start_from_weights
+from tests.models import random_model, random_weights
 from tests.paths import CHELSEA, COFFEE
 
 CPU = torch.device("cpu")
@@ -27,7 +30,7 @@ PRESET = load_preset("tiny")
 class NoPerception(torch.nn.Module):
     """Stands in for the frozen networks, which are not shipped: mean absolute difference."""
 
-    def __init__(self, nets):
+    def __init__(self, nets, vgg_weight):
         super().__init__()
 
     def forward(self, x_hat, x, rng):
@@ -98,9 +101,43 @@ def test_the_start_is_a_working_transform_codec(store):
     assert 0.01 < float(out.bits.mean()) / 65536 < 1
 
 
-def test_the_weight_of_the_rate_falls_with_quality():
-    values = lmbda(torch.tensor([0.0, 0.5, 1.0])).tolist()
-    assert values == pytest.approx([80, 9.80, 1.2], rel=0.01)
+def test_rate_weights_rise_where_crops_cost_too_much_and_fall_where_too_little():
+    target = RateTarget(9, 14.0, 0.7, CPU)
+    quality = torch.tensor([0.0, 1.0])
+    before = target.lmbda(quality)
+    assert before.tolist() == pytest.approx([14, 0.7], rel=1e-4)
+    assert nominal_bpp(quality).tolist() == pytest.approx([0.02, 0.4])
+    for _ in range(100):
+        target.update(quality, torch.tensor([0.03, 0.3]))
+    assert (target.lmbda(quality) / before).tolist() == pytest.approx([1.162, 0.928], abs=0.002)
+    assert float(target.lmbda(torch.tensor([0.5]))) == pytest.approx(9.8**0.5, rel=0.01)
+
+
+def test_rate_weights_survive_a_stop(stage_one):
+    run = stage_one("c")
+    run.step()
+    run.save()
+    assert torch.allclose(stage_one("c").rate_target.log_lmbda, run.rate_target.log_lmbda)
+
+
+def test_training_goes_on_from_exported_weights(store):
+    exported, again = random_model(3), Autoencoder(PRESET.model)
+    start_from_weights(again, random_weights(3))
+    exported.context.quantised = again.context.quantised = True
+    x, quality = store.validation(2, 128), torch.tensor([0.2, 0.9])
+    with torch.no_grad():
+        a, b = exported.eval()(x, quality), again.eval()(x, quality)
+    assert torch.allclose(a.bits, b.bits, rtol=0.02)
+    data = weights_bytes(again, {})
+    arrays = load(data)
+    for name, array in random_weights(3).arrays.items():
+        # float16 cannot hold every log exactly, integers must come back to one unit
+        assert np.abs(arrays[name].astype(np.float64) - np.asarray(array, np.float64)).max() <= 1, name
+
+
+def test_weights_of_another_shape_are_refused():
+    with pytest.raises(WeightsError, match="another configuration"):
+        start_from_weights(Autoencoder(load_preset("base").model), random_weights(3))
 
 
 def test_muons_update_moves_all_directions_alike():

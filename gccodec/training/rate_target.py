@@ -1,0 +1,41 @@
+"""Rate weights that steer every quality to its nominal rate, whatever the other loss terms weigh."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gccodec.model.gain import hat_basis
+
+LOWEST_BPP = 0.02
+RATIO = 20.0
+"""The nominal rate at quality 1 over that at quality 0."""
+
+FEEDBACK = 0.003
+RELATIVE_ERROR_LIMIT = 2.0
+
+
+def nominal_bpp(quality: Tensor) -> Tensor:
+    """What a training crop costs on average at quality [B] in [0, 1]: 0.02 to 0.4 bpp, exponential between."""
+    return LOWEST_BPP * RATIO**quality
+
+
+class RateTarget:
+    """lmbda(q), log-linear between the quality nodes, raised where crops cost more than nominal and lowered where less.
+
+    An integral controller: it removes the hand-tuning of lmbda against loss weights, whose balance shifts as the
+    transforms learn.
+    """
+
+    def __init__(self, nodes: int, start: float, end: float, device: torch.device) -> None:
+        share = torch.linspace(0, 1, nodes, device=device)
+        self.log_lmbda = (1 - share) * torch.tensor(start).log() + share * torch.tensor(end).log()
+
+    def lmbda(self, quality: Tensor) -> Tensor:
+        """Loss per bit a pixel at quality [B]: [B]."""
+        return torch.exp(hat_basis(quality, len(self.log_lmbda)) @ self.log_lmbda)
+
+    def update(self, quality: Tensor, bpp: Tensor) -> None:
+        """Learn from the measured rate of a batch."""
+        error = (bpp / nominal_bpp(quality) - 1).clamp_max(RELATIVE_ERROR_LIMIT)
+        self.log_lmbda += FEEDBACK * error @ hat_basis(quality, len(self.log_lmbda))
