@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,11 +12,13 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from gccodec.codec.codec import Codec, to_tensor
+from gccodec.codec.codec import Codec
 from gccodec.codec.latent import grid_size
-from gccodec.codec.picture import Picture, read_picture, write_picture
+from gccodec.codec.picture import Picture, picture_format, read_picture, write_picture
+from gccodec.codec.strip import strip_rows, to_strips
 from gccodec.container.file import parse
-from gccodec.entropy.context import STEPS
+from gccodec.entropy.context import LATENT_FRACTION_BITS, STEPS
+from gccodec.entropy.latent import fixed_point
 
 
 class Timing(NamedTuple):
@@ -42,30 +45,45 @@ def resized(pixels: npt.NDArray[np.uint8], width: int, height: int) -> Picture:
 
 def time_parts(codec: Codec, picture: Picture, quality: int, repeats: int) -> list[Timing]:
     """Encode and decode as a whole and split; picture files are PNG."""
-    png = write_picture(picture.pixels, "png")
+
+    def write_png() -> bytes:
+        out = io.BytesIO()
+        write_picture(Image.fromarray(picture.pixels), picture_format("png"), out)
+        return out.getvalue()
+
+    png = write_png()
     data = codec.encode(picture, quality=quality).data
-    file, x = parse(data), to_tensor(picture.pixels)
+    file = parse(data)
     rows, columns = grid_size(*picture.pixels.shape[:2])
     latent = codec.latents.decode(file.payload, rows, columns, quality).latent
-    y = latent.astype(np.float32) / 16
-    y_hat = torch.from_numpy(y).permute(2, 0, 1)[None]
+    y = fixed_point(latent.astype(np.float32) / (1 << LATENT_FRACTION_BITS))
+    y_hat = torch.from_numpy(latent.astype(np.float32) / (1 << LATENT_FRACTION_BITS)).permute(2, 0, 1)[None]
+    rows_of_strip = strip_rows(columns, codec.strip_pixels)
     context = codec.latents.context
 
     def entropy_network() -> None:
         for step in range(STEPS):
             context.predict(step, latent, quality)
 
+    def analyse() -> None:
+        for _ in codec.transforms.analyse(to_strips(picture.pixels, codec.strip_pixels), quality):
+            pass
+
+    def generate() -> None:
+        for _ in codec.transforms.generate(y_hat.split(rows_of_strip, 2), quality):
+            pass
+
     entropy = best_of(repeats, entropy_network)
-    latents_encode = best_of(repeats, lambda: codec.latents.encode(y, quality))
+    latents_encode = best_of(repeats, lambda: codec.latents.encode(y.copy(), quality))
     latents_decode = best_of(repeats, lambda: codec.latents.decode(file.payload, rows, columns, quality))
     return [
         Timing("read PNG", best_of(repeats, lambda: read_picture(png))),
-        Timing("analysis network", best_of(repeats, lambda: codec.transforms.analyse(x, quality))),
+        Timing("analysis network", best_of(repeats, analyse)),
         Timing("entropy network", entropy),
         Timing("range encoder", max(0.0, latents_encode - entropy)),
         Timing("encode, all but files", best_of(repeats, lambda: codec.encode(picture, quality=quality))),
         Timing("range decoder", max(0.0, latents_decode - entropy)),
-        Timing("generator network", best_of(repeats, lambda: codec.transforms.generate(y_hat, quality))),
+        Timing("generator network", best_of(repeats, generate)),
         Timing("decode, all but files", best_of(repeats, lambda: codec.decode(data))),
-        Timing("write PNG", best_of(repeats, lambda: write_picture(picture.pixels, "png"))),
+        Timing("write PNG", best_of(repeats, write_png)),
     ]

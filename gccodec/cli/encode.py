@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from gccodec.cli.options import ByteSize, Messages, choose_device, machine, output, volume
+from gccodec.cli.options import ByteSize, Messages, choose_device, machine, metadata_kinds, output, volume
 from gccodec.cli.stream import STANDARD, check_output, read_input, write_output
 from gccodec.errors import UsageError
+
+if TYPE_CHECKING:
+    from gccodec.codec.picture import AlphaPolicy
 
 
 @click.command("encode")
@@ -19,6 +23,17 @@ from gccodec.errors import UsageError
 @click.option("--bpp", type=float, help="Ceiling in bits per pixel on the whole file.  [default: 0.06]")
 @click.option("--size", type=ByteSize(), help="Ceiling on the whole file: 3000, 3KB, 4KiB.")
 @click.option("--quality", type=click.FloatRange(0, 100), help="Fixed quality 0..100 instead, in tenths.")
+@click.option(
+    "--metadata", "kinds", default="all", show_default=True, help="Kept: all, none, or a list of exif,icc,xmp."
+)
+@click.option("--count-metadata", is_flag=True, help="Count metadata under --bpp and --size too.")
+@click.option(
+    "--alpha",
+    type=click.Choice(["keep", "drop", "refuse"]),
+    default="keep",
+    show_default=True,
+    help="Transparency: coded losslessly, dropped, or an error.",
+)
 @click.option("--max-pixels", type=click.IntRange(1), default=1 << 26, show_default=True, help="Refuse larger input.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (on stderr when the file goes to stdout).")
 @machine
@@ -30,6 +45,9 @@ def command(
     bpp: float | None,
     size: int | None,
     quality: float | None,
+    kinds: str,
+    count_metadata: bool,
+    alpha: AlphaPolicy,
     max_pixels: int,
     as_json: bool,
     device: str,
@@ -47,29 +65,34 @@ def command(
         raise UsageError("--bpp, --size and --quality exclude each other")
     if bpp is not None and not 0 < bpp <= 24:
         raise UsageError(f"--bpp {bpp}: must be above 0 and at most 24")
+    kept = metadata_kinds(kinds)
     check_output(output, force)
     data = read_input(input)
 
     from gccodec.codec.codec import DEFAULT_BPP, Codec, bytes_of_bpp
     from gccodec.codec.picture import read_picture
+    from gccodec.container.file import metadata_bytes, parse
 
     start = time.perf_counter()
-    picture = read_picture(data, max_pixels)
+    picture = read_picture(data, max_pixels, alpha, kept)
     height, width = picture.pixels.shape[:2]
     codec = Codec.load(weights, device=choose_device(device, threads, messages))
     if quality is not None:
         encoded = codec.encode(picture, quality=round(quality * 10))
     else:
         budget = size if size is not None else bytes_of_bpp(bpp if bpp is not None else DEFAULT_BPP, width, height)
-        encoded = codec.encode(picture, size_bytes=budget)
-    write_output(output, encoded.data, force)
+        encoded = codec.encode(picture, size_bytes=budget, count_metadata=count_metadata)
+    write_output(output, force, lambda file: file.write(encoded.data))
 
     rate = 8 * len(encoded.data) / (width * height)
+    metadata = metadata_bytes(parse(encoded.data, width * height))
     for note in picture.notes:
         messages.note(f"{input}: {note}")
     if encoded.below_target:
         messages.note(f"{input}: the best quality of this model needs only {len(encoded.data)} bytes ({rate:.4f} bpp)")
     messages.detail(f"{input}: {len(encoded.data)} bytes, {rate:.4f} bpp, quality {encoded.quality / 10:.1f}")
+    if metadata and not count_metadata:
+        messages.note(f"{input}: metadata adds {metadata} bytes to {len(encoded.data) - metadata} (--metadata none)")
     if as_json:
         report = {
             "input": input,
@@ -78,6 +101,7 @@ def command(
             "height": height,
             "bytes": len(encoded.data),
             "bpp": round(rate, 6),
+            "metadata_bytes": metadata,
             "quality": encoded.quality / 10,
             "model_id": codec.weights.model_id.hex(),
             "seconds": round(time.perf_counter() - start, 3),

@@ -8,17 +8,21 @@ from typing import Any
 import click
 
 from gccodec.cli.stream import read_input
-from gccodec.container.file import GczFile, overhead_bytes, parse
+from gccodec.container.file import GczFile, metadata_bytes, overhead_bytes, parse
 from gccodec.container.section import SectionId
 
 
 def describe(file: GczFile, total_bytes: int) -> dict[str, Any]:
     """Everything the header tells, with units in the names."""
+    present = {section.id for section in file.sections}
     known = {int(s): s.name.lower() for s in SectionId}
     return {
         "width": file.width,
         "height": file.height,
-        "mode": "gray" if file.gray else "rgb",
+        "mode": ("gray" if file.gray else "rgb") + ("+alpha" if SectionId.ALPHA in present else ""),
+        "coding": "generative",
+        "kept_share": 1.0,
+        "metadata_bytes": metadata_bytes(file),
         "bytes": total_bytes,
         "bpp": round(8 * total_bytes / (file.width * file.height), 6),
         "quality": file.quality / 10,
@@ -43,7 +47,10 @@ def command(input: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"input": input} | facts))
         return
-    click.echo(f"{input}: {facts['width']}x{facts['height']} {facts['mode']}, generative compression")
+    click.echo(
+        f"{input}: {facts['width']}x{facts['height']} {facts['mode']}, generative compression of the whole picture"
+    )
+    click.echo("  shapes and colours come from the original, fine detail is made up by the generator; no part is exact")
     click.echo(f"  {facts['bytes']} bytes, {facts['bpp']:.4f} bpp, quality {facts['quality']} of 100")
     click.echo(f"  latents {facts['latent_bytes']} bytes, framing {facts['overhead_bytes']} bytes")
     click.echo(f"  needs model {facts['model_id']}")

@@ -14,6 +14,8 @@ from gccodec.errors import UsageError
 if TYPE_CHECKING:
     import torch
 
+    from gccodec.codec.metadata import Kind
+
 Function = Callable[..., Any]
 UNITS = {"": 1, "B": 1, "KB": 1000, "MB": 1_000_000, "KIB": 1024, "MIB": 1 << 20}
 
@@ -80,6 +82,17 @@ def output(function: Function) -> Function:
     return click.option("-o", "--output", default="-", show_default="stdout", help="Output file, - is stdout.")(
         function
     )
+
+
+def metadata_kinds(text: str) -> frozenset[Kind]:
+    """The kinds named by --metadata."""
+    known: dict[str, Kind] = {"exif": "exif", "icc": "icc", "xmp": "xmp"}
+    if text in ("all", "none"):
+        return frozenset(known.values()) if text == "all" else frozenset()
+    names = [name.strip().lower() for name in text.split(",")]
+    if unknown := [name for name in names if name not in known]:
+        raise UsageError(f"--metadata {text}: {unknown[0]!r} is unknown; all, none, or a list of exif,icc,xmp")
+    return frozenset(known[name] for name in names)
 
 
 def choose_device(name: str, threads: int | None, messages: Messages) -> torch.device:

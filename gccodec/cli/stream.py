@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from gccodec.errors import FileError, UsageError
 
@@ -45,20 +48,21 @@ def check_output(name: str, force: bool) -> None:
         raise FileError(f"{name}: exists already; -f overwrites it")
 
 
-def write_output(name: str, data: bytes, force: bool) -> None:
-    """Write to a temporary neighbour, flush it to the disk, then put it in place in one step."""
+def write_output(name: str, force: bool, write: Callable[[IO[bytes]], object]) -> None:
+    """Let `write` fill a temporary neighbour, flush it to the disk, then put it in place in one step."""
     if name == STANDARD:
-        _write_stdout(data)
+        _write_stdout(_filled(write))
         return
     path = Path(name)
     if path.exists() and not path.is_file():  # a device such as /dev/null or a named pipe
-        path.write_bytes(data)
+        with open(path, "wb") as device:
+            device.write(_filled(write))
         return
     temporary = None
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            write(file)
             file.flush()
             os.fsync(file.fileno())
         mask = os.umask(0)
@@ -78,7 +82,14 @@ def write_output(name: str, data: bytes, force: bool) -> None:
                 os.unlink(temporary)
 
 
-def _write_stdout(data: bytes) -> None:
+def _filled(write: Callable[[IO[bytes]], object]) -> memoryview:
+    """What `write` writes; some formats seek, which a pipe cannot."""
+    buffer = io.BytesIO()
+    write(buffer)
+    return buffer.getbuffer()
+
+
+def _write_stdout(data: memoryview) -> None:
     try:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()

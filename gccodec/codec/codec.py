@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 
-from gccodec.codec.latent import LATENT_CELL_PX, decode_latent, grid_size
+from gccodec.codec.alpha import decode_alpha, encode_alpha, fill_transparent
+from gccodec.codec.latent import decode_latent, grid_size
+from gccodec.codec.metadata import Metadata
 from gccodec.codec.picture import Picture
 from gccodec.codec.rate import search_quality
-from gccodec.container.file import DEFAULT_MAX_PIXELS, MAX_QUALITY, GczFile, overhead_bytes, parse, serialize
+from gccodec.codec.strip import STRIP_PIXELS, strip_rows, to_pixels, to_strips
+from gccodec.container.file import DEFAULT_MAX_PIXELS, MAX_QUALITY, GczFile, metadata_bytes, parse, serialize
+from gccodec.container.section import Section, SectionId
 from gccodec.entropy.context import LATENT_FRACTION_BITS
-from gccodec.entropy.latent import LatentCodec
+from gccodec.entropy.latent import LatentCodec, fixed_point
 from gccodec.entropy.weights import WeightsFile, find_weights, load_weights, weights_folder
 from gccodec.errors import UsageError, WeightsError
 from gccodec.model.transforms import Transforms
@@ -35,64 +42,92 @@ class Encoded(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """pixels uint8 [H, W, 3] or [H, W], and the file they came from."""
+    """The picture in mode RGB, L, RGBA or LA, its metadata as stored, and the file it came from."""
 
-    pixels: npt.NDArray[np.uint8]
+    image: Image.Image
+    metadata: Metadata
     file: GczFile
 
+    @property
+    def pixels(self) -> npt.NDArray[np.uint8]:
+        """uint8 [H, W, 3] or [H, W], without alpha."""
+        return np.asarray(self.image.convert("L" if self.file.gray else "RGB"))
 
-def to_tensor(pixels: npt.NDArray[np.uint8]) -> torch.Tensor:
-    """[1, 3, H', W'] in [0, 1], edges repeated up to multiples of 16."""
-    rgb = np.repeat(pixels[..., None], 3, 2) if pixels.ndim == 2 else pixels
-    height, width = rgb.shape[:2]
-    rows, columns = grid_size(height, width)
-    pad = ((0, rows * LATENT_CELL_PX - height), (0, columns * LATENT_CELL_PX - width), (0, 0))
-    padded = np.pad(rgb, pad, mode="edge")
-    return torch.from_numpy(padded).permute(2, 0, 1)[None].float() / 255
+    @property
+    def alpha(self) -> npt.NDArray[np.uint8] | None:
+        """uint8 [H, W], or None when opaque."""
+        return np.asarray(self.image.getchannel("A")) if self.image.mode in ("LA", "RGBA") else None
 
 
 class Codec:
     """One loaded model. Not thread-safe; one a process or thread."""
 
-    def __init__(self, weights: WeightsFile, device: torch.device | str = "cpu") -> None:
-        self.weights = weights
+    def __init__(
+        self, weights: WeightsFile, device: torch.device | str = "cpu", strip_pixels: int = STRIP_PIXELS
+    ) -> None:
+        self.weights, self.strip_pixels = weights, strip_pixels
         self.latents: LatentCodec = weights.latent_codec()
         self.transforms = Transforms.load(weights, torch.device(device))
 
     @classmethod
-    def load(cls, path: Path | None = None, model_id: bytes | None = None, device: torch.device | str = "cpu") -> Codec:
+    def load(
+        cls,
+        path: Path | None = None,
+        model_id: bytes | None = None,
+        device: torch.device | str = "cpu",
+        strip_pixels: int = STRIP_PIXELS,
+    ) -> Codec:
         """From a weights file, from an installed model's id, or the installed default."""
-        return cls(load_weights(path or find_weights(weights_folder(), model_id)), device)
+        return cls(load_weights(path or find_weights(weights_folder(), model_id)), device, strip_pixels)
 
-    def _latent(self, x: torch.Tensor, quality: int) -> npt.NDArray[np.float32]:
-        y = self.transforms.analyse(x, quality)[0].permute(1, 2, 0)
-        return np.ascontiguousarray(y.cpu().numpy())
+    def _latent(self, pixels: npt.NDArray[np.uint8], quality: int) -> npt.NDArray[np.int16]:
+        """y [h, w, C] in fixed point, ready to be coded."""
+        rows, columns = grid_size(*pixels.shape[:2])
+        y = np.empty((rows, columns, self.latents.context.channels), np.int16)
+        top = 0
+        for part in self.transforms.analyse(to_strips(pixels, self.strip_pixels), quality):
+            y[top : top + part.shape[2]] = fixed_point(part[0].permute(1, 2, 0).cpu().numpy())
+            top += part.shape[2]
+        return y
 
-    def encode(self, picture: Picture, *, quality: int | None = None, size_bytes: int | None = None) -> Encoded:
-        """Compress. Give a quality 0..1000, or a ceiling in bytes for the whole file.
+    def encode(
+        self,
+        picture: Picture,
+        *,
+        quality: int | None = None,
+        size_bytes: int | None = None,
+        count_metadata: bool = False,
+    ) -> Encoded:
+        """Compress. Give a quality 0..1000, or a ceiling in bytes for the whole file but its metadata sections.
 
-        Below the range of qualities the dead zone grows. UsageError when not even that reaches the ceiling.
+        `count_metadata` puts these under the ceiling too. Below the range of qualities the dead zone grows;
+        UsageError when not even that reaches the ceiling.
         """
         if (quality is None) == (size_bytes is None):
             raise UsageError("give either a quality or a size")
-        x = to_tensor(picture.pixels)
+        template = self._template(picture)
+        x = picture.pixels if picture.alpha is None else fill_transparent(picture.pixels, picture.alpha)
         if size_bytes is None:
             assert quality is not None
-            return Encoded(self._encode_at(picture, x, quality), quality, False)
-        framing = overhead_bytes(self._file(picture, 0, b"", 0)) + 1
+            return Encoded(self._encode_at(template, x, quality), quality, False)
+        if not count_metadata:
+            size_bytes += metadata_bytes(template)
+        framing = len(serialize(template)) + 1
         quality = search_quality(
             lambda q: framing + self.latents.cost(self._latent(x, q), q) / 8,
             size_bytes + 1,
         )
         if quality is not None:
             for q in range(quality, -1, -1):  # the estimate is a byte off at times
-                data = self._encode_at(picture, x, q)
+                data = self._encode_at(template, x, q)
                 if len(data) <= size_bytes:
                     below = q == MAX_QUALITY and len(data) < (1 - TARGET_TOLERANCE) * size_bytes - 4
                     return Encoded(data, q, below)
-        return self._encode_below_range(picture, x, size_bytes, framing)
+        return self._encode_below_range(template, x, size_bytes, framing)
 
-    def _encode_below_range(self, picture: Picture, x: torch.Tensor, size_bytes: int, framing: int) -> Encoded:
+    def _encode_below_range(
+        self, template: GczFile, x: npt.NDArray[np.uint8], size_bytes: int, framing: int
+    ) -> Encoded:
         """Quality 0 is still too large: widen the dead zone of its quantiser as far as it takes."""
         y = self._latent(x, 0)
 
@@ -100,38 +135,57 @@ class Codec:
             # cubic, so that the logarithm of the size falls about evenly with the share
             return WIDEST_DEAD_ZONE * (1 - share / MAX_QUALITY) ** 3
 
-        found = search_quality(lambda s: framing + self.latents.cost(y, 0, dead_zone(s)) / 8, size_bytes + 1)
+        found = search_quality(lambda s: framing + self.latents.cost(y.copy(), 0, dead_zone(s)) / 8, size_bytes + 1)
         for share in range(found if found is not None else 0, -1, -1):
-            data = self._encode_at(picture, x, 0, dead_zone(share))
+            data = self._encode_at(template, x, 0, dead_zone(share))
             if len(data) <= size_bytes:
                 return Encoded(data, 0, False)
-        height, width = picture.pixels.shape[:2]
+        fixed = f", {framing - 1} of them header, alpha and metadata" if template.sections else ""
         raise UsageError(
-            f"{size_bytes} bytes are too few: the smallest file for this {width}x{height} picture has {len(data)} bytes"
-            f" ({8 * len(data) / (width * height):.4f} bpp)"
+            f"{size_bytes} bytes are too few: the smallest file for this {template.width}x{template.height} picture has"
+            f" {len(data)} bytes ({8 * len(data) / (template.width * template.height):.4f} bpp){fixed}"
         )
 
-    def _file(self, picture: Picture, quality: int, payload: bytes, digest: int) -> GczFile:
+    def _template(self, picture: Picture) -> GczFile:
+        """The file without latents."""
         height, width = picture.pixels.shape[:2]
-        return GczFile(width, height, picture.gray, self.weights.model_id, quality, digest, payload)
+        alpha = () if picture.alpha is None else (Section(int(SectionId.ALPHA), encode_alpha(picture.alpha)),)
+        sections = alpha + picture.metadata.sections()
+        return GczFile(width, height, picture.gray, self.weights.model_id, 0, 0, b"", sections)
 
-    def _encode_at(self, picture: Picture, x: torch.Tensor, quality: int, dead_zone: float = 0.0) -> bytes:
+    def _encode_at(self, template: GczFile, x: npt.NDArray[np.uint8], quality: int, dead_zone: float = 0.0) -> bytes:
         payload, coded = self.latents.encode(self._latent(x, quality), quality, dead_zone)
-        return serialize(self._file(picture, quality, payload, coded.digest))
+        return serialize(dataclasses.replace(template, quality=quality, payload=payload, symbol_digest=coded.digest))
 
     def decode(self, data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS, realism: float = 0.0) -> Decoded:
         """Decompress. CorruptError subclasses for damaged files, WeightsError for another model's file."""
         file = parse(data, max_pixels)
         if file.model_id != self.weights.model_id:
             raise WeightsError(f"the file needs model {file.model_id.hex()}, loaded is {self.weights.model_id.hex()}")
+        # without a colour Pillow leaves memory untouched until a strip fills it
+        image = Image.new("L" if file.gray else "RGB", (file.width, file.height), None)
+        top = 0
+        for part in self.decode_strips(file, realism):
+            image.paste(Image.fromarray(part), (0, top))
+            top += len(part)
+        bodies = {section.id: section.body for section in file.sections}
+        if SectionId.ALPHA in bodies:
+            image.putalpha(Image.fromarray(decode_alpha(bodies[SectionId.ALPHA], file.height, file.width)))
+        return Decoded(image, Metadata.from_sections(file.sections), file)
+
+    def decode_strips(self, file: GczFile, realism: float = 0.0) -> Iterator[npt.NDArray[np.uint8]]:
+        """The decoded rows from top to bottom, some at a time: uint8 [n, W, 3] or [n, W]."""
         latent = decode_latent(self.latents, file)
-        y_hat = torch.from_numpy(latent.astype(np.float32) / (1 << LATENT_FRACTION_BITS)).permute(2, 0, 1)[None]
-        x_hat = self.transforms.generate(y_hat, file.quality, realism)[0, :, : file.height, : file.width]
-        rgb = torch.round(x_hat * 255).to(torch.uint8).permute(1, 2, 0).cpu().numpy()
-        if file.gray:
-            luma = x_hat.mul(torch.tensor([0.299, 0.587, 0.114], device=x_hat.device)[:, None, None]).sum(0)
-            return Decoded(torch.round(luma * 255).to(torch.uint8).cpu().numpy(), file)
-        return Decoded(np.ascontiguousarray(rgb), file)
+        step = strip_rows(latent.shape[1], self.strip_pixels)
+        parts = (latent[top : top + step] for top in range(0, len(latent), step))
+        strips = (
+            torch.from_numpy(p.astype(np.float32) / (1 << LATENT_FRACTION_BITS)).permute(2, 0, 1)[None] for p in parts
+        )
+        left = file.height
+        for x_hat in self.transforms.generate(strips, file.quality, realism):
+            if left > 0:
+                yield to_pixels(x_hat[:, :, :left, : file.width], file.gray)
+            left -= x_hat.shape[2]
 
 
 def bytes_of_bpp(bpp: float, width: int, height: int) -> int:

@@ -18,7 +18,7 @@ def grid_size(height: int, width: int) -> tuple[int, int]:
     return -(-height // LATENT_CELL_PX), -(-width // LATENT_CELL_PX)
 
 
-def decode_latent(latents: LatentCodec, file: GczFile) -> npt.NDArray[np.int64]:
+def decode_latent(latents: LatentCodec, file: GczFile) -> npt.NDArray[np.int16]:
     """Latents [h, w, C] in 1/16 steps, checked against the file's symbol digest."""
     rows, columns = grid_size(file.height, file.width)
     coded = latents.decode(file.payload, rows, columns, file.quality)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import zlib
 
-from gccodec.container.section import MAX_SECTION_BYTES, MAX_SECTIONS, Section, is_critical
+from gccodec.container.section import MAX_SECTION_BYTES, MAX_SECTIONS, Section, SectionId, is_critical
 from gccodec.container.varint import read_varint, write_varint
 from gccodec.errors import ChecksumError, HeaderError, LimitError, NotGczError, SectionError, TruncatedError
 
@@ -19,7 +19,7 @@ MAX_QUALITY = 1000
 MODEL_ID_BYTES = 4
 GAMECUBE_MAGIC = b"\x01\xc0\x0b\xb1"
 
-SUPPORTED_CRITICAL: frozenset[int] = frozenset()
+SUPPORTED_CRITICAL: frozenset[int] = frozenset({SectionId.ALPHA})
 """Critical sections that this version decodes; the other ids are reserved."""
 
 
@@ -65,6 +65,12 @@ def serialize(file: GczFile) -> bytes:
 def overhead_bytes(file: GczFile) -> int:
     """Bytes of the serialized file that are neither latents nor section bodies."""
     return len(serialize(dataclasses.replace(file, payload=b""))) - sum(len(s.body) for s in file.sections)
+
+
+def metadata_bytes(file: GczFile) -> int:
+    """Bytes that the optional sections (EXIF, ICC, XMP) add to the file, table rows included."""
+    bare = tuple(section for section in file.sections if is_critical(section.id))
+    return len(serialize(file)) - len(serialize(dataclasses.replace(file, sections=bare)))
 
 
 class _Reader:

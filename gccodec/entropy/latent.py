@@ -13,20 +13,31 @@ from gccodec.entropy.range_coder import CoderFactory, SymbolDecoder, SymbolEncod
 from gccodec.entropy.symbols import cost_bits, decode_symbols, encode_symbols
 from gccodec.entropy.tables import FrequencyTables, IntArray, require_integers
 
-SYMBOL_LIMIT = 1 << 15
+BAND_POSITIONS = 1 << 15
+"""A step is coded in bands of rows, so that memory stays flat; most pictures are one band (FORMAT.md)."""
+
+INPUT_FRACTION_BITS = 6
+"""An encoder's y, before it is quantised, is in 1/64 of a quantization step."""
+
+Int16Array = npt.NDArray[np.int16]
 
 
 class CodedLatent(NamedTuple):
-    """latent [H, W, C] in 1/16 of a quantization step; digest: low 16 bits of the symbols' CRC-32."""
+    """latent int16 [H, W, C] in 1/16 of a quantization step; digest: low 16 bits of the symbols' CRC-32."""
 
-    latent: npt.NDArray[np.int64]
+    latent: Int16Array
     digest: int
 
 
-class SymbolSource(Protocol):
-    """Gives the symbols of a step for the coded part of a prediction, in canonical order."""
+def fixed_point(y: npt.NDArray[np.float32]) -> Int16Array:
+    """y in quantization steps as the encoder takes it."""
+    return np.clip(np.rint(y * (1 << INPUT_FRACTION_BITS)), -LATENT_LIMIT, LATENT_LIMIT).astype(np.int16)
 
-    def symbols(self, step: int, prediction: Prediction, coded: npt.NDArray[np.bool_]) -> IntArray: ...
+
+class SymbolSource(Protocol):
+    """Gives the symbols for the coded part of a band's prediction, in canonical order; y is what lies there now."""
+
+    def symbols(self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array) -> IntArray: ...
 
 
 def _views(step: int) -> list[tuple[slice, slice, slice]]:
@@ -54,39 +65,61 @@ def scatter(step: int, values: npt.NDArray[Any], array: npt.NDArray[Any]) -> Non
         array[rows, columns, group] = values[rows, columns]
 
 
-def traverse(context: IntegerContext, height: int, width: int, quality: int, source: SymbolSource) -> CodedLatent:
-    """Visit all symbols step by step; `quality` is 0..1000, the grid `height` x `width` latent positions."""
-    latent = np.zeros((height, width, context.channels), np.int64)
+def band_rows(width: int) -> int:
+    """Rows of a band on a grid `width` positions wide: even, at least 2."""
+    return max(2, BAND_POSITIONS // width // 2 * 2)
+
+
+def traverse(context: IntegerContext, latent: Int16Array, quality: int, source: SymbolSource) -> int:
+    """Replace `latent` [H, W, C], step by step and band by band, by what is coded; returns the digest.
+
+    It holds an encoder's y (1/64), a decoder's zeros; what a step has visited is a latent (1/16). quality: 0..1000.
+    """
+    height, width = latent.shape[:2]
+    rows = band_rows(width)
     digest = 0
     for step in range(STEPS):
-        prediction = context.predict(step, latent, quality)
-        coded = prediction.table_index >= context.skip_below
-        symbols = np.zeros(len(coded), np.int32)
-        symbols[coded] = source.symbols(step, prediction, coded)
-        require_integers("symbols", symbols)
-        digest = zlib.crc32(symbols.astype("<i4").tobytes(), digest)
-        values = (symbols.astype(np.int64) << LATENT_FRACTION_BITS) + prediction.mean
-        scatter(step, np.clip(values, -LATENT_LIMIT, LATENT_LIMIT), latent)
-    return CodedLatent(latent, digest & 0xFFFF)
+        for top in range(0, height, rows):
+            band = latent[top : top + rows]
+            above, below = top > 0, top + rows < height
+            known = latent[top - above : top + rows + below].copy()
+            for later in range(step, STEPS):
+                _clear(later, known, odd_start=above)
+            prediction = context.predict(step, known, quality, above, below)
+            coded = prediction.table_index >= context.skip_below
+            symbols = np.zeros(len(coded), np.int32)
+            symbols[coded] = source.symbols(prediction, coded, gather(step, band))
+            require_integers("symbols", symbols)
+            digest = zlib.crc32(symbols.astype("<i4").tobytes(), digest)
+            values = (symbols.astype(np.int64) << LATENT_FRACTION_BITS) + prediction.mean
+            scatter(step, np.clip(values, -LATENT_LIMIT, LATENT_LIMIT).astype(np.int16), band)
+    return digest & 0xFFFF
+
+
+def _clear(step: int, latent: Int16Array, odd_start: bool) -> None:
+    """Zero a step's values; the first row is an odd one of the picture when `odd_start`."""
+    start = int(odd_start)
+    for rows, columns, group in _views(step):
+        latent[(rows.start + start) % 2 :: 2, columns, group] = 0
 
 
 class QuantizingSource:
-    """Quantises y [H, W, C] (in quantization steps) around the means and adds up the cost.
+    """Quantises y around the means and adds up the cost.
 
     `dead_zone` (in steps, 0 is plain rounding) is taken off every magnitude first: fewer bits, same decoder.
     """
 
-    def __init__(self, y: npt.NDArray[np.float32], tables: FrequencyTables, dead_zone: float = 0.0) -> None:
-        self.y, self.tables, self.dead_zone, self.bits = y, tables, dead_zone, 0.0
+    def __init__(self, tables: FrequencyTables, dead_zone: float = 0.0) -> None:
+        self.tables, self.dead_zone, self.bits = tables, dead_zone, 0.0
 
-    def quantise(self, step: int, prediction: Prediction, coded: npt.NDArray[np.bool_]) -> IntArray:
-        y = gather(step, self.y)[coded]
-        residual = y - prediction.mean[coded] / (1 << LATENT_FRACTION_BITS)
+    def quantise(self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array) -> IntArray:
+        mean = prediction.mean[coded] << (INPUT_FRACTION_BITS - LATENT_FRACTION_BITS)
+        residual = (y[coded] - mean) / (1 << INPUT_FRACTION_BITS)
         rounded = np.sign(residual) * np.rint(np.maximum(np.abs(residual) - self.dead_zone, 0))
-        return np.asarray(np.clip(rounded, -SYMBOL_LIMIT, SYMBOL_LIMIT), np.int32)
+        return np.asarray(rounded, np.int32)
 
-    def symbols(self, step: int, prediction: Prediction, coded: npt.NDArray[np.bool_]) -> IntArray:
-        symbols = self.quantise(step, prediction, coded)
+    def symbols(self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array) -> IntArray:
+        symbols = self.quantise(prediction, coded, y)
         self.bits += cost_bits(self.tables, prediction.table_index[coded], symbols)
         return symbols
 
@@ -94,14 +127,12 @@ class QuantizingSource:
 class EncodingSource(QuantizingSource):
     """Quantises and writes."""
 
-    def __init__(
-        self, y: npt.NDArray[np.float32], tables: FrequencyTables, dead_zone: float, coder: SymbolEncoder
-    ) -> None:
-        super().__init__(y, tables, dead_zone)
+    def __init__(self, tables: FrequencyTables, dead_zone: float, coder: SymbolEncoder) -> None:
+        super().__init__(tables, dead_zone)
         self.coder = coder
 
-    def symbols(self, step: int, prediction: Prediction, coded: npt.NDArray[np.bool_]) -> IntArray:
-        symbols = self.quantise(step, prediction, coded)
+    def symbols(self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array) -> IntArray:
+        symbols = self.quantise(prediction, coded, y)
         encode_symbols(self.coder, self.tables, prediction.table_index[coded], symbols)
         return symbols
 
@@ -112,7 +143,7 @@ class DecodingSource:
     def __init__(self, tables: FrequencyTables, coder: SymbolDecoder) -> None:
         self.tables, self.coder = tables, coder
 
-    def symbols(self, step: int, prediction: Prediction, coded: npt.NDArray[np.bool_]) -> IntArray:
+    def symbols(self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array) -> IntArray:
         return decode_symbols(self.coder, self.tables, prediction.table_index[coded])
 
 
@@ -123,20 +154,20 @@ class LatentCodec:
         self.context, self.tables = context, tables
         self.coders = CoderFactory(tables, pure_python)
 
-    def cost(self, y: npt.NDArray[np.float32], quality: int, dead_zone: float = 0.0) -> float:
-        """Payload size in bits that `encode` will reach, to a byte or so."""
-        source = QuantizingSource(y, self.tables, dead_zone)
-        traverse(self.context, y.shape[0], y.shape[1], quality, source)
+    def cost(self, y: Int16Array, quality: int, dead_zone: float = 0.0) -> float:
+        """Payload size in bits that `encode` will reach, to a byte or so. Overwrites y."""
+        source = QuantizingSource(self.tables, dead_zone)
+        traverse(self.context, y, quality, source)
         return source.bits
 
-    def encode(self, y: npt.NDArray[np.float32], quality: int, dead_zone: float = 0.0) -> tuple[bytes, CodedLatent]:
-        """y: float32 [H, W, C] in quantization steps."""
+    def encode(self, y: Int16Array, quality: int, dead_zone: float = 0.0) -> tuple[bytes, CodedLatent]:
+        """y: int16 [H, W, C] from `fixed_point`; it becomes the coded latent."""
         coder = self.coders.encoder()
-        source = EncodingSource(y, self.tables, dead_zone, coder)
-        coded = traverse(self.context, y.shape[0], y.shape[1], quality, source)
-        return coder.finish(), coded
+        digest = traverse(self.context, y, quality, EncodingSource(self.tables, dead_zone, coder))
+        return coder.finish(), CodedLatent(y, digest)
 
     def decode(self, payload: bytes, height: int, width: int, quality: int) -> CodedLatent:
         """The grid is ceil(picture / 16). CorruptError where the payload is no stream of this coder."""
+        latent = np.zeros((height, width, self.context.channels), np.int16)
         source = DecodingSource(self.tables, self.coders.decoder(payload))
-        return traverse(self.context, height, width, quality, source)
+        return CodedLatent(latent, traverse(self.context, latent, quality, source))

@@ -32,11 +32,18 @@ class HaarDown(nn.Module):
         self.conv = nn.Conv2d(in_channels * 4**levels, out_channels, kernel_size, padding=kernel_size // 2)
         self.register_buffer("basis", haar_matrix(levels), persistent=False)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def unshuffle(self, x: Tensor) -> Tensor:
+        """Space to channels."""
+        return F.pixel_unshuffle(x, self.factor).contiguous(memory_format=torch.channels_last)
+
+    def convolve(self, x: Tensor, padding: tuple[int, int]) -> Tensor:
+        """The folded convolution of what `unshuffle` returns."""
         weight = self.conv.weight.unflatten(1, (-1, self.basis.shape[0]))
         weight = torch.einsum("ocrhw,rk->ockhw", weight, self.basis).flatten(1, 2)
-        x = F.pixel_unshuffle(x, self.factor).contiguous(memory_format=torch.channels_last)
-        return F.conv2d(x, weight, self.conv.bias, padding=self.conv.padding)
+        return F.conv2d(x, weight, self.conv.bias, padding=padding)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.convolve(self.unshuffle(x), self.conv.padding)
 
 
 class HaarUp(nn.Module):
@@ -48,9 +55,16 @@ class HaarUp(nn.Module):
         self.conv = nn.Conv2d(in_channels, out_channels * 4**levels, kernel_size, padding=kernel_size // 2)
         self.register_buffer("basis", haar_matrix(levels), persistent=False)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def convolve(self, x: Tensor, padding: tuple[int, int]) -> Tensor:
+        """The folded convolution, before `shuffle`."""
         weight = self.conv.weight.unflatten(0, (-1, self.basis.shape[0]))
         weight = torch.einsum("orchw,rk->okchw", weight, self.basis).flatten(0, 1)
         bias = (self.conv.bias.unflatten(0, (-1, self.basis.shape[0])) @ self.basis).flatten()
-        x = F.conv2d(x, weight, bias, padding=self.conv.padding)
+        return F.conv2d(x, weight, bias, padding=padding)
+
+    def shuffle(self, x: Tensor) -> Tensor:
+        """Channels to space."""
         return F.pixel_shuffle(x, self.factor).contiguous(memory_format=torch.channels_last)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.shuffle(self.convolve(x, self.conv.padding))

@@ -1,6 +1,8 @@
-"""The two transforms at run time: loaded from a weights file, on a device, in its best precision."""
+"""The two transforms at run time: loaded from a weights file, on a device, in its best precision, strip by strip."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -13,6 +15,7 @@ from gccodec.model.config import QUALITY_MAX, ModelConfig
 from gccodec.model.gain import GainUnit
 from gccodec.model.generator import Generator
 from gccodec.model.precision import autocast
+from gccodec.model.strips import AnalysisRows, GeneratorRows, Push, stream
 
 
 class Transforms(nn.Module):
@@ -43,18 +46,31 @@ class Transforms(nn.Module):
     def _quality(self, quality: int) -> Tensor:
         return torch.full((1,), quality / QUALITY_MAX, device=self.device)
 
-    @torch.inference_mode()
-    def analyse(self, x: Tensor, quality: int) -> Tensor:
-        """x [1, 3, H, W] in [0, 1], sides multiples of 16 -> y [1, C, H/16, W/16] in quantization steps, float32."""
-        q = self._quality(quality)
-        with autocast(self.device):
-            y = self.analysis(x.to(self.device), q)
-        return y.float() * self.gain(q)
+    def analyse(self, strips: Iterable[Tensor], quality: int) -> Iterator[Tensor]:
+        """Strips of x [1, 3, 16 n, W] in [0, 1], W a multiple of 16 -> of y [1, C, m, W/16] in steps, float32."""
+        with torch.inference_mode():
+            q = self._quality(quality)
+            gain = self.gain(q)
+            with autocast(self.device):
+                rows = AnalysisRows(self.analysis, q)
+        for y in stream(self._on_device(rows), strips):
+            yield y.float() * gain
 
-    @torch.inference_mode()
-    def generate(self, latent: Tensor, quality: int, realism: float = 0.0) -> Tensor:
-        """latent [1, C, h, w] in quantization steps -> x_hat [1, 3, 16 h, 16 w], float32 in [0, 1]."""
-        q = self._quality(quality)
-        with autocast(self.device):
-            x_hat = self.generator(latent.to(self.device) / self.gain(q), q, torch.full_like(q, realism))
-        return x_hat.float().clamp(0, 1)
+    def generate(self, strips: Iterable[Tensor], quality: int, realism: float = 0.0) -> Iterator[Tensor]:
+        """Strips of the latent [1, C, n, w] in steps -> of x_hat [1, 3, 16 m, 16 w], float32 in [0, 1]."""
+        with torch.inference_mode():
+            q = self._quality(quality)
+            gain = self.gain(q)
+            with autocast(self.device):
+                rows = GeneratorRows(self.generator, q, torch.full_like(q, realism))
+        for x_hat in stream(self._on_device(rows), (latent.to(self.device) / gain for latent in strips)):
+            yield x_hat.float().clamp(0, 1)
+
+    def _on_device(self, rows: AnalysisRows | GeneratorRows) -> Push:
+        """A push in the right mode, which must not leak out of a generator between two strips."""
+
+        def push(strip: Tensor, last: bool) -> Tensor | None:
+            with torch.inference_mode(), autocast(self.device):
+                return rows.push(strip.to(self.device), last)
+
+        return push

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from gccodec.codec.codec import Codec, bytes_of_bpp
+from gccodec.codec.metadata import Metadata
 from gccodec.codec.picture import Picture
-from gccodec.container.file import overhead_bytes, parse
+from gccodec.container.file import metadata_bytes, overhead_bytes, parse
 from gccodec.errors import ChecksumError, CorruptError, UsageError, WeightsError
 from tests.models import random_weights
 
@@ -40,6 +41,48 @@ def test_every_size_comes_back_exactly(codec, coffee, size):
     pixels = coffee.pixels[: size[0], : size[1]]
     decoded = codec.decode(codec.encode(Picture(pixels), quality=500).data)
     assert decoded.pixels.shape == pixels.shape
+
+
+def test_alpha_is_exact_and_counts_under_the_ceiling(codec, coffee):
+    alpha = np.tri(200, 240, dtype=np.uint8) * 200
+    picture = Picture(coffee.pixels[:200, :240], alpha)
+    encoded = codec.encode(picture, size_bytes=500)
+    assert 490 <= len(encoded.data) <= 500
+    assert np.array_equal(codec.decode(encoded.data).alpha, alpha)
+    with pytest.raises(UsageError, match="of them header, alpha and metadata"):
+        codec.encode(picture, size_bytes=100)
+
+
+def test_hidden_pixels_cost_nothing(codec, coffee):
+    """What lies under full transparency is not coded, whatever it is."""
+    alpha = np.zeros((96, 96), np.uint8)
+    alpha[:32, :32] = 255
+    noise = coffee.pixels[:96, :96].copy()
+    noise[alpha == 0] = np.random.default_rng(3).integers(0, 256, (int((alpha == 0).sum()), 3))
+    a, b = (codec.encode(Picture(p, alpha), quality=500).data for p in (coffee.pixels[:96, :96], noise))
+    assert a == b
+
+
+def test_metadata_is_kept_beside_the_ceiling_or_under_it(codec, coffee):
+    metadata = Metadata(exif=b"II*\0" + bytes(range(200)), xmp=b"<x/>")
+    bare, picture = Picture(coffee.pixels[:200, :200]), Picture(coffee.pixels[:200, :200], None, metadata)
+    beside = codec.encode(picture, size_bytes=400).data
+    assert codec.decode(beside).metadata == metadata
+    file = parse(beside)
+    assert len(beside) - metadata_bytes(file) == len(codec.encode(bare, size_bytes=400).data) <= 400
+    under = codec.encode(picture, size_bytes=800, count_metadata=True).data
+    assert 784 <= len(under) <= 800
+    assert codec.decode(under).metadata == metadata
+
+
+def test_neither_file_nor_pixels_depend_on_the_strips(codec, coffee):
+    """Up to a level in pixels: kernels may sum in another order."""
+    expected = codec.encode(coffee, quality=300).data
+    pixels = codec.decode(expected).pixels
+    for strip_pixels in (1, 40_000, 1 << 16):
+        strips = Codec(codec.weights, strip_pixels=strip_pixels)
+        assert strips.encode(coffee, quality=300).data == expected
+        assert np.abs(strips.decode(expected).pixels.astype(int) - pixels).max() <= 1
 
 
 def test_gray_stays_gray(codec, coffee):

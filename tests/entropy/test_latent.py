@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from gccodec.entropy.latent import gather, scatter
+from gccodec.entropy import latent as latent_module
+from gccodec.entropy.latent import band_rows, fixed_point, gather, scatter
 from gccodec.errors import CorruptError
 from tests.models import random_weights
 
@@ -12,7 +13,7 @@ CODEC, TWIN = random_weights().latent_codec(), random_weights().latent_codec(pur
 
 def random_y(height, width, seed=0):
     rng = np.random.default_rng(seed)
-    return (rng.laplace(size=(height, width, CODEC.context.channels)) * 2).astype(np.float32)
+    return fixed_point((rng.laplace(size=(height, width, CODEC.context.channels)) * 2).astype(np.float32))
 
 
 @pytest.mark.parametrize("grid", [(1, 1), (1, 2), (2, 1), (3, 5), (8, 8), (1, 40), (17, 3)])
@@ -24,32 +25,43 @@ def test_decode_gives_the_encoders_latent_back(grid, quality):
     assert decoded.digest == coded.digest
 
 
+@pytest.mark.parametrize("positions", [1, 12, 24, 40])
+def test_bands_predict_as_the_whole_grid_does(positions, monkeypatch):
+    """Only the grouping of symbols in the stream differs; latents at a fixed rounding are the same."""
+    _, whole = CODEC.encode(random_y(9, 6), 500)
+    monkeypatch.setattr(latent_module, "BAND_POSITIONS", positions)
+    payload, banded = CODEC.encode(random_y(9, 6), 500)
+    assert np.array_equal(banded.latent, whole.latent)
+    assert np.array_equal(CODEC.decode(payload, 9, 6, 500).latent, whole.latent)
+
+
+def test_bands_have_an_even_number_of_rows():
+    assert [band_rows(width) for width in (1, 48, 1000, 4096, 30_000)] == [32768, 682, 32, 8, 2]
+
+
 def test_the_pure_python_coder_writes_and_reads_the_same():
     y = random_y(6, 5)
     payload, coded = CODEC.encode(y, 700)
-    assert TWIN.encode(y, 700)[0] == payload
+    assert TWIN.encode(random_y(6, 5), 700)[0] == payload
     assert np.array_equal(TWIN.decode(payload, 6, 5, 700).latent, coded.latent)
 
 
 def test_the_latent_is_within_half_a_step_of_y_where_symbols_are_coded():
-    y = random_y(8, 8)
-    _, coded = CODEC.encode(y, 500)
-    error = np.abs(coded.latent / 16 - y)
+    _, coded = CODEC.encode(random_y(8, 8), 500)
+    error = np.abs(coded.latent / 16 - random_y(8, 8) / 64)
     assert np.mean(error <= 0.5) > 0.9  # the rest lies below the skip threshold
 
 
 def test_cost_predicts_the_payload():
-    y = random_y(12, 12)
-    assert abs(CODEC.cost(y, 600) / 8 - len(CODEC.encode(y, 600)[0])) < 2
+    assert abs(CODEC.cost(random_y(12, 12), 600) / 8 - len(CODEC.encode(random_y(12, 12), 600)[0])) < 2
 
 
 def test_a_wider_dead_zone_costs_less_and_decodes_alike():
-    y = random_y(10, 10)
     sizes = []
     for dead_zone in (0.0, 0.2, 0.6, 4.0):
-        payload, coded = CODEC.encode(y, 600, dead_zone)
+        payload, coded = CODEC.encode(random_y(10, 10), 600, dead_zone)
         assert np.array_equal(CODEC.decode(payload, 10, 10, 600).latent, coded.latent)
-        assert abs(CODEC.cost(y, 600, dead_zone) / 8 - len(payload)) < 2
+        assert abs(CODEC.cost(random_y(10, 10), 600, dead_zone) / 8 - len(payload)) < 2
         sizes.append(len(payload))
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] < sizes[0] / 2

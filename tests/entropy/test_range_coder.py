@@ -74,7 +74,7 @@ def test_all_zeros_in_the_likeliest_table_cost_nothing():
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(2**32, 2**64 - 1))
-@example(lower=824_633_720_834, width=274_877_906_943)  # a multiple of 2^40 fits, though the interval is a quarter of it
+@example(lower=824_633_720_834, width=274_877_906_943)  # a multiple of 2^40 fits, four times the width
 def test_the_tail_is_the_shortest_inside_the_interval(lower, width):
     data = trimmed(b"\0\0\0\1", lower, width)
     low, value = (1 << 64) + lower, int.from_bytes(data.ljust(12, b"\0"), "big")

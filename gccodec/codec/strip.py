@@ -1,0 +1,41 @@
+"""Pictures as strips of whole latent rows, so that the networks' memory does not grow with the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from gccodec.codec.latent import LATENT_CELL_PX, grid_size
+
+STRIP_PIXELS = 1 << 20
+"""Default size of a strip. Results do not depend on it."""
+
+LUMA = (0.299, 0.587, 0.114)
+
+
+def strip_rows(columns: int, strip_pixels: int) -> int:
+    """Latent rows of a strip on a grid of `columns` columns; at least one."""
+    return max(1, strip_pixels // (LATENT_CELL_PX * LATENT_CELL_PX * columns))
+
+
+def to_strips(pixels: npt.NDArray[np.uint8], strip_pixels: int) -> Iterator[torch.Tensor]:
+    """[H, W, 3] or [H, W] -> [1, 3, 16 n, W'] in [0, 1], edges repeated up to multiples of 16."""
+    height, width = pixels.shape[:2]
+    rows, columns = grid_size(height, width)
+    step = strip_rows(columns, strip_pixels)
+    for top in range(0, rows, step):
+        part = pixels[top * LATENT_CELL_PX : (top + step) * LATENT_CELL_PX]
+        rgb = np.repeat(part[..., None], 3, 2) if part.ndim == 2 else part
+        pad = ((0, -len(rgb) % LATENT_CELL_PX), (0, columns * LATENT_CELL_PX - width), (0, 0))
+        yield torch.from_numpy(np.pad(rgb, pad, mode="edge")).permute(2, 0, 1)[None].float() / 255
+
+
+def to_pixels(x_hat: torch.Tensor, gray: bool) -> npt.NDArray[np.uint8]:
+    """[1, 3, H, W] in [0, 1] -> uint8 [H, W, 3], or [H, W] luma."""
+    if gray:
+        x_hat = x_hat.mul(torch.tensor(LUMA, device=x_hat.device)[:, None, None]).sum(1, keepdim=True)
+    pixels = torch.round(x_hat[0] * 255).to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+    return np.ascontiguousarray(pixels[..., 0] if gray else pixels)

@@ -1,0 +1,172 @@
+"""The transforms strip by strip: flat memory for pictures of any height, no row computed twice.
+
+Every 3x3 convolution keeps the last two rows that it has seen; what bypasses convolutions waits in a queue until they
+have caught up. The rows that come out are those of the whole picture's forward pass, some later than they went in.
+`None` stands for "no rows yet".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gccodec.model.analysis import Analysis
+from gccodec.model.block import ResidualBlock, ResidualStack
+from gccodec.model.gain import hat_basis
+from gccodec.model.generator import Generator
+
+COLUMNS_ONLY = (0, 1)
+"""Padding of a convolution whose rows are padded here."""
+
+
+class RowQueue:
+    """First in, first out, for rows of [B, C, H, W]."""
+
+    def __init__(self) -> None:
+        self.rows: Tensor | None = None
+
+    def push(self, x: Tensor) -> None:
+        self.rows = x if self.rows is None else torch.cat([self.rows, x], 2)
+
+    def take(self, count: int) -> Tensor:
+        """The oldest `count` rows."""
+        assert self.rows is not None
+        out, self.rows = self.rows[:, :, :count], self.rows[:, :, count:]
+        return out
+
+
+class ConvRows:
+    """A 3x3 convolution with zero padding; `conv` pads columns only."""
+
+    def __init__(self, conv: Callable[[Tensor], Tensor]) -> None:
+        self.conv = conv
+        self.seen: Tensor | None = None
+
+    @classmethod
+    def of(cls, conv: nn.Conv2d) -> ConvRows:
+        return cls(lambda x: F.conv2d(x, conv.weight, conv.bias, padding=COLUMNS_ONLY))
+
+    def push(self, x: Tensor | None, last: bool) -> Tensor | None:
+        """The rows that x completes; `last` closes the picture."""
+        if x is None and not last:
+            return None
+        template = x if x is not None else self.seen
+        assert template is not None
+        border = torch.zeros_like(template[:, :, :1])
+        parts = [border if self.seen is None else self.seen]
+        parts += [x] if x is not None else []
+        parts += [border] if last else []
+        rows = torch.cat(parts, 2).contiguous(memory_format=torch.channels_last)
+        self.seen = rows[:, :, -2:]
+        return self.conv(rows) if rows.shape[2] > 2 else None
+
+
+class BlockRows:
+    """`ResidualBlock`, by strips."""
+
+    def __init__(self, block: ResidualBlock, condition: Tensor) -> None:
+        self.scale, self.shift = block.film(condition)[:, :, None, None].chunk(2, 1)
+        self.conv1, self.conv2 = ConvRows.of(block.conv1), ConvRows.of(block.conv2)
+        self.waiting = RowQueue()
+
+    def push(self, x: Tensor | None, last: bool) -> Tensor | None:
+        if x is not None:
+            self.waiting.push(x)
+            x = x * (1 + self.scale) + self.shift
+        h = self.conv1.push(x, last)
+        h = self.conv2.push(None if h is None else F.leaky_relu(h, 0.1), last)
+        return None if h is None else self.waiting.take(h.shape[2]) + h
+
+
+class StackRows:
+    """`ResidualStack`, by strips."""
+
+    def __init__(self, stack: ResidualStack, condition: Tensor) -> None:
+        self.blocks = [BlockRows(block, condition) for block in stack.blocks]
+
+    def push(self, x: Tensor | None, last: bool) -> Tensor | None:
+        for block in self.blocks:
+            x = block.push(x, last)
+        return x
+
+
+class AnalysisRows:
+    """`Analysis`, by strips of [B, 3, 16 n, W]."""
+
+    def __init__(self, analysis: Analysis, quality: Tensor) -> None:
+        self.analysis = analysis
+        condition = hat_basis(quality, analysis.nodes)
+        self.stem = ConvRows(lambda x: analysis.stem.convolve(x, COLUMNS_ONLY))
+        self.fine, self.mid = StackRows(analysis.fine, condition), StackRows(analysis.mid, condition)
+        self.coarse = StackRows(analysis.coarse, condition)
+        self.last = ConvRows.of(analysis.last)
+        self.linear = RowQueue()
+        self.partial = {2: RowQueue(), 4: RowQueue()}
+
+    def push(self, x: Tensor, last: bool) -> Tensor | None:
+        a = self.analysis
+        x = (x - 0.5).contiguous(memory_format=torch.channels_last)
+        self.linear.push(a.linear(x))
+        h = self.stem.push(a.stem.unshuffle(x), last)
+        h = self.fine.push(None if h is None else F.leaky_relu(h, 0.1), last)
+        h = self.mid.push(_halve(a.to_mid, self.partial[2], h), last)
+        h = self.coarse.push(_halve(a.to_coarse, self.partial[4], h), last)
+        h = self.last.push(h, last)
+        return None if h is None else self.linear.take(h.shape[2]).float() + h.float()
+
+
+def _halve(down: nn.Module, partial: RowQueue, x: Tensor | None) -> Tensor | None:
+    """Halves rows two at a time; an odd one waits."""
+    if x is not None:
+        partial.push(x)
+    waiting = 0 if partial.rows is None else partial.rows.shape[2]
+    return down(partial.take(waiting // 2 * 2)) if waiting >= 2 else None
+
+
+class GeneratorRows:
+    """`Generator`, by strips of the latent [B, C, n, w]."""
+
+    def __init__(self, generator: Generator, quality: Tensor, realism: Tensor) -> None:
+        self.generator = generator
+        condition = torch.cat([hat_basis(quality, generator.nodes), realism[:, None]], 1)
+        self.stem = ConvRows.of(generator.stem)
+        self.coarse, self.mid = StackRows(generator.coarse, condition), StackRows(generator.mid, condition)
+        self.fine = StackRows(generator.fine, condition)
+        self.last = ConvRows(lambda x: generator.last.convolve(x, COLUMNS_ONLY))
+        self.base, self.linear_fine = RowQueue(), RowQueue()
+
+    def push(self, y_hat: Tensor, last: bool) -> Tensor | None:
+        g = self.generator
+        y_hat = y_hat.contiguous(memory_format=torch.channels_last)
+        base = g.linear(y_hat)
+        self.base.push(base)
+        self.linear_fine.push(g.linear_fine(base))
+        h = self.stem.push(y_hat * g.latent_scale[None, :, None, None], last)
+        h = self.coarse.push(h, last)
+        h = self.mid.push(None if h is None else g.to_mid(h), last)
+        h = None if h is None else g.to_fine(h)
+        h = self.fine.push(None if h is None else h + self.linear_fine.take(h.shape[2]), last)
+        h = self.last.push(h, last)
+        if h is None:
+            return None
+        h = g.last.shuffle(h)
+        return self.base.take(h.shape[2]).float() + h.float() + 0.5
+
+
+Push = Callable[[Tensor, bool], Tensor | None]
+
+
+def stream(push: Push, strips: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Push every strip, the last one as such, and yield what comes out."""
+    pending: Tensor | None = None
+    for strip in strips:
+        if pending is not None and (out := push(pending, False)) is not None:
+            yield out
+        pending = strip
+    assert pending is not None, "a picture has at least one strip"
+    out = push(pending, True)
+    assert out is not None
+    yield out

@@ -1,0 +1,34 @@
+"""Strips give the rows that the whole picture gives."""
+
+import pytest
+import torch
+
+from gccodec.model.strips import AnalysisRows, GeneratorRows, stream
+from tests.models import random_model
+
+MODEL = random_model(5).eval().requires_grad_(False)
+QUALITY, REALISM = torch.tensor([0.3]), torch.tensor([0.6])
+
+
+@pytest.mark.parametrize("heights", [[1], [2, 1], [1] * 9, [3, 5, 1, 2], [16, 1]])
+def test_analysis_by_strips_is_analysis(heights):
+    torch.manual_seed(0)
+    x = torch.rand(1, 3, 16 * sum(heights), 48)
+    parts = list(stream(AnalysisRows(MODEL.analysis, QUALITY).push, x.split([16 * n for n in heights], 2)))
+    assert torch.allclose(torch.cat(parts, 2), MODEL.analysis(x, QUALITY), atol=1e-4)
+
+
+@pytest.mark.parametrize("heights", [[1], [2, 1], [1] * 9, [3, 5, 1, 2], [16, 1]])
+def test_generation_by_strips_is_generation(heights):
+    torch.manual_seed(0)
+    y_hat = torch.randn(1, MODEL.config.latent_channels, sum(heights), 3)
+    parts = list(stream(GeneratorRows(MODEL.generator, QUALITY, REALISM).push, y_hat.split(heights, 2)))
+    assert torch.allclose(torch.cat(parts, 2), MODEL.generator(y_hat, QUALITY, REALISM), atol=1e-4)
+
+
+def test_rows_come_out_before_the_picture_ends():
+    """Otherwise memory would grow with the picture."""
+    y_hat = torch.zeros(1, MODEL.config.latent_channels, 2, 3)
+    rows = GeneratorRows(MODEL.generator, QUALITY, REALISM)
+    heights = [0 if (out := rows.push(y_hat, False)) is None else out.shape[2] for _ in range(20)]
+    assert set(heights[-8:]) == {32}
