@@ -10,6 +10,9 @@ import click
 
 from gccodec.cli.options import Messages, choose_device, machine, metadata_kinds, output, volume
 from gccodec.cli.stream import STANDARD, check_output, read_input, write_output
+from gccodec.errors import UsageError
+
+KEPT = 255
 
 
 @click.command("decode")
@@ -23,6 +26,8 @@ from gccodec.cli.stream import STANDARD, check_output, read_input, write_output
     show_default=True,
     help="0 faithful .. 1 sharp; no effect with weights trained without an adversary.",
 )
+@click.option("--crop", metavar="X,Y,W,H", help="Decode this region alone, in pixels.")
+@click.option("--map", "map_path", metavar="PNG", help="Also write which area was kept (255) and synthesised (0).")
 @click.option(
     "--metadata", "kinds", default="all", show_default=True, help="Written: all, none, or a list of exif,icc,xmp."
 )
@@ -36,10 +41,13 @@ def command(
     force: bool,
     format_name: str | None,
     realism: float,
+    crop: str | None,
+    map_path: str | None,
     kinds: str,
     max_pixels: int,
     as_json: bool,
     device: str,
+    mem_limit: int | None,
     threads: int | None,
     weights: Path | None,
     messages: Messages,
@@ -54,26 +62,40 @@ def command(
     """
     kept = metadata_kinds(kinds)
     check_output(output, force)
+    if map_path is not None:
+        if map_path == STANDARD:
+            raise UsageError("--map needs a file; stdout is for the picture")
+        check_output(map_path, force)
     data = read_input(input)
 
     from gccodec.container.file import parse
 
     file = parse(data, max_pixels)  # a damaged file is refused before torch is loaded
 
+    from PIL import Image
+
     from gccodec.codec.codec import Codec
+    from gccodec.codec.memory import strip_pixels_within
     from gccodec.codec.metadata import with_source_type
     from gccodec.codec.picture import picture_format, write_picture
+    from gccodec.codec.region import Region
 
     suffix = Path(output).suffix if output != STANDARD else ""
     form = picture_format(format_name or suffix or "png")
     start = time.perf_counter()
-    codec = Codec.load(weights, file.model_id, choose_device(device, threads, messages))
-    decoded = codec.decode(data, max_pixels, realism)
+    region = Region.parse(crop) if crop is not None else Region(0, 0, file.width, file.height)
+    region.check(file.width, file.height)
+    strip_pixels = strip_pixels_within(mem_limit, file.width * file.height)
+    codec = Codec.load(weights, file.model_id, choose_device(device, threads, messages), strip_pixels)
+    decoded = codec.decode(data, max_pixels, realism, region)
     metadata = decoded.metadata.only(kept)
     if "xmp" in form.metadata:
         metadata = metadata._replace(xmp=with_source_type(metadata.xmp))
     notes: list[str] = []
     write_output(output, force, lambda file: notes.extend(write_picture(decoded.image, form, file, metadata)))
+    if map_path is not None:
+        kept_area = Image.new("L", decoded.image.size, KEPT)  # every latent of a plain file is coded
+        write_output(map_path, force, lambda file: write_picture(kept_area, picture_format("png"), file))
     for note in notes:
         messages.note(f"{input}: {note}")
     messages.detail(f"{input}: {file.width}x{file.height}, quality {file.quality / 10:.1f}")
@@ -81,8 +103,8 @@ def command(
         report = {
             "input": input,
             "output": output,
-            "width": file.width,
-            "height": file.height,
+            "width": region.width,
+            "height": region.height,
             "seconds": round(time.perf_counter() - start, 3),
         }
         click.echo(json.dumps(report), err=output == STANDARD)

@@ -51,6 +51,7 @@ def command(
     max_pixels: int,
     as_json: bool,
     device: str,
+    mem_limit: int | None,
     threads: int | None,
     weights: Path | None,
     messages: Messages,
@@ -70,13 +71,15 @@ def command(
     data = read_input(input)
 
     from gccodec.codec.codec import DEFAULT_BPP, Codec, bytes_of_bpp
+    from gccodec.codec.memory import strip_pixels_within
     from gccodec.codec.picture import read_picture
     from gccodec.container.file import metadata_bytes, parse
 
     start = time.perf_counter()
     picture = read_picture(data, max_pixels, alpha, kept)
     height, width = picture.pixels.shape[:2]
-    codec = Codec.load(weights, device=choose_device(device, threads, messages))
+    strip_pixels = strip_pixels_within(mem_limit, width * height)
+    codec = Codec.load(weights, device=choose_device(device, threads, messages), strip_pixels=strip_pixels)
     if quality is not None:
         encoded = codec.encode(picture, quality=round(quality * 10))
     else:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gccodec.codec.metadata import Kind
 
 Function = Callable[..., Any]
-UNITS = {"": 1, "B": 1, "KB": 1000, "MB": 1_000_000, "KIB": 1024, "MIB": 1 << 20}
+UNITS = {"": 1, "B": 1, "KB": 1000, "MB": 1_000_000, "KIB": 1024, "MIB": 1 << 20, "GB": 10**9, "GIB": 1 << 30}
 
 
 class Messages(NamedTuple):
@@ -64,8 +64,9 @@ def volume(function: Function) -> Function:
 
 
 def machine(function: Function) -> Function:
-    """--device, --threads, --weights."""
+    """--device, --threads, --weights, --mem-limit."""
     for option in (
+        click.option("--mem-limit", type=ByteSize(), help="Stay within so much memory: 800MB, 2GiB.  [default: none]"),
         click.option("--weights", type=click.Path(path_type=Path), help="Weights file.  [default: the installed one]"),
         click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all cores]"),
         click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 from collections.abc import Iterator
@@ -14,10 +15,12 @@ import torch
 from PIL import Image
 
 from gccodec.codec.alpha import decode_alpha, encode_alpha, fill_transparent
-from gccodec.codec.latent import decode_latent, grid_size
+from gccodec.codec.latent import LATENT_CELL_PX, decode_latent, grid_size
+from gccodec.codec.memory import with_smaller_strips
 from gccodec.codec.metadata import Metadata
 from gccodec.codec.picture import Picture
 from gccodec.codec.rate import search_quality
+from gccodec.codec.region import Region
 from gccodec.codec.strip import STRIP_PIXELS, strip_rows, to_pixels, to_strips
 from gccodec.container.file import DEFAULT_MAX_PIXELS, MAX_QUALITY, GczFile, metadata_bytes, parse, serialize
 from gccodec.container.section import Section, SectionId
@@ -105,6 +108,17 @@ class Codec:
         """
         if (quality is None) == (size_bytes is None):
             raise UsageError("give either a quality or a size")
+        return with_smaller_strips(
+            lambda strip_pixels: self._with_strips(strip_pixels)._encode(picture, quality, size_bytes, count_metadata),
+            self.strip_pixels,
+        )
+
+    def _with_strips(self, strip_pixels: int) -> Codec:
+        other = copy.copy(self)
+        other.strip_pixels = strip_pixels
+        return other
+
+    def _encode(self, picture: Picture, quality: int | None, size_bytes: int | None, count_metadata: bool) -> Encoded:
         template = self._template(picture)
         x = picture.pixels if picture.alpha is None else fill_transparent(picture.pixels, picture.alpha)
         if size_bytes is None:
@@ -157,35 +171,53 @@ class Codec:
         payload, coded = self.latents.encode(self._latent(x, quality), quality, dead_zone)
         return serialize(dataclasses.replace(template, quality=quality, payload=payload, symbol_digest=coded.digest))
 
-    def decode(self, data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS, realism: float = 0.0) -> Decoded:
-        """Decompress. CorruptError subclasses for damaged files, WeightsError for another model's file."""
+    def decode(
+        self, data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS, realism: float = 0.0, region: Region | None = None
+    ) -> Decoded:
+        """Decompress, if wanted a region alone: pixels outside are not computed, its own are within a level.
+
+        CorruptError subclasses for damaged files, WeightsError for another model's file.
+        """
         file = parse(data, max_pixels)
         if file.model_id != self.weights.model_id:
             raise WeightsError(f"the file needs model {file.model_id.hex()}, loaded is {self.weights.model_id.hex()}")
-        # without a colour Pillow leaves memory untouched until a strip fills it
-        image = Image.new("L" if file.gray else "RGB", (file.width, file.height), None)
-        top = 0
-        for part in self.decode_strips(file, realism):
-            image.paste(Image.fromarray(part), (0, top))
-            top += len(part)
+        region = region or Region(0, 0, file.width, file.height)
+        region.check(file.width, file.height)
+        image = with_smaller_strips(
+            lambda strip_pixels: self._with_strips(strip_pixels)._decode_region(file, realism, region),
+            self.strip_pixels,
+        )
         bodies = {section.id: section.body for section in file.sections}
         if SectionId.ALPHA in bodies:
-            image.putalpha(Image.fromarray(decode_alpha(bodies[SectionId.ALPHA], file.height, file.width)))
+            alpha = decode_alpha(bodies[SectionId.ALPHA], file.height, file.width)
+            rows, columns = slice(region.y, region.y + region.height), slice(region.x, region.x + region.width)
+            image.putalpha(Image.fromarray(alpha[rows, columns]))
         return Decoded(image, Metadata.from_sections(file.sections), file)
 
-    def decode_strips(self, file: GczFile, realism: float = 0.0) -> Iterator[npt.NDArray[np.uint8]]:
-        """The decoded rows from top to bottom, some at a time: uint8 [n, W, 3] or [n, W]."""
-        latent = decode_latent(self.latents, file)
+    def _decode_region(self, file: GczFile, realism: float, region: Region) -> Image.Image:
+        # without a colour Pillow leaves memory untouched until a strip fills it
+        image = Image.new("L" if file.gray else "RGB", (region.width, region.height), None)
+        top = 0
+        for part in self._decode_strips(file, realism, region):
+            image.paste(Image.fromarray(part), (0, top))
+            top += len(part)
+        return image
+
+    def _decode_strips(self, file: GczFile, realism: float, region: Region) -> Iterator[npt.NDArray[np.uint8]]:
+        """The region's rows from top to bottom, some at a time: uint8 [n, W, 3] or [n, W]."""
+        rows, columns = region.cells(self.transforms.generator.halo)
+        latent = decode_latent(self.latents, file)[rows, columns]
         step = strip_rows(latent.shape[1], self.strip_pixels)
         parts = (latent[top : top + step] for top in range(0, len(latent), step))
         strips = (
             torch.from_numpy(p.astype(np.float32) / (1 << LATENT_FRACTION_BITS)).permute(2, 0, 1)[None] for p in parts
         )
-        left = file.height
+        left, top = region.x - columns.start * LATENT_CELL_PX, rows.start * LATENT_CELL_PX
         for x_hat in self.transforms.generate(strips, file.quality, realism):
-            if left > 0:
-                yield to_pixels(x_hat[:, :, :left, : file.width], file.gray)
-            left -= x_hat.shape[2]
+            first, last = (min(max(y - top, 0), x_hat.shape[2]) for y in (region.y, region.y + region.height))
+            if last > first:
+                yield to_pixels(x_hat[:, :, first:last, left : left + region.width], file.gray)
+            top += x_hat.shape[2]
 
 
 def bytes_of_bpp(bpp: float, width: int, height: int) -> int:

@@ -38,6 +38,10 @@ class Generator(nn.Module):
         self.linear_fine = HaarDown(3, c.generator_fine_channels, levels=2)
         self.fine = ResidualStack(c.generator_fine_channels, c.generator_fine_blocks, condition)
         self.last = HaarUp(c.generator_fine_channels, 3, levels=2, kernel_size=3)
+        # latent positions around one that its pixels depend on
+        self.halo = (
+            1 + 2 * c.generator_coarse_blocks + c.generator_mid_blocks + -(-(2 * c.generator_fine_blocks + 1) // 4)
+        )
         for layer in (self.last.conv, self.keep_in, self.labels_coarse, self.labels_mid):
             nn.init.zeros_(layer.weight)
         nn.init.zeros_(self.last.conv.bias)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import torch
 
@@ -52,13 +54,18 @@ def start_from_klt(model: Autoencoder, store: PhotoStore, seed: int = 0, count: 
 def start_from_weights(model: Autoencoder, weights: WeightsFile) -> None:
     """Set every weight to an exported one, the context model to the float twin of the integer network.
 
-    WeightsError when the file has another configuration.
+    The model may have more residual blocks a stack than the file: those added begin as the identity.
+    WeightsError when the configurations differ in anything else.
     """
-    if ModelConfig.from_json(weights.config) != model.config:
+    own, found = (dataclasses.asdict(c) for c in (model.config, ModelConfig.from_json(weights.config)))
+    if any(found[k] > v if k.endswith("_blocks") else found[k] != v for k, v in own.items()):
         raise WeightsError(f"{weights.path}: another configuration than the preset's: {weights.config}")
-    own = model.state_dict()
-    state = {n: torch.from_numpy(np.asarray(weights.arrays[n], np.float32)) for n in own if n in weights.arrays}
-    model.load_state_dict(own | state)
+    state = model.state_dict()
+    for name, value in state.items():
+        if name in weights.arrays:
+            value.copy_(torch.from_numpy(np.asarray(weights.arrays[name], np.float32)))
+        elif ".conv2." in name and not name.startswith("context."):
+            value.zero_()
     _load_integer_context(model.context, {n: np.asarray(a, np.float64) for n, a in weights.arrays.items()})
 
 

@@ -66,6 +66,43 @@ def test_the_default_rate_is_006_bpp(tmp_path):
     assert 0.0585 < report["bpp"] <= 0.06
 
 
+def test_a_region_and_its_map_are_decoded(tmp_path):
+    arguments = ["--crop", "100,50,200,120", "--map", tmp_path / "map.png", "-o", tmp_path / "part.png", "--json"]
+    result = run("decode", GOLDEN / "coffee.gcz", *arguments)
+    assert result.returncode == 0, result.stderr
+    assert (json.loads(result.stdout)["width"], json.loads(result.stdout)["height"]) == (200, 120)
+    with Image.open(tmp_path / "part.png") as part, Image.open(tmp_path / "map.png") as kept:
+        assert part.size == kept.size == (200, 120)
+        assert kept.getextrema() == (255, 255)
+
+
+def test_metadata_and_alpha_go_through_a_file_and_come_out_marked(tmp_path):
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    with Image.open(COFFEE) as image:
+        picture = image.convert("RGBA").crop((0, 0, 90, 70))
+    picture.putalpha(Image.linear_gradient("L").resize((90, 70)))
+    picture.save(tmp_path / "in.png", exif=exif)
+    report = json.loads(run("encode", tmp_path / "in.png", "-o", tmp_path / "a.gcz", "--bpp", 1, "--json").stdout)
+    assert report["metadata_bytes"] > 0
+    assert report["bytes"] - report["metadata_bytes"] <= 90 * 70 / 8
+    facts = json.loads(run("info", tmp_path / "a.gcz", "--json").stdout)
+    assert facts["mode"] == "rgb+alpha"
+    assert [section["name"] for section in facts["sections"]] == ["alpha", "exif"]
+    assert run("decode", tmp_path / "a.gcz", "-o", tmp_path / "out.png").returncode == 0
+    with Image.open(tmp_path / "out.png") as decoded:
+        assert np.array_equal(np.asarray(decoded)[..., 3], np.asarray(picture)[..., 3])
+        assert decoded.getexif()[0x010F] == "Maker"
+        assert "compositeWithTrainedAlgorithmicMedia" in decoded.info["XML:com.adobe.xmp"]
+    flat = run("decode", tmp_path / "a.gcz", "-o", tmp_path / "out.ppm")
+    assert b"cannot hold transparency" in flat.stderr
+    assert b"cannot hold exif" in flat.stderr
+    bare = run("encode", tmp_path / "in.png", "-o", tmp_path / "b.gcz", "--metadata", "none", "--alpha", "drop")
+    assert bare.returncode == 0
+    assert json.loads(run("info", tmp_path / "b.gcz", "--json").stdout)["sections"] == []
+    assert run("encode", tmp_path / "in.png", "--alpha", "refuse").returncode == 2
+
+
 def test_data_on_stdout_keeps_messages_away(small):
     result = run("encode", small, "--quality", "30", "--json", "-v")
     assert result.stdout[:3] == b"\xe7GC"
@@ -126,6 +163,12 @@ def test_an_existing_file_is_not_overwritten_without_force(small, tmp_path):
         (["decode", "{small}"], 4, b"not a gccodec picture"),
         (["decode", "{golden}", "--format", "xyz"], 2, b"known are"),
         (["decode", "{golden}", "--max-pixels", "100"], 6, b"allowed 100"),
+        (["decode", "{golden}", "--crop", "1,2,3"], 2, b"X,Y,WIDTH,HEIGHT"),
+        (["decode", "{golden}", "--crop", "590,0,20,20"], 2, b"not within the 600x400"),
+        (["decode", "{golden}", "--mem-limit", "100MB"], 6, b"memory limit"),
+        (["decode", "{golden}", "--map", "-"], 2, b"--map needs a file"),
+        (["decode", "{golden}", "--metadata", "exif,potato"], 2, b"'potato' is unknown"),
+        (["encode", "{small}", "--mem-limit", "100MB"], 6, b"memory limit"),
         (["info", "{small}"], 4, b"not a gccodec picture"),
         (["frobnicate"], 2, b"frobnicate"),
     ],

@@ -1,5 +1,7 @@
 """Every stage of training runs, resumes exactly and ends in a weights file that codes pictures."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -133,6 +135,20 @@ def test_training_goes_on_from_exported_weights(store):
     for name, array in random_weights(3).arrays.items():
         # float16 cannot hold every log exactly, integers must come back to one unit
         assert np.abs(arrays[name].astype(np.float64) - np.asarray(array, np.float64)).max() <= 1, name
+
+
+def test_a_deeper_model_starts_as_the_exported_one():
+    config = dataclasses.replace(PRESET.model, generator_mid_blocks=3, encoder_coarse_blocks=4)
+    exported, deeper = Autoencoder(PRESET.model), Autoencoder(config)
+    start_from_weights(exported, random_weights(3))
+    start_from_weights(deeper, random_weights(3))
+    x, quality = torch.rand(1, 3, 64, 64), torch.tensor([0.4])
+    with torch.no_grad():
+        assert torch.allclose(deeper.analysis(x, quality), exported.analysis(x, quality), atol=1e-4)
+        y = torch.randn(1, config.latent_channels, 4, 4)
+        assert torch.allclose(deeper.generator(y, quality), exported.generator(y, quality), atol=1e-4)
+    with pytest.raises(WeightsError, match="another configuration"):
+        start_from_weights(Autoencoder(dataclasses.replace(config, encoder_coarse_blocks=1)), random_weights(3))
 
 
 def test_weights_of_another_shape_are_refused():

@@ -1,0 +1,56 @@
+"""How large a strip may be, and what happens when memory runs out all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+
+from gccodec.codec.strip import STRIP_PIXELS
+from gccodec.errors import LimitError
+
+PROGRAM_BYTES = 450 << 20
+"""Interpreter, torch and weights."""
+
+BYTES_A_PIXEL = 6
+"""Picture (Pillow stores RGB in four bytes) and latents (192 int16 for 256 pixels), which are held as a whole."""
+
+BYTES_A_STRIP_PIXEL = 400
+"""Activations of the networks and of the context model, measured."""
+
+LEAST_STRIP_PIXELS = 1 << 12
+
+T = TypeVar("T")
+
+
+def strip_pixels_within(limit_bytes: int | None, pixels: int) -> int:
+    """Strip size for a picture under a memory limit; LimitError when not even the smallest strip fits."""
+    if limit_bytes is None:
+        return STRIP_PIXELS
+    fixed = PROGRAM_BYTES + BYTES_A_PIXEL * pixels
+    allowed = (limit_bytes - fixed) // BYTES_A_STRIP_PIXEL
+    if allowed < LEAST_STRIP_PIXELS:
+        least = fixed + LEAST_STRIP_PIXELS * BYTES_A_STRIP_PIXEL
+        raise LimitError(f"memory limit: {limit_bytes} bytes, this picture of {pixels} pixels needs {least}")
+    return min(allowed, STRIP_PIXELS)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    # the CPU allocator raises a plain RuntimeError
+    return isinstance(error, RuntimeError) and ("not enough memory" in str(error) or "can't allocate" in str(error))
+
+
+def with_smaller_strips(action: Callable[[int], T], strip_pixels: int) -> T:
+    """action(strip_pixels), again with a quarter of it whenever memory runs out; LimitError when nothing helps."""
+    while True:
+        try:
+            return action(strip_pixels)
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            if strip_pixels <= LEAST_STRIP_PIXELS:
+                raise LimitError("out of memory, even with the smallest strips") from error
+        strip_pixels = max(strip_pixels // 4, LEAST_STRIP_PIXELS)
