@@ -12,12 +12,16 @@ import click
 from gccodec.cli.options import Messages, choose_device, volume
 from gccodec.errors import FileError, UsageError
 
+CROPS_OF_STAGE = {"1": "crops", "entropy": "entropy_crops", "generative": "generative_crops"}
+BEFORE = {"entropy": "stage1", "generative": "entropy"}
+"""The stage whose state another stage starts from."""
+
 
 @click.command("train")
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of photographs or tar shards.")
 @click.option("--nets", type=click.Path(path_type=Path), required=True, help="Folder of the frozen loss networks.")
 @click.option("--state", type=click.Path(path_type=Path), required=True, help="Folder of the resumable state.")
-@click.option("--stage", type=click.Choice(["1", "entropy"]), default="1", show_default=True, help="What to train.")
+@click.option("--stage", type=click.Choice(list(CROPS_OF_STAGE)), default="1", show_default=True, help="What to train.")
 @click.option("--preset", default="base", show_default=True, help="Preset by name, or a TOML file.")
 @click.option("--start", type=click.Path(path_type=Path), help="Weights file to go on from when there is no state.")
 @click.option("--crops", type=click.IntRange(1), help="Cool down and end at so many crops.  [default: the preset's]")
@@ -44,10 +48,12 @@ def command(
     gccodec train --data photos/ --nets nets/ --state ../train-state --preset base
     gccodec train --data photos/ --nets nets/ --state ../train-state --start weights/base-0123abcd.safetensors
     gccodec train --data photos/ --nets nets/ --state ../train-state --stage entropy
-    gccodec export ../train-state/entropy.safetensors
+    gccodec train --data photos/ --nets nets/ --state ../train-state --stage generative
+    gccodec export ../train-state/generative.safetensors
 
     Stage 1 trains everything on rate + MSE + perception; stage entropy then refits the context model as the
-    integer network that files are coded with. Progress is one JSON line on stderr now and then.
+    integer network that files are coded with; stage generative tunes the generator against adversaries.
+    Progress is one JSON line on stderr now and then.
     """
     for folder in (data, nets):
         if not folder.is_dir():
@@ -64,12 +70,13 @@ def command(
     from gccodec.training.run import Progress, Run
     from gccodec.training.samples import write_grid
     from gccodec.training.stage_entropy import EntropyStage
+    from gccodec.training.stage_generative import GenerativeStage
     from gccodec.training.stage_one import StageOne
     from gccodec.training.validation import validate
 
     chosen = load_preset(preset)
     if crops is not None:
-        chosen = dataclasses.replace(chosen, **{"crops" if stage == "1" else "entropy_crops": crops})
+        chosen = dataclasses.replace(chosen, **{CROPS_OF_STAGE[stage]: crops})
     rank_device = join()
     where = rank_device if rank_device is not None else choose_device(device, threads, messages)
     if rank() == 0:
@@ -81,9 +88,13 @@ def command(
         weights = load_weights(start) if start is not None else None
         run = StageOne(chosen, store, nets, state / "stage1.safetensors", where, weights)
     else:
-        if not (state / "entropy.safetensors").exists() and not (state / "stage1.safetensors").exists():
-            raise FileError(f"{state}/stage1.safetensors: does not exist; train stage 1 first")
-        run = EntropyStage(chosen, store, state / "stage1.safetensors", state / "entropy.safetensors", where)
+        start_state, own_state = state / f"{BEFORE[stage]}.safetensors", state / f"{stage}.safetensors"
+        if not own_state.exists() and not start_state.exists():
+            raise FileError(f"{start_state}: does not exist; train that stage first")
+        if stage == "entropy":
+            run = EntropyStage(chosen, store, start_state, own_state, where)
+        else:
+            run = GenerativeStage(chosen, store, nets, start_state, own_state, where)
     last_grid = time.monotonic()
 
     def report(progress: Progress) -> None:
@@ -91,7 +102,7 @@ def command(
         left = (progress.target_crops - progress.crops) / max(progress.crops_per_second, 1e-6)
         line = {k: round(v, 4) for k, v in progress._asdict().items()} | {"minutes_left": round(left / 60, 1)}
         messages.note(json.dumps(line))
-        if stage == "1" and time.monotonic() - last_grid > 60 * chosen.grid_every_min:
+        if stage != "entropy" and time.monotonic() - last_grid > 60 * chosen.grid_every_min:
             write_grid(run.model, store, state / "samples.png")
             last_grid = time.monotonic()
 

@@ -49,10 +49,15 @@ class EfficientNetLite(FrozenNetwork):
         h = self.layer(f"b{i}.project", h)
         return x + h if stride == 1 and h.shape == x.shape else h
 
-    def forward(self, x: Tensor) -> Tensor:
-        x, i = self.layer("stem", (x * 255 - 127) / 128, 3, 2).clamp(0, 6), 0
+    def stages(self, x: Tensor) -> list[Tensor]:
+        """The last map of each stage."""
+        x, i, maps = self.layer("stem", (x * 255 - 127) / 128, 3, 2).clamp(0, 6), 0, []
         for stage in STAGES:
             for first in range(stage.blocks):
                 x = self.block(i, x, stage, stage.stride if first == 0 else 1)
                 i += 1
-        return self.layer("head", x).clamp(0, 6).mean((2, 3))
+            maps.append(x)
+        return maps
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer("head", self.stages(x)[-1]).clamp(0, 6).mean((2, 3))

@@ -9,11 +9,15 @@ from pathlib import Path
 
 from gccodec.errors import UsageError
 from gccodec.model.config import ModelConfig
+from gccodec.training.discriminator import AdversarialLoss
 
 
 @dataclasses.dataclass(frozen=True)
 class Preset:
-    """One training plan. Times are in minutes, sides in pixels; quality is drawn as u^quality_power, u uniform."""
+    """One training plan. Times are in minutes, sides in pixels; quality is drawn as u^quality_power, u uniform.
+
+    generative_rate_share: learning rates of the generator in the generative stage, as a share of stage 1's.
+    """
 
     name: str
     model: ModelConfig
@@ -31,6 +35,14 @@ class Preset:
     weight_decay: float = 0.01
     entropy_crops: int = 20_000
     entropy_learning_rate: float = 1e-3
+    generative_crops: int = 100_000
+    generative_rate_share: float = 0.25
+    discriminator_width: int = 32
+    discriminator_learning_rate: float = 2e-4
+    feature_heads: bool = True
+    adversarial_loss: AdversarialLoss = "hinge"
+    adversarial_weight: float = 0.05
+    feature_matching_weight: float = 0.5
     save_every_min: float = 5.0
     grid_every_min: float = 10.0
     seed: int = 1

@@ -20,6 +20,7 @@ from gccodec.training.photos import PhotoStore
 from gccodec.training.preset import load_preset
 from gccodec.training.rate_target import RateTarget, nominal_bpp
 from gccodec.training.stage_entropy import EntropyStage
+from gccodec.training.stage_generative import GenerativeStage
 from gccodec.training.stage_one import StageOne
 from gccodec.training.start import start_from_klt, start_from_weights
 from tests.models import random_model, random_weights
@@ -53,6 +54,7 @@ def store(tmp_path_factory):
 @pytest.fixture
 def stage_one(store, tmp_path, monkeypatch):
     monkeypatch.setattr("gccodec.training.stage_one.Perception", NoPerception)
+    monkeypatch.setattr("gccodec.training.stage_generative.Perception", NoPerception)
     return lambda name="stage1": StageOne(PRESET, store, tmp_path, tmp_path / f"{name}.safetensors", CPU)
 
 
@@ -67,7 +69,16 @@ def test_all_stages_end_in_a_codec(stage_one, store, tmp_path):
     entropy.run(10, reports.append)
     moved = {k.split(".")[0] for k, v in entropy.model.state_dict().items() if not torch.equal(v, before[k])}
     assert moved == {"context"}
-    model, counters = load_average(entropy.state_path, PRESET.model)
+    generative = GenerativeStage(PRESET, store, tmp_path, entropy.state_path, tmp_path / "generative.safetensors", CPU)
+    before = {k: v.clone() for k, v in generative.model.state_dict().items()}
+    adversary = {k: v.clone() for k, v in generative.discriminator.state_dict().items()}
+    generative.run(10, reports.append)
+    moved = {k.split(".")[0] for k, v in generative.model.state_dict().items() if not torch.equal(v, before[k])}
+    assert moved == {"generator"}
+    after = generative.discriminator.state_dict()
+    assert not any(torch.equal(v, adversary[k]) for k, v in after.items() if k.endswith("weight.original"))
+    model, counters = load_average(generative.state_path, PRESET.model)
+    assert counters["stage_one_crops"] == PRESET.crops
     path = export(model, tmp_path / "weights", "tiny", {"crops": str(counters["crops"])})
     assert path == find_weights(tmp_path / "weights")
     codec = Codec(load_weights(path))

@@ -1,0 +1,125 @@
+"""The adversaries: multi-scale patch discriminator and heads on frozen features; both see the latent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from gccodec.metrics.efficientnet import EfficientNetLite
+from gccodec.model.config import DOWNSAMPLING, ModelConfig
+
+SCALES = 3
+CONDITION_CHANNELS = 16
+TAPPED_STAGES = (1, 2, 4, 6)
+"""EfficientNet-lite0 stages whose last maps (strides 4, 8, 16, 32) carry a head."""
+TAPPED_CHANNELS = (24, 40, 112, 320)
+
+AdversarialLoss = Literal["hinge", "least-squares"]
+
+
+class Judgement(NamedTuple):
+    """Logits of every head, [B, 1, h, w] each, and the features that matching compares."""
+
+    logits: list[Tensor]
+    features: list[Tensor]
+
+
+class PatchDiscriminator(nn.Module):
+    """Strided convolutions that judge overlapping patches (Isola et al. 2017), conditioned on the latent."""
+
+    def __init__(self, latent_channels: int, width: int) -> None:
+        super().__init__()
+        self.condition = nn.Conv2d(latent_channels, CONDITION_CHANNELS, 1)
+        layers = []
+        channels = 3 + CONDITION_CHANNELS
+        for i in range(3):
+            layers.append(spectral_norm(nn.Conv2d(channels, width << i, 4, stride=2, padding=1)))
+            channels = width << i
+        layers.append(spectral_norm(nn.Conv2d(channels, channels, 3, padding=1)))
+        self.layers = nn.ModuleList(layers)
+        self.last = spectral_norm(nn.Conv2d(channels, 1, 3, padding=1))
+
+    def forward(self, x: Tensor, latent: Tensor) -> Judgement:
+        condition = F.interpolate(self.condition(latent), size=x.shape[-2:], mode="nearest")
+        h, features = torch.cat([x - 0.5, condition], 1), []
+        for layer in self.layers:
+            h = F.leaky_relu(layer(h), 0.2)
+            features.append(h)
+        return Judgement([self.last(h)], features)
+
+
+class FeatureHeads(nn.Module):
+    """Small heads on frozen EfficientNet-lite0 features (Sauer et al. 2021, "Projected GANs")."""
+
+    def __init__(self, nets: Path, latent_channels: int) -> None:
+        super().__init__()
+        self.trunk = EfficientNetLite(nets / "effnet_lite0.safetensors")
+        self.conditions = nn.ModuleList(nn.Conv2d(latent_channels, CONDITION_CHANNELS, 1) for _ in TAPPED_STAGES)
+        self.heads = nn.ModuleList(
+            nn.Sequential(
+                spectral_norm(nn.Conv2d(channels + CONDITION_CHANNELS, 64, 3, padding=1)),
+                nn.LeakyReLU(0.2),
+                spectral_norm(nn.Conv2d(64, 1, 3, padding=1)),
+            )
+            for channels in TAPPED_CHANNELS
+        )
+
+    def forward(self, x: Tensor, latent: Tensor) -> Judgement:
+        maps = self.trunk.stages(x)
+        logits = []
+        for stage, condition, head in zip(TAPPED_STAGES, self.conditions, self.heads, strict=True):
+            known = F.adaptive_avg_pool2d(condition(latent), maps[stage].shape[-2:])
+            logits.append(head(torch.cat([maps[stage] / 3, known], 1)))
+        return Judgement(logits, [])
+
+
+class Discriminator(nn.Module):
+    """Patch discriminators at full, half and quarter size (Agustsson et al. 2019, section 5.1), and feature heads."""
+
+    def __init__(self, config: ModelConfig, width: int, nets: Path | None) -> None:
+        super().__init__()
+        self.patches = nn.ModuleList(PatchDiscriminator(config.latent_channels, width) for _ in range(SCALES))
+        self.heads = FeatureHeads(nets, config.latent_channels) if nets is not None else None
+
+    def forward(self, x: Tensor, latent: Tensor) -> Judgement:
+        """x [B, 3, H, W] in [0, 1]; latent [B, C, H/16, W/16] of about unit scale."""
+        assert x.shape[-1] == latent.shape[-1] * DOWNSAMPLING
+        logits, features = [], []
+        scaled = x
+        for i, patch in enumerate(self.patches):
+            scaled = F.avg_pool2d(scaled, 2) if i else x
+            judged = patch(scaled, latent)
+            logits += judged.logits
+            features += judged.features
+        if self.heads is not None:
+            logits += self.heads(x, latent).logits
+        return Judgement(logits, features)
+
+
+def discriminator_loss(real: Judgement, fake: Judgement, kind: AdversarialLoss) -> Tensor:
+    """Mean over the heads; least squares as in the paper (Mao et al. 2017), or hinge (Lim and Ye 2017)."""
+    losses = []
+    for r, f in zip(real.logits, fake.logits, strict=True):
+        if kind == "hinge":
+            losses.append(F.relu(1 - r.float()).mean() + F.relu(1 + f.float()).mean())
+        else:
+            losses.append((r.float() - 1).square().mean() + f.float().square().mean())
+    return torch.stack(losses).mean()
+
+
+def generator_loss(fake: Judgement, kind: AdversarialLoss) -> Tensor:
+    """What the generator pays for being found out."""
+    if kind == "hinge":
+        return torch.stack([-f.float().mean() for f in fake.logits]).mean()
+    return torch.stack([(f.float() - 1).square().mean() for f in fake.logits]).mean()
+
+
+def feature_matching(real: Judgement, fake: Judgement) -> Tensor:
+    """L1 between the patch discriminators' features (Wang et al. 2018, "pix2pixHD", equation 4)."""
+    pairs = zip(real.features, fake.features, strict=True)
+    return torch.stack([(r.detach().float() - f.float()).abs().mean() for r, f in pairs]).mean()

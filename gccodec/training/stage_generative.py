@@ -1,0 +1,102 @@
+"""Stage generative: encoder and entropy model frozen, the generator tuned against the adversaries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gccodec.model.autoencoder import Autoencoder
+from gccodec.model.precision import autocast
+from gccodec.training import checkpoint
+from gccodec.training.discriminator import Discriminator, discriminator_loss, feature_matching, generator_loss
+from gccodec.training.distributed import average_gradients, rank
+from gccodec.training.losses import Perception
+from gccodec.training.photos import PhotoStore
+from gccodec.training.preset import Preset
+from gccodec.training.run import Measured, Run
+from gccodec.training.stage_one import parameter_groups
+
+ADVERSARY_BETAS = (0.5, 0.99)
+
+
+class GenerativeStage(Run):
+    """Half of every batch is generated faithfully (realism 0, stage 1's loss), half against the adversaries.
+
+    The generator so learns both ends of `decode --realism` in one set of weights. Starts from the entropy stage's
+    state: latents are those that files hold.
+    """
+
+    def __init__(
+        self, preset: Preset, store: PhotoStore, nets: Path, start: Path, state: Path, device: torch.device
+    ) -> None:
+        model, before = Autoencoder(preset.model), {"crops": 0.0, "seconds": 0.0}
+        if not state.exists():
+            model, before = checkpoint.load_average(start, preset.model)
+        model.to(device, memory_format=torch.channels_last)
+        model.requires_grad_(False)
+        model.generator.requires_grad_(True)
+        model.context.quantised = True
+        self.perception = Perception(nets, preset.vgg_weight).to(device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(preset.seed + 1)
+            heads = nets if preset.feature_heads else None
+            self.discriminator = Discriminator(preset.model, preset.discriminator_width, heads)
+        self.discriminator.to(device, memory_format=torch.channels_last)
+        self.adversary = torch.optim.Adam(
+            self.discriminator.parameters(), preset.discriminator_learning_rate, ADVERSARY_BETAS
+        )
+        self.adversary_average = checkpoint.RunningAverage(self.discriminator, decay=0.0)
+        self.adversary_path = state.with_name("discriminator.safetensors")
+        groups = parameter_groups(model, preset)
+        for group in groups:
+            group["params"] = [p for p in group["params"] if p.requires_grad]
+            group["base"] *= preset.generative_rate_share
+        groups = [group for group in groups if group["params"]]
+        super().__init__(preset, store, model, groups, preset.generative_crops, state, device)
+        if self.adversary_path.exists():
+            checkpoint.restore(self.adversary_path, self.discriminator, self.adversary_average, self.adversary)
+        for name in ("crops", "seconds"):
+            self.counters.setdefault(f"stage_one_{name}", before.get(f"stage_one_{name}", before[name]))
+
+    def measure(self, x: Tensor, quality: Tensor, rng: np.random.Generator) -> Measured:
+        preset, half = self.preset, len(x) // 2
+        realism = (torch.arange(len(x), device=x.device) >= half).float()
+        with torch.no_grad():
+            gain = self.model.gain(quality)
+            coded = self.model.context(self.model.analysis(x, quality) * gain, quality)
+            y_hat = coded.y_hat / gain
+            known = y_hat * self.model.generator.latent_scale[None, :, None, None]
+        with autocast(self.device):
+            x_hat = self.model.generator(y_hat, quality, realism).float()
+            perception = self.perception(x_hat, x, rng).float()
+        self._train_adversary(x[half:], x_hat[half:].detach(), known[half:])
+        with autocast(self.device):
+            fake = self.discriminator(x_hat[half:], known[half:])
+            with torch.no_grad():
+                real = self.discriminator(x[half:], known[half:])
+        mse = (x - x_hat).square().mean((1, 2, 3))
+        loss = (preset.mse_weight * mse + preset.perception_weight * perception).mean()
+        loss = loss + preset.adversarial_weight * generator_loss(fake, preset.adversarial_loss)
+        loss = loss + preset.feature_matching_weight * feature_matching(real, fake)
+        pixels = x.shape[-2] * x.shape[-1]
+        return Measured(loss, coded.bits / pixels, -10 * mse.detach().clamp_min(1e-9).log10(), perception)
+
+    def _train_adversary(self, x: Tensor, x_hat: Tensor, known: Tensor) -> None:
+        """One step of the discriminator; in the generator's step its weights then want no gradient."""
+        self.discriminator.requires_grad_(True)
+        with autocast(self.device):
+            real, fake = self.discriminator(x, known), self.discriminator(x_hat, known)
+        self.adversary.zero_grad()
+        discriminator_loss(real, fake, self.preset.adversarial_loss).backward()
+        average_gradients(self.discriminator.parameters())
+        self.adversary.step()
+        self.discriminator.requires_grad_(False)
+
+    def save(self) -> None:
+        super().save()
+        if rank() == 0:
+            self.adversary_average.update(self.discriminator)
+            checkpoint.save(self.adversary_path, self.discriminator, self.adversary_average, self.adversary, {})
