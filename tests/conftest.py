@@ -22,10 +22,10 @@ def codec():
 @pytest.fixture(scope="session")
 def coffee():
     with Image.open(COFFEE) as image:
-        return Picture(np.asarray(image.convert("RGB")))
+        return Picture.of(np.asarray(image.convert("RGB")))
 
 
 @pytest.fixture(scope="session")
 def chelsea():
     with Image.open(CHELSEA) as image:
-        return Picture(np.asarray(image.convert("RGB")))
+        return Picture.of(np.asarray(image.convert("RGB")))

@@ -22,7 +22,7 @@ from gccodec.container.file import parse
 from gccodec.entropy.weights import find_weights, load_weights, weights_folder
 file = parse(Path(sys.argv[1]).read_bytes())
 latents = load_weights(find_weights(weights_folder(), file.model_id)).latent_codec(sys.argv[2] == "twin")
-print(zlib.crc32(decode_latent(latents, file).astype("<i8").tobytes()))
+print(zlib.crc32(np.concatenate(list(decode_latent(latents, file))).astype("<i8").tobytes()))
 """
 EXPECTED = json.loads((GOLDEN / "latents.json").read_text())
 
@@ -58,7 +58,7 @@ def test_golden_files_exist_and_match_in_int64():
         file = parse((GOLDEN / name).read_bytes())
         latents = load_weights(find_weights(weights_folder(), file.model_id)).latent_codec()
         latents.context.arithmetic = np.int64
-        assert zlib.crc32(decode_latent(latents, file).astype("<i8").tobytes()) == checksum
+        assert zlib.crc32(np.concatenate(list(decode_latent(latents, file))).astype("<i8").tobytes()) == checksum
 
 
 ENCODE = """
@@ -72,7 +72,7 @@ torch.backends.mkldnn.enabled = sys.argv[3] == "onednn"
 with Image.open(sys.argv[1]) as image:
     pixels = np.asarray(image.convert("RGB"))[:96, :128]
 codec = Codec.load()
-data = codec.encode(Picture(pixels), quality=400).data
+data = codec.encode(Picture.of(pixels), quality=400).data
 sys.stdout.buffer.write(codec.decode(data).pixels.tobytes() + data)
 """
 

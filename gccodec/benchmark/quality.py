@@ -58,7 +58,7 @@ def measure(
     for rate in rates:
         for path in pictures:
             picture = read_picture(path.read_bytes())
-            height, width = picture.pixels.shape[:2]
+            width, height = picture.image.size
             encoded = codec.encode(picture, size_bytes=bytes_of_bpp(rate, width, height))
             decoded = codec.decode(encoded.data).pixels
             x, x_hat = (torch.tensor(p).permute(2, 0, 1)[None].float() / 255 for p in (picture.pixels, decoded))

@@ -18,7 +18,6 @@ from gccodec.codec.picture import Picture, picture_format, read_picture, write_p
 from gccodec.codec.strip import strip_rows, to_strips
 from gccodec.container.file import parse
 from gccodec.entropy.context import LATENT_FRACTION_BITS, STEPS
-from gccodec.entropy.latent import fixed_point
 
 
 class Timing(NamedTuple):
@@ -40,7 +39,7 @@ def best_of(repeats: int, action: Callable[[], object]) -> float:
 def resized(pixels: npt.NDArray[np.uint8], width: int, height: int) -> Picture:
     """The photograph at another size, so that the content stays that of a photograph."""
     image = Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC)
-    return Picture(np.asarray(image))
+    return Picture(image)
 
 
 def time_parts(codec: Codec, picture: Picture, quality: int, repeats: int) -> list[Timing]:
@@ -48,25 +47,33 @@ def time_parts(codec: Codec, picture: Picture, quality: int, repeats: int) -> li
 
     def write_png() -> bytes:
         out = io.BytesIO()
-        write_picture(Image.fromarray(picture.pixels), picture_format("png"), out)
+        write_picture(picture.image, picture_format("png"), out)
         return out.getvalue()
 
     png = write_png()
     data = codec.encode(picture, quality=quality).data
     file = parse(data)
-    rows, columns = grid_size(*picture.pixels.shape[:2])
-    latent = codec.latents.decode(file.payload, rows, columns, quality).latent
-    y = fixed_point(latent.astype(np.float32) / (1 << LATENT_FRACTION_BITS))
+    rows, columns = grid_size(picture.image.height, picture.image.width)
+    bands = list(codec.latents.decode(file.payload, rows, columns, quality, file.symbol_digest))
+    latent = np.concatenate(bands)
     y_hat = torch.from_numpy(latent.astype(np.float32) / (1 << LATENT_FRACTION_BITS)).permute(2, 0, 1)[None]
     rows_of_strip = strip_rows(columns, codec.strip_pixels)
     context = codec.latents.context
 
     def entropy_network() -> None:
         for step in range(STEPS):
-            context.predict(step, latent, quality)
+            for band in bands:
+                context.predict(step, band, quality)
+
+    def decode_latents() -> None:
+        for _ in codec.latents.decode(file.payload, rows, columns, quality, file.symbol_digest):
+            pass
+
+    def encode_latents() -> None:
+        codec.latents.encode((band * 4 for band in bands), quality)  # from 1/16 to 1/64 of a step
 
     def analyse() -> None:
-        for _ in codec.transforms.analyse(to_strips(picture.pixels, codec.strip_pixels), quality):
+        for _ in codec.transforms.analyse(to_strips(picture.image, codec.strip_pixels), quality):
             pass
 
     def generate() -> None:
@@ -74,8 +81,8 @@ def time_parts(codec: Codec, picture: Picture, quality: int, repeats: int) -> li
             pass
 
     entropy = best_of(repeats, entropy_network)
-    latents_encode = best_of(repeats, lambda: codec.latents.encode(y.copy(), quality))
-    latents_decode = best_of(repeats, lambda: codec.latents.decode(file.payload, rows, columns, quality))
+    latents_encode = best_of(repeats, encode_latents)
+    latents_decode = best_of(repeats, decode_latents)
     return [
         Timing("read PNG", best_of(repeats, lambda: read_picture(png))),
         Timing("analysis network", best_of(repeats, analyse)),

@@ -77,7 +77,8 @@ def command(
 
     start = time.perf_counter()
     picture = read_picture(data, max_pixels, alpha, kept)
-    height, width = picture.pixels.shape[:2]
+    del data
+    width, height = picture.image.size
     strip_pixels = strip_pixels_within(mem_limit, width * height)
     codec = Codec.load(weights, device=choose_device(device, threads, messages), strip_pixels=strip_pixels)
     if quality is not None:

@@ -50,4 +50,5 @@ def verify_symbols(file: GczFile) -> None:
     from gccodec.codec.latent import decode_latent
     from gccodec.entropy.weights import find_weights, load_weights, weights_folder
 
-    decode_latent(load_weights(find_weights(weights_folder(), file.model_id)).latent_codec(), file)
+    for _ in decode_latent(load_weights(find_weights(weights_folder(), file.model_id)).latent_codec(), file):
+        pass

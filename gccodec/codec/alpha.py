@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageStat
 
 from gccodec.errors import SectionError
 
@@ -42,13 +42,15 @@ def decode_alpha(body: bytes, height: int, width: int) -> npt.NDArray[np.uint8]:
         ) from error
 
 
-def fill_transparent(pixels: npt.NDArray[np.uint8], alpha: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Pixels [H, W] or [H, W, 3] whose fully transparent part has the mean colour of the rest: nobody sees it."""
-    hidden = alpha == 0
-    if not hidden.any():
-        return pixels
-    filled = pixels.copy()
-    filled[hidden] = 128 if hidden.all() else np.rint(pixels[~hidden].mean(0)).astype(np.uint8)
+def fill_transparent(image: Image.Image, alpha: npt.NDArray[np.uint8]) -> Image.Image:
+    """Mode L or RGB whose fully transparent part has the mean colour of the rest: nobody sees it."""
+    hidden = Image.fromarray(np.where(alpha == 0, np.uint8(255), np.uint8(0)))
+    if hidden.getextrema() == (0, 0):
+        return image
+    visible = ImageChops.invert(hidden)
+    colour = tuple(round(m) for m in ImageStat.Stat(image, visible).mean) if visible.getbbox() else "gray"
+    filled = image.copy()
+    filled.paste(colour, (0, 0), hidden)
     return filled
 
 

@@ -25,7 +25,7 @@ from gccodec.codec.strip import STRIP_PIXELS, strip_rows, to_pixels, to_strips
 from gccodec.container.file import DEFAULT_MAX_PIXELS, MAX_QUALITY, GczFile, metadata_bytes, parse, serialize
 from gccodec.container.section import Section, SectionId
 from gccodec.entropy.context import LATENT_FRACTION_BITS
-from gccodec.entropy.latent import LatentCodec, fixed_point
+from gccodec.entropy.latent import LatentCodec, band_rows, fixed_point
 from gccodec.entropy.weights import WeightsFile, find_weights, load_weights, weights_folder
 from gccodec.errors import UsageError, WeightsError
 from gccodec.model.transforms import Transforms
@@ -83,15 +83,19 @@ class Codec:
         """From a weights file, from an installed model's id, or the installed default."""
         return cls(load_weights(path or find_weights(weights_folder(), model_id)), device, strip_pixels)
 
-    def _latent(self, pixels: npt.NDArray[np.uint8], quality: int) -> npt.NDArray[np.int16]:
-        """y [h, w, C] in fixed point, ready to be coded."""
-        rows, columns = grid_size(*pixels.shape[:2])
-        y = np.empty((rows, columns, self.latents.context.channels), np.int16)
-        top = 0
-        for part in self.transforms.analyse(to_strips(pixels, self.strip_pixels), quality):
-            y[top : top + part.shape[2]] = fixed_point(part[0].permute(1, 2, 0).cpu().numpy())
-            top += part.shape[2]
-        return y
+    def _latent(self, image: Image.Image, quality: int) -> Iterator[npt.NDArray[np.int16]]:
+        """Bands of y [n, w, C] in fixed point, ready to be coded."""
+        rows, columns = grid_size(image.height, image.width)
+        height = band_rows(columns)
+        parts: list[npt.NDArray[np.int16]] = []
+        for part in self.transforms.analyse(to_strips(image, self.strip_pixels), quality):
+            parts.append(fixed_point(part[0].permute(1, 2, 0).cpu().numpy()))
+            while sum(map(len, parts)) >= height:
+                joined = np.concatenate(parts)
+                parts = [joined[height:]]
+                yield joined[:height]
+        if len(rest := np.concatenate(parts)):
+            yield rest
 
     def encode(
         self,
@@ -120,7 +124,7 @@ class Codec:
 
     def _encode(self, picture: Picture, quality: int | None, size_bytes: int | None, count_metadata: bool) -> Encoded:
         template = self._template(picture)
-        x = picture.pixels if picture.alpha is None else fill_transparent(picture.pixels, picture.alpha)
+        x = picture.image if picture.alpha is None else fill_transparent(picture.image, picture.alpha)
         if size_bytes is None:
             assert quality is not None
             return Encoded(self._encode_at(template, x, quality), quality, False)
@@ -139,17 +143,17 @@ class Codec:
                     return Encoded(data, q, below)
         return self._encode_below_range(template, x, size_bytes, framing)
 
-    def _encode_below_range(
-        self, template: GczFile, x: npt.NDArray[np.uint8], size_bytes: int, framing: int
-    ) -> Encoded:
+    def _encode_below_range(self, template: GczFile, x: Image.Image, size_bytes: int, framing: int) -> Encoded:
         """Quality 0 is still too large: widen the dead zone of its quantiser as far as it takes."""
-        y = self._latent(x, 0)
+        bands = list(self._latent(x, 0))
 
         def dead_zone(share: int) -> float:
             # cubic, so that the logarithm of the size falls about evenly with the share
             return WIDEST_DEAD_ZONE * (1 - share / MAX_QUALITY) ** 3
 
-        found = search_quality(lambda s: framing + self.latents.cost(y.copy(), 0, dead_zone(s)) / 8, size_bytes + 1)
+        found = search_quality(
+            lambda s: framing + self.latents.cost((band.copy() for band in bands), 0, dead_zone(s)) / 8, size_bytes + 1
+        )
         for share in range(found if found is not None else 0, -1, -1):
             data = self._encode_at(template, x, 0, dead_zone(share))
             if len(data) <= size_bytes:
@@ -162,14 +166,14 @@ class Codec:
 
     def _template(self, picture: Picture) -> GczFile:
         """The file without latents."""
-        height, width = picture.pixels.shape[:2]
+        width, height = picture.image.size
         alpha = () if picture.alpha is None else (Section(int(SectionId.ALPHA), encode_alpha(picture.alpha)),)
         sections = alpha + picture.metadata.sections()
         return GczFile(width, height, picture.gray, self.weights.model_id, 0, 0, b"", sections)
 
-    def _encode_at(self, template: GczFile, x: npt.NDArray[np.uint8], quality: int, dead_zone: float = 0.0) -> bytes:
-        payload, coded = self.latents.encode(self._latent(x, quality), quality, dead_zone)
-        return serialize(dataclasses.replace(template, quality=quality, payload=payload, symbol_digest=coded.digest))
+    def _encode_at(self, template: GczFile, x: Image.Image, quality: int, dead_zone: float = 0.0) -> bytes:
+        payload, digest = self.latents.encode(self._latent(x, quality), quality, dead_zone)
+        return serialize(dataclasses.replace(template, quality=quality, payload=payload, symbol_digest=digest))
 
     def decode(
         self, data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS, realism: float = 0.0, region: Region | None = None
@@ -206,18 +210,24 @@ class Codec:
     def _decode_strips(self, file: GczFile, realism: float, region: Region) -> Iterator[npt.NDArray[np.uint8]]:
         """The region's rows from top to bottom, some at a time: uint8 [n, W, 3] or [n, W]."""
         rows, columns = region.cells(self.transforms.generator.halo)
-        latent = decode_latent(self.latents, file)[rows, columns]
-        step = strip_rows(latent.shape[1], self.strip_pixels)
-        parts = (latent[top : top + step] for top in range(0, len(latent), step))
-        strips = (
-            torch.from_numpy(p.astype(np.float32) / (1 << LATENT_FRACTION_BITS)).permute(2, 0, 1)[None] for p in parts
-        )
+        strips = self._latent_strips(file, rows, columns)
         left, top = region.x - columns.start * LATENT_CELL_PX, rows.start * LATENT_CELL_PX
         for x_hat in self.transforms.generate(strips, file.quality, realism):
             first, last = (min(max(y - top, 0), x_hat.shape[2]) for y in (region.y, region.y + region.height))
             if last > first:
                 yield to_pixels(x_hat[:, :, first:last, left : left + region.width], file.gray)
             top += x_hat.shape[2]
+
+    def _latent_strips(self, file: GczFile, rows: slice, columns: slice) -> Iterator[torch.Tensor]:
+        """Latents [1, C, n, w] of some rows and columns, in steps; all bands are decoded, for their digest."""
+        top = 0
+        for band in decode_latent(self.latents, file):
+            part = band[max(0, rows.start - top) : max(0, rows.stop - top), columns]
+            top += len(band)
+            step = strip_rows(part.shape[1], self.strip_pixels)
+            for start in range(0, len(part), step):
+                latent = part[start : start + step].astype(np.float32) / (1 << LATENT_FRACTION_BITS)
+                yield torch.from_numpy(latent).permute(2, 0, 1)[None]
 
 
 def bytes_of_bpp(bpp: float, width: int, height: int) -> int:

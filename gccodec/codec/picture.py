@@ -20,7 +20,6 @@ AlphaPolicy = Literal["keep", "drop", "refuse"]
 ALL_METADATA: frozenset[Kind] = frozenset(KINDS)
 EXIF_PREFIX = b"Exif\0\0"
 XMP_TIFF_TAG = 700
-ROWS_AT_ONCE = 256
 STRUCTURAL_TIFF_TAGS = frozenset([*range(254, 267), 273, *range(277, 282), 284, 317, *range(320, 326)]) | {
     330, 338, 339, 347, XMP_TIFF_TAG, 34675,
 }  # fmt: skip
@@ -28,19 +27,34 @@ STRUCTURAL_TIFF_TAGS = frozenset([*range(254, 267), 273, *range(277, 282), 284, 
 
 
 class Picture(NamedTuple):
-    """pixels uint8, [H, W, 3] RGB or [H, W] gray; alpha uint8 [H, W] or None when opaque.
+    """image in mode RGB or L; alpha uint8 [H, W] or None when opaque.
 
     notes: what was converted or dropped, one line each.
     """
 
-    pixels: npt.NDArray[np.uint8]
+    image: Image.Image
     alpha: npt.NDArray[np.uint8] | None = None
     metadata: Metadata = Metadata()
     notes: tuple[str, ...] = ()
 
+    @classmethod
+    def of(
+        cls,
+        pixels: npt.NDArray[np.uint8],
+        alpha: npt.NDArray[np.uint8] | None = None,
+        metadata: Metadata = Metadata(),  # noqa: B008  # immutable
+    ) -> Picture:
+        """From uint8 [H, W, 3] RGB or [H, W] gray."""
+        return cls(Image.fromarray(pixels), alpha, metadata)
+
+    @property
+    def pixels(self) -> npt.NDArray[np.uint8]:
+        """uint8 [H, W, 3] or [H, W]; a copy."""
+        return np.asarray(self.image)
+
     @property
     def gray(self) -> bool:
-        return self.pixels.ndim == 2
+        return self.image.mode == "L"
 
 
 class Format(NamedTuple):
@@ -116,16 +130,7 @@ def _to_picture(image: Image.Image, alpha_policy: AlphaPolicy, kinds: frozenset[
         raise UsageError("the picture has transparency (--alpha keep codes it, --alpha drop removes it)")
     pixels, icc = _eight_bit_colour(pixels, icc, "icc" in kinds, notes)
     metadata = Metadata(upright_exif(exif) if exif else None, icc, xmp or None).only(kinds)
-    return Picture(_to_array(pixels), alpha if alpha_policy == "keep" else None, metadata, tuple(notes))
-
-
-def _to_array(image: Image.Image) -> npt.NDArray[np.uint8]:
-    """Mode L or RGB -> [H, W] or [H, W, 3]. Copied by rows: Pillow's own way needs the picture three times."""
-    pixels = np.empty((image.height, image.width, 3)[: 3 if image.mode == "RGB" else 2], np.uint8)
-    for top in range(0, image.height, ROWS_AT_ONCE):
-        bottom = min(top + ROWS_AT_ONCE, image.height)
-        pixels[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
-    return pixels
+    return Picture(pixels, alpha if alpha_policy == "keep" else None, metadata, tuple(notes))
 
 
 def _split_alpha(image: Image.Image) -> tuple[Image.Image, npt.NDArray[np.uint8] | None]:

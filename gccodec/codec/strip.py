@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 
 from gccodec.codec.latent import LATENT_CELL_PX, grid_size
 
-STRIP_PIXELS = 1 << 20
+STRIP_PIXELS = 1 << 18
 """Default size of a strip. Results do not depend on it."""
 
 LUMA = (0.299, 0.587, 0.114)
@@ -21,13 +22,14 @@ def strip_rows(columns: int, strip_pixels: int) -> int:
     return max(1, strip_pixels // (LATENT_CELL_PX * LATENT_CELL_PX * columns))
 
 
-def to_strips(pixels: npt.NDArray[np.uint8], strip_pixels: int) -> Iterator[torch.Tensor]:
-    """[H, W, 3] or [H, W] -> [1, 3, 16 n, W'] in [0, 1], edges repeated up to multiples of 16."""
-    height, width = pixels.shape[:2]
+def to_strips(image: Image.Image, strip_pixels: int) -> Iterator[torch.Tensor]:
+    """Mode RGB or L -> [1, 3, 16 n, W'] in [0, 1], edges repeated up to multiples of 16."""
+    width, height = image.size
     rows, columns = grid_size(height, width)
     step = strip_rows(columns, strip_pixels)
     for top in range(0, rows, step):
-        part = pixels[top * LATENT_CELL_PX : (top + step) * LATENT_CELL_PX]
+        bottom = min((top + step) * LATENT_CELL_PX, height)
+        part = np.asarray(image.crop((0, top * LATENT_CELL_PX, width, bottom)))
         rgb = np.repeat(part[..., None], 3, 2) if part.ndim == 2 else part
         pad = ((0, -len(rgb) % LATENT_CELL_PX), (0, columns * LATENT_CELL_PX - width), (0, 0))
         yield torch.from_numpy(np.pad(rgb, pad, mode="edge")).permute(2, 0, 1)[None].float() / 255

@@ -129,20 +129,17 @@ class IntegerContext:
                 crc = zlib.crc32(part.astype("<i4").tobytes(), crc)
         return crc
 
-    def predict(
-        self, step: int, known: npt.NDArray[Any], quality: int, above: bool = False, below: bool = False
-    ) -> Prediction:
+    def predict(self, step: int, known: npt.NDArray[Any], quality: int, above: bool = False) -> Prediction:
         """known: integers [H, W, C], latents in 1/16 steps, zero where not yet coded.
 
-        `above` and `below` say that its first or last row is a neighbour, seen but not predicted; the first
-        predicted row is an even one of the picture.
+        `above` says that its first row is a neighbour, seen but not predicted.
         """
         layers = self.steps[step]
         multiplier = interpolate(self.multiplier, quality)
         scaled = (known.astype(np.int64) * multiplier + (1 << (INPUT_SHIFT - 1))) >> INPUT_SHIFT
         u = np.clip(scaled, -INPUT_LIMIT, INPUT_LIMIT).astype(self.arithmetic)
         bias1 = layers.conv1.bias + interpolate(layers.quality_bias, quality)
-        hidden = self._activate(self._conv3x3(u, layers.conv1.weight, above, below), bias1, layers.conv1.shift)
+        hidden = self._activate(self._conv3x3(u, layers.conv1.weight, above), bias1, layers.conv1.shift)
         hidden = self._activate(hidden @ layers.conv2.weight[0].astype(self.arithmetic), *layers.conv2[1:])
         height, width = hidden.shape[:2]
         mean = np.empty((height, width, self.channels // GROUPS), np.int32)
@@ -158,9 +155,9 @@ class IntegerContext:
             index[rows, columns] = np.clip((fine + half) >> INDEX_FRACTION_BITS, 0, self.tables - 1)
         return Prediction(mean.reshape(-1), index.reshape(-1))
 
-    def _conv3x3(self, u: Array, weight: IntArray, above: bool, below: bool) -> Array:
+    def _conv3x3(self, u: Array, weight: IntArray, above: bool) -> Array:
         """3x3 convolution as nine matrix products, zeros beyond what is seen; -> accumulators [H, W, out]."""
-        padded = np.pad(u, ((int(not above), int(not below)), (1, 1), (0, 0)))
+        padded = np.pad(u, ((int(not above), 1), (1, 1), (0, 0)))
         height, width = len(padded) - 2, u.shape[1]
         taps: Array = weight.astype(self.arithmetic)
         total: Array = np.zeros((height, width, weight.shape[2]), self.arithmetic)

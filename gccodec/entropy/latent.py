@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,21 +13,18 @@ from gccodec.entropy.context import GROUPS, LATENT_FRACTION_BITS, LATENT_LIMIT, 
 from gccodec.entropy.range_coder import CoderFactory, SymbolDecoder, SymbolEncoder
 from gccodec.entropy.symbols import cost_bits, decode_symbols, encode_symbols
 from gccodec.entropy.tables import FrequencyTables, IntArray, require_integers
+from gccodec.errors import ChecksumError
 
 BAND_POSITIONS = 1 << 15
-"""A step is coded in bands of rows, so that memory stays flat; most pictures are one band (FORMAT.md)."""
+"""Rows are coded in bands, one after the other, so that memory stays flat; most pictures are one band (FORMAT.md)."""
+
+DIGEST_MASK = 0xFFFF
+"""The digest is the low 16 bits of the CRC-32 of all symbols."""
 
 INPUT_FRACTION_BITS = 6
 """An encoder's y, before it is quantised, is in 1/64 of a quantization step."""
 
 Int16Array = npt.NDArray[np.int16]
-
-
-class CodedLatent(NamedTuple):
-    """latent int16 [H, W, C] in 1/16 of a quantization step; digest: low 16 bits of the symbols' CRC-32."""
-
-    latent: Int16Array
-    digest: int
 
 
 def fixed_point(y: npt.NDArray[np.float32]) -> Int16Array:
@@ -70,37 +68,39 @@ def band_rows(width: int) -> int:
     return max(2, BAND_POSITIONS // width // 2 * 2)
 
 
-def traverse(context: IntegerContext, latent: Int16Array, quality: int, source: SymbolSource) -> int:
-    """Replace `latent` [H, W, C], step by step and band by band, by what is coded; returns the digest.
+def code_band(
+    context: IntegerContext, band: Int16Array, above: Int16Array | None, quality: int, source: SymbolSource, crc: int
+) -> int:
+    """Replace `band` [n, W, C], step by step, by what is coded; returns the symbols' CRC-32, continued from `crc`.
 
-    It holds an encoder's y (1/64), a decoder's zeros; what a step has visited is a latent (1/16). quality: 0..1000.
+    The band holds an encoder's y (1/64), a decoder's zeros; what a step has visited is a latent (1/16).
+    `above`: the last row [1, W, C] of the band before; quality: 0..1000.
     """
-    height, width = latent.shape[:2]
-    rows = band_rows(width)
-    digest = 0
     for step in range(STEPS):
-        for top in range(0, height, rows):
-            band = latent[top : top + rows]
-            above, below = top > 0, top + rows < height
-            known = latent[top - above : top + rows + below].copy()
-            for later in range(step, STEPS):
-                _clear(later, known, odd_start=above)
-            prediction = context.predict(step, known, quality, above, below)
-            coded = prediction.table_index >= context.skip_below
-            symbols = np.zeros(len(coded), np.int32)
-            symbols[coded] = source.symbols(prediction, coded, gather(step, band))
-            require_integers("symbols", symbols)
-            digest = zlib.crc32(symbols.astype("<i4").tobytes(), digest)
-            values = (symbols.astype(np.int64) << LATENT_FRACTION_BITS) + prediction.mean
-            scatter(step, np.clip(values, -LATENT_LIMIT, LATENT_LIMIT).astype(np.int16), band)
-    return digest & 0xFFFF
+        known = band.copy()
+        for later in range(step, STEPS):
+            for view in _views(later):
+                known[view] = 0
+        if above is not None:
+            known = np.concatenate([above, known])
+        prediction = context.predict(step, known, quality, above is not None)
+        coded = prediction.table_index >= context.skip_below
+        symbols = np.zeros(len(coded), np.int32)
+        symbols[coded] = source.symbols(prediction, coded, gather(step, band))
+        require_integers("symbols", symbols)
+        crc = zlib.crc32(symbols.astype("<i4").tobytes(), crc)
+        values = (symbols.astype(np.int64) << LATENT_FRACTION_BITS) + prediction.mean
+        scatter(step, np.clip(values, -LATENT_LIMIT, LATENT_LIMIT).astype(np.int16), band)
+    return crc
 
 
-def _clear(step: int, latent: Int16Array, odd_start: bool) -> None:
-    """Zero a step's values; the first row is an odd one of the picture when `odd_start`."""
-    start = int(odd_start)
-    for rows, columns, group in _views(step):
-        latent[(rows.start + start) % 2 :: 2, columns, group] = 0
+def traverse(context: IntegerContext, bands: Iterable[Int16Array], quality: int, source: SymbolSource) -> int:
+    """`code_band` on all bands of a latent, from top to bottom; returns its digest."""
+    crc, above = 0, None
+    for band in bands:
+        crc = code_band(context, band, above, quality, source, crc)
+        above = band[-1:].copy()
+    return crc & DIGEST_MASK
 
 
 class QuantizingSource:
@@ -154,20 +154,33 @@ class LatentCodec:
         self.context, self.tables = context, tables
         self.coders = CoderFactory(tables, pure_python)
 
-    def cost(self, y: Int16Array, quality: int, dead_zone: float = 0.0) -> float:
-        """Payload size in bits that `encode` will reach, to a byte or so. Overwrites y."""
+    def cost(self, bands: Iterable[Int16Array], quality: int, dead_zone: float = 0.0) -> float:
+        """Payload size in bits that `encode` will reach, to a byte or so. Overwrites the bands."""
         source = QuantizingSource(self.tables, dead_zone)
-        traverse(self.context, y, quality, source)
+        traverse(self.context, bands, quality, source)
         return source.bits
 
-    def encode(self, y: Int16Array, quality: int, dead_zone: float = 0.0) -> tuple[bytes, CodedLatent]:
-        """y: int16 [H, W, C] from `fixed_point`; it becomes the coded latent."""
-        coder = self.coders.encoder()
-        digest = traverse(self.context, y, quality, EncodingSource(self.tables, dead_zone, coder))
-        return coder.finish(), CodedLatent(y, digest)
+    def encode(self, bands: Iterable[Int16Array], quality: int, dead_zone: float = 0.0) -> tuple[bytes, int]:
+        """bands: int16 [n, W, C] from `fixed_point`, n as `band_rows` but for the last; they become the latents.
 
-    def decode(self, payload: bytes, height: int, width: int, quality: int) -> CodedLatent:
-        """The grid is ceil(picture / 16). CorruptError where the payload is no stream of this coder."""
-        latent = np.zeros((height, width, self.context.channels), np.int16)
+        Returns the payload and the symbols' digest.
+        """
+        coder = self.coders.encoder()
+        digest = traverse(self.context, bands, quality, EncodingSource(self.tables, dead_zone, coder))
+        return coder.finish(), digest
+
+    def decode(self, payload: bytes, height: int, width: int, quality: int, digest: int) -> Iterator[Int16Array]:
+        """The bands of a grid ceil(picture / 16), in 1/16 of a quantization step.
+
+        CorruptError where the payload is no stream of this coder, ChecksumError before the last band when the symbols
+        do not have the digest.
+        """
         source = DecodingSource(self.tables, self.coders.decoder(payload))
-        return CodedLatent(latent, traverse(self.context, latent, quality, source))
+        rows, crc, above = band_rows(width), 0, None
+        for top in range(0, height, rows):
+            band = np.zeros((min(rows, height - top), width, self.context.channels), np.int16)
+            crc = code_band(self.context, band, above, quality, source, crc)
+            if top + rows >= height and crc & DIGEST_MASK != digest:
+                raise ChecksumError(f"symbol digest: computed {crc & DIGEST_MASK:04x}, the file says {digest:04x}")
+            above = band[-1:].copy()
+            yield band

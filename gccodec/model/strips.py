@@ -146,7 +146,18 @@ class GeneratorRows:
         self.linear_fine.push(g.linear_fine(base))
         h = self.stem.push(y_hat * g.latent_scale[None, :, None, None], last)
         h = self.coarse.push(h, last)
-        h = self.mid.push(None if h is None else g.to_mid(h), last)
+        if h is None:
+            return None
+        # the last strip releases all rows that the coarse blocks held back: too many at once for the finer ones
+        pieces = h.split(y_hat.shape[2], 2)
+        outputs = [self._finer(piece, last and piece is pieces[-1]) for piece in pieces]
+        finished = [out for out in outputs if out is not None]
+        return torch.cat(finished, 2) if finished else None
+
+    def _finer(self, h: Tensor, last: bool) -> Tensor | None:
+        """From 1/16 to pixels."""
+        g = self.generator
+        h = self.mid.push(g.to_mid(h), last)
         h = None if h is None else g.to_fine(h)
         h = self.fine.push(None if h is None else h + self.linear_fine.take(h.shape[2]), last)
         h = self.last.push(h, last)

@@ -42,10 +42,13 @@ def test_another_size_or_junk_is_refused():
 
 
 def test_hidden_pixels_take_the_mean_of_the_visible_ones():
-    pixels = np.array([[[10, 20, 30], [20, 40, 60], [255, 0, 255]]], np.uint8)
-    filled = fill_transparent(pixels, np.array([[255, 1, 0]], np.uint8))
-    assert filled.tolist() == [[[10, 20, 30], [20, 40, 60], [15, 30, 45]]]
-    assert (fill_transparent(pixels, np.zeros((1, 3), np.uint8)) == 128).all()
+    image = Image.fromarray(np.array([[[10, 20, 30], [20, 40, 60], [255, 0, 255]]], np.uint8))
+    filled = fill_transparent(image, np.array([[255, 1, 0]], np.uint8))
+    assert np.asarray(filled).tolist() == [[[10, 20, 30], [20, 40, 60], [15, 30, 45]]]
+    assert fill_transparent(image, np.ones((1, 3), np.uint8)) is image
+    assert (np.asarray(fill_transparent(image, np.zeros((1, 3), np.uint8))) == 128).all()
+    gray = fill_transparent(image.getchannel(0), np.array([[0, 255, 0]], np.uint8))
+    assert np.asarray(gray).tolist() == [[20, 20, 20]]
 
 
 def test_flattening_puts_the_picture_on_white():

@@ -39,13 +39,13 @@ def test_framing_of_a_real_file_is_at_most_24_bytes(codec, coffee):
 )
 def test_every_size_comes_back_exactly(codec, coffee, size):
     pixels = coffee.pixels[: size[0], : size[1]]
-    decoded = codec.decode(codec.encode(Picture(pixels), quality=500).data)
+    decoded = codec.decode(codec.encode(Picture.of(pixels), quality=500).data)
     assert decoded.pixels.shape == pixels.shape
 
 
 def test_alpha_is_exact_and_counts_under_the_ceiling(codec, coffee):
     alpha = np.tri(200, 240, dtype=np.uint8) * 200
-    picture = Picture(coffee.pixels[:200, :240], alpha)
+    picture = Picture.of(coffee.pixels[:200, :240], alpha)
     encoded = codec.encode(picture, size_bytes=500)
     assert 490 <= len(encoded.data) <= 500
     assert np.array_equal(codec.decode(encoded.data).alpha, alpha)
@@ -59,13 +59,13 @@ def test_hidden_pixels_cost_nothing(codec, coffee):
     alpha[:32, :32] = 255
     noise = coffee.pixels[:96, :96].copy()
     noise[alpha == 0] = np.random.default_rng(3).integers(0, 256, (int((alpha == 0).sum()), 3))
-    a, b = (codec.encode(Picture(p, alpha), quality=500).data for p in (coffee.pixels[:96, :96], noise))
+    a, b = (codec.encode(Picture.of(p, alpha), quality=500).data for p in (coffee.pixels[:96, :96], noise))
     assert a == b
 
 
 def test_metadata_is_kept_beside_the_ceiling_or_under_it(codec, coffee):
     metadata = Metadata(exif=b"II*\0" + bytes(range(200)), xmp=b"<x/>")
-    bare, picture = Picture(coffee.pixels[:200, :200]), Picture(coffee.pixels[:200, :200], None, metadata)
+    bare, picture = Picture.of(coffee.pixels[:200, :200]), Picture.of(coffee.pixels[:200, :200], None, metadata)
     beside = codec.encode(picture, size_bytes=400).data
     assert codec.decode(beside).metadata == metadata
     file = parse(beside)
@@ -86,7 +86,7 @@ def test_neither_file_nor_pixels_depend_on_the_strips(codec, coffee):
 
 
 def test_gray_stays_gray(codec, coffee):
-    gray = Picture(np.ascontiguousarray(coffee.pixels[..., 1]))
+    gray = Picture.of(np.ascontiguousarray(coffee.pixels[..., 1]))
     decoded = codec.decode(codec.encode(gray, quality=600).data)
     assert decoded.pixels.shape == gray.pixels.shape
     assert psnr_db(decoded.pixels, gray.pixels) > 20
@@ -102,7 +102,7 @@ def test_too_small_a_budget_names_the_smallest_file(codec, coffee):
 
 
 def test_a_generous_budget_says_so(codec, coffee):
-    small = Picture(coffee.pixels[:32, :32])
+    small = Picture.of(coffee.pixels[:32, :32])
     assert codec.encode(small, size_bytes=100_000).below_target
 
 
@@ -112,7 +112,7 @@ def test_quality_and_size_exclude_each_other(codec, coffee):
 
 
 def test_damaged_files_are_never_a_picture(codec, coffee):
-    data = codec.encode(Picture(coffee.pixels[:40, :40]), quality=300).data
+    data = codec.encode(Picture.of(coffee.pixels[:40, :40]), quality=300).data
     for bit in range(8 * len(data)):
         damaged = bytearray(data)
         damaged[bit // 8] ^= 1 << bit % 8
@@ -135,7 +135,7 @@ def test_a_wrong_symbol_digest_is_noticed(codec, coffee):
 
 def test_another_models_file_is_refused(coffee):
     tiny = Codec(random_weights())
-    data = tiny.encode(Picture(coffee.pixels[:16, :16]), quality=100).data
+    data = tiny.encode(Picture.of(coffee.pixels[:16, :16]), quality=100).data
     assert tiny.decode(data).pixels.shape == (16, 16, 3)
     with pytest.raises(WeightsError, match="needs model"):
         Codec(random_weights(1)).decode(data)

@@ -29,7 +29,7 @@ def test_a_region_has_the_pixels_of_the_whole(coffee, gray):
     codec = Codec(random_weights(2))
     pixels = coffee.pixels[:390, :590, 1] if gray else coffee.pixels[:390, :590]
     alpha = np.arange(390 * 590, dtype=np.uint32).reshape(390, 590).astype(np.uint8)
-    data = codec.encode(Picture(pixels, alpha), quality=700).data
+    data = codec.encode(Picture.of(pixels, alpha), quality=700).data
     whole = codec.decode(data)
     for region in ((0, 0, 1, 1), (589, 389, 1, 1), (300, 200, 40, 30), (17, 33, 500, 90), (0, 0, 590, 390)):
         x, y, width, height = region

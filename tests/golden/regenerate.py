@@ -21,9 +21,11 @@ def main() -> None:
     for name, source, quality, gray in (("coffee", COFFEE, 250, False), ("chelsea", CHELSEA, 800, True)):
         with Image.open(source) as image:
             pixels = np.asarray(image.convert("L" if gray else "RGB"))
-        data = codec.encode(Picture(pixels), quality=quality).data
+        data = codec.encode(Picture.of(pixels), quality=quality).data
         (GOLDEN / f"{name}.gcz").write_bytes(data)
-        checksums[f"{name}.gcz"] = zlib.crc32(decode_latent(codec.latents, parse(data)).astype("<i8").tobytes())
+        checksums[f"{name}.gcz"] = zlib.crc32(
+            np.concatenate(list(decode_latent(codec.latents, parse(data)))).astype("<i8").tobytes()
+        )
     (GOLDEN / "latents.json").write_text(json.dumps(checksums, indent=2) + "\n")
 
 

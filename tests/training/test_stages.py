@@ -83,7 +83,7 @@ def test_all_stages_end_in_a_codec(stage_one, store, tmp_path):
     assert path == find_weights(tmp_path / "weights")
     codec = Codec(load_weights(path))
     pixels = store.picture(0)[:100, :90]
-    decoded = codec.decode(codec.encode(Picture(pixels), quality=1000).data).pixels
+    decoded = codec.decode(codec.encode(Picture.of(pixels), quality=1000).data).pixels
     assert np.mean((decoded.astype(float) - pixels) ** 2) < 2000
 
 
