@@ -32,6 +32,7 @@ test: lint  ## Lint, type-check and run the tests
 
 test-slow: $(READY)  ## Big sweeps and fuzzing; figures go into tests/RESULTS.md
 	$(BIN)/python -m pytest -m slow
+	GCCODEC_MUTATIONS=5000000 $(BIN)/python -m pytest -s tests/test_mutations.py
 
 lint: $(READY)
 	$(BIN)/ruff check gccodec tests

@@ -13,9 +13,9 @@ from gccodec.codec.codec import Codec, bytes_of_bpp
 from gccodec.codec.picture import read_picture
 from gccodec.metrics.efficientnet import EfficientNetLite
 from gccodec.metrics.kid import kid, patch_features
-from gccodec.metrics.networks import AlexTrunk
+from gccodec.metrics.networks import AlexTrunk, ShiftTolerantAlexTrunk
 from gccodec.metrics.perceptual import lpips
-from gccodec.metrics.pixel import ms_ssim, psnr_db
+from gccodec.metrics.pixel import colour_error_levels, ms_ssim, psnr_db
 
 
 class Measurement(NamedTuple):
@@ -29,6 +29,8 @@ class Measurement(NamedTuple):
     lpips_alex: float
     ms_ssim: float
     psnr_db: float
+    st_lpips_alex: float
+    colour_error_levels: float
 
 
 class Features:
@@ -55,6 +57,7 @@ def measure(
 ) -> Iterator[Measurement]:
     """Encode to bytes, decode those bytes, compare: rates outermost. Collects `features` on the way."""
     alex = AlexTrunk(nets / "lpips_alex.safetensors")
+    tolerant = ShiftTolerantAlexTrunk(nets / "stlpips_alex.safetensors")
     for rate in rates:
         for path in pictures:
             picture = read_picture(path.read_bytes())
@@ -64,6 +67,8 @@ def measure(
             x, x_hat = (torch.tensor(p).permute(2, 0, 1)[None].float() / 255 for p in (picture.pixels, decoded))
             size = len(encoded.data)
             with torch.inference_mode():
-                values = [float(m) for m in (lpips(alex, x, x_hat), ms_ssim(x, x_hat), psnr_db(x, x_hat))]
+                metrics = (lpips(alex, x, x_hat), ms_ssim(x, x_hat), psnr_db(x, x_hat))
+                more = (lpips(tolerant, x, x_hat), colour_error_levels(x, x_hat))
+            values = [float(m) for m in metrics + more]
             features.add(path.stem, rate, x[0], x_hat[0])
             yield Measurement(path.stem, rate, size, 8 * size / (width * height), encoded.quality / 10, *values)

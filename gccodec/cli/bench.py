@@ -100,6 +100,11 @@ def show_quality(
         click.echo(f"{rate:.3f} bpp  (quality {mean('quality'):.1f})")
         ours_at_rate = f"{mean('lpips_alex'):.3f} / {mean('ms_ssim'):.3f} / {mean('psnr_db'):.2f}"
         click.echo(f"  gccodec   {ours_at_rate}   {mean('bpp'):.4f} bpp, patch KID {features.kid(rate):.2f}")
+        colour = max(r.colour_error_levels for r in ours)
+        click.echo(
+            f"            ST-LPIPS-Alex {mean('st_lpips_alex'):.3f}, colour error {mean('colour_error_levels'):.2f}"
+            f" levels, at most {colour:.2f}"
+        )
         for name, curve in curves.items():
             values = [mean_at_rate(curve, rate, m) for m in ("lpips_alex", "ms_ssim", "psnr_db")]
             if None not in values:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from gccodec.cli.options import Messages, choose_device, machine, metadata_kinds, output, volume
+from gccodec.cli.options import Messages, choose_device, machine, memory, metadata_kinds, output, progress_mode, volume
+from gccodec.cli.progress import Progress, ProgressMode
 from gccodec.cli.stream import STANDARD, check_output, read_input, write_output
 from gccodec.errors import UsageError
 
@@ -33,6 +34,8 @@ KEPT = 255
 )
 @click.option("--max-pixels", type=click.IntRange(1), default=1 << 26, show_default=True, help="Refuse larger files.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (on stderr when pixels go to stdout).")
+@progress_mode
+@memory
 @machine
 @volume
 def command(
@@ -46,6 +49,7 @@ def command(
     kinds: str,
     max_pixels: int,
     as_json: bool,
+    progress: ProgressMode,
     device: str,
     mem_limit: int | None,
     threads: int | None,
@@ -87,7 +91,8 @@ def command(
     region.check(file.width, file.height)
     strip_pixels = strip_pixels_within(mem_limit, file.width * file.height)
     codec = Codec.load(weights, file.model_id, choose_device(device, threads, messages), strip_pixels)
-    decoded = codec.decode(data, max_pixels, realism, region)
+    with Progress(progress, input, messages.quiet) as codec.progress:
+        decoded = codec.decode(data, max_pixels, realism, region)
     metadata = decoded.metadata.only(kept)
     if "xmp" in form.metadata:
         metadata = metadata._replace(xmp=with_source_type(metadata.xmp))

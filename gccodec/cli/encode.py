@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gccodec.cli.options import ByteSize, Messages, choose_device, machine, metadata_kinds, output, volume
+from gccodec.cli.options import (
+    ByteSize,
+    Messages,
+    choose_device,
+    machine,
+    memory,
+    metadata_kinds,
+    output,
+    progress_mode,
+    volume,
+)
+from gccodec.cli.progress import Progress, ProgressMode
 from gccodec.cli.stream import STANDARD, check_output, read_input, write_output
 from gccodec.errors import UsageError
 
@@ -36,6 +47,8 @@ if TYPE_CHECKING:
 )
 @click.option("--max-pixels", type=click.IntRange(1), default=1 << 26, show_default=True, help="Refuse larger input.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (on stderr when the file goes to stdout).")
+@progress_mode
+@memory
 @machine
 @volume
 def command(
@@ -50,6 +63,7 @@ def command(
     alpha: AlphaPolicy,
     max_pixels: int,
     as_json: bool,
+    progress: ProgressMode,
     device: str,
     mem_limit: int | None,
     threads: int | None,
@@ -81,11 +95,12 @@ def command(
     width, height = picture.image.size
     strip_pixels = strip_pixels_within(mem_limit, width * height)
     codec = Codec.load(weights, device=choose_device(device, threads, messages), strip_pixels=strip_pixels)
-    if quality is not None:
-        encoded = codec.encode(picture, quality=round(quality * 10))
-    else:
-        budget = size if size is not None else bytes_of_bpp(bpp if bpp is not None else DEFAULT_BPP, width, height)
-        encoded = codec.encode(picture, size_bytes=budget, count_metadata=count_metadata)
+    with Progress(progress, input, messages.quiet) as codec.progress:
+        if quality is not None:
+            encoded = codec.encode(picture, quality=round(quality * 10))
+        else:
+            budget = size if size is not None else bytes_of_bpp(bpp if bpp is not None else DEFAULT_BPP, width, height)
+            encoded = codec.encode(picture, size_bytes=budget, count_metadata=count_metadata)
     write_output(output, force, lambda file: file.write(encoded.data))
 
     rate = 8 * len(encoded.data) / (width * height)

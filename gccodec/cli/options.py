@@ -64,9 +64,8 @@ def volume(function: Function) -> Function:
 
 
 def machine(function: Function) -> Function:
-    """--device, --threads, --weights, --mem-limit."""
+    """--device, --threads, --weights."""
     for option in (
-        click.option("--mem-limit", type=ByteSize(), help="Stay within so much memory: 800MB, 2GiB.  [default: none]"),
         click.option("--weights", type=click.Path(path_type=Path), help="Weights file.  [default: the installed one]"),
         click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all cores]"),
         click.option(
@@ -75,6 +74,23 @@ def machine(function: Function) -> Function:
     ):
         function = option(function)
     return function
+
+
+def memory(function: Function) -> Function:
+    """--mem-limit."""
+    text = "Stay within so much memory: 800MB, 2GiB.  [default: none]"
+    return click.option("--mem-limit", type=ByteSize(), help=text)(function)
+
+
+def progress_mode(function: Function) -> Function:
+    """--progress."""
+    return click.option(
+        "--progress",
+        type=click.Choice(["auto", "json", "none"]),
+        default="auto",
+        show_default=True,
+        help="On stderr: a line on a terminal, JSON lines, or nothing.",
+    )(function)
 
 
 def output(function: Function) -> Function:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +34,10 @@ DEFAULT_BPP = 0.06
 TARGET_TOLERANCE = 0.02
 WIDEST_DEAD_ZONE = 4.0
 """In quantization steps: nearly everything is then taken from the predicted means."""
+
+
+Progress = Callable[[str, int, int], None]
+"""Told the phase, and how many of its rows are done and there are in all."""
 
 
 class Encoded(NamedTuple):
@@ -69,6 +73,7 @@ class Codec:
         self, weights: WeightsFile, device: torch.device | str = "cpu", strip_pixels: int = STRIP_PIXELS
     ) -> None:
         self.weights, self.strip_pixels = weights, strip_pixels
+        self.progress: Progress = lambda phase, done, total: None
         self.latents: LatentCodec = weights.latent_codec()
         self.transforms = Transforms.load(weights, torch.device(device))
 
@@ -88,8 +93,11 @@ class Codec:
         rows, columns = grid_size(image.height, image.width)
         height = band_rows(columns)
         parts: list[npt.NDArray[np.int16]] = []
+        done = 0
         for part in self.transforms.analyse(to_strips(image, self.strip_pixels), quality):
             parts.append(fixed_point(part[0].permute(1, 2, 0).cpu().numpy()))
+            done += part.shape[2]
+            self.progress(f"analysis at quality {quality / 10:g}", done, rows)
             while sum(map(len, parts)) >= height:
                 joined = np.concatenate(parts)
                 parts = [joined[height:]]
@@ -217,6 +225,7 @@ class Codec:
             if last > first:
                 yield to_pixels(x_hat[:, :, first:last, left : left + region.width], file.gray)
             top += x_hat.shape[2]
+            self.progress("generation", min(top, region.y + region.height) - region.y, region.height)
 
     def _latent_strips(self, file: GczFile, rows: slice, columns: slice) -> Iterator[torch.Tensor]:
         """Latents [1, C, n, w] of some rows and columns, in steps; all bands are decoded, for their digest."""

@@ -57,6 +57,25 @@ class AlexTrunk(LpipsTrunk):
         return maps
 
 
+class ShiftTolerantAlexTrunk(LpipsTrunk):
+    """AlexNet of ST-LPIPS (Ghildyal and Liu 2022): trained on human judgements, blurred where it strides."""
+
+    def halve(self, x: Tensor) -> Tensor:
+        line = torch.tensor([0.25, 0.5, 0.25], dtype=x.dtype, device=x.device)
+        kernel = torch.outer(line, line).expand(x.shape[1], 1, 3, 3)
+        return F.conv2d(F.pad(x, (2, 2, 2, 2), mode="reflect"), kernel, stride=2, groups=x.shape[1])
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x = F.relu(self.halve(self.conv("conv0", self.normalise(x), padding=2)))
+        maps = [x]
+        for i, padding in ((1, 2), (2, 1), (3, 1), (4, 1)):
+            if i < 3:
+                x = self.halve(F.max_pool2d(x, 3, 1))
+            x = F.relu(self.conv(f"conv{i}", x, padding=padding))
+            maps.append(x)
+        return maps
+
+
 class SqueezeTrunk(LpipsTrunk):
     """SqueezeNet 1.1's seven tapped maps."""
 

@@ -16,6 +16,11 @@ def psnr_db(x: Tensor, y: Tensor) -> Tensor:
     return -10 * (x - y).square().mean((1, 2, 3)).clamp_min(1e-12).log10()
 
 
+def colour_error_levels(x: Tensor, y: Tensor) -> Tensor:
+    """Largest difference of the channels' means, in levels of 255: [B]; a colour cast shows here."""
+    return 255 * (x.mean((2, 3)) - y.mean((2, 3))).abs().amax(1)
+
+
 def _ssim_terms(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Mean SSIM and mean contrast-structure term of each channel, 11x11 Gaussian window, sigma 1.5: [B, 3] each."""
     offsets = torch.arange(11, dtype=x.dtype, device=x.device) - 5

@@ -103,6 +103,15 @@ def test_metadata_and_alpha_go_through_a_file_and_come_out_marked(tmp_path):
     assert run("encode", tmp_path / "in.png", "--alpha", "refuse").returncode == 2
 
 
+def test_progress_comes_as_json_lines_when_asked_for(small, tmp_path):
+    result = run("encode", small, "-o", tmp_path / "a.gcz", "--quality", 20, "--progress", "json")
+    lines = [json.loads(line) for line in result.stderr.splitlines()]
+    assert lines[-1] == {"input": str(small), "phase": "analysis at quality 20", "done": 4, "total": 4}
+    result = run("decode", tmp_path / "a.gcz", "-o", tmp_path / "a.png", "--progress", "json")
+    assert json.loads(result.stderr.splitlines()[-1])["done"] == 50
+    assert run("decode", tmp_path / "a.gcz", "-o", tmp_path / "b.png").stderr == b""
+
+
 def test_data_on_stdout_keeps_messages_away(small):
     result = run("encode", small, "--quality", "30", "--json", "-v")
     assert result.stdout[:3] == b"\xe7GC"
@@ -171,6 +180,7 @@ def test_an_existing_file_is_not_overwritten_without_force(small, tmp_path):
         (["encode", "{small}", "--mem-limit", "100MB"], 6, b"memory limit"),
         (["info", "{small}"], 4, b"not a gccodec picture"),
         (["frobnicate"], 2, b"frobnicate"),
+        (["bench", "--pictures", "{folder}"], 7, b"no PNG pictures"),
     ],
 )
 def test_bad_input_gets_one_clear_line_and_its_exit_code(arguments, code, message, small, tmp_path):

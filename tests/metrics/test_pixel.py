@@ -4,12 +4,20 @@ import pytest
 import torch
 
 from gccodec.metrics.perceptual import feature_distance
-from gccodec.metrics.pixel import ms_ssim, psnr_db
+from gccodec.metrics.pixel import colour_error_levels, ms_ssim, psnr_db
 
 
 def test_psnr_of_a_constant_error():
     x = torch.full((2, 3, 8, 8), 0.5)
     assert psnr_db(x, x + 0.1).tolist() == pytest.approx([20, 20], abs=1e-3)
+
+
+def test_a_colour_cast_is_told_from_noise():
+    x = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    cast = x.clone()
+    cast[1, 2] -= 3 / 255
+    assert colour_error_levels(x, cast).tolist() == pytest.approx([0, 3], abs=1e-3)
+    assert float(colour_error_levels(x, x.flip(3)).max()) == pytest.approx(0, abs=1e-3)
 
 
 @pytest.mark.parametrize("size", [(200, 180), (177, 181), (60, 90)])
