@@ -1,0 +1,51 @@
+"""Large sweeps, run by `make test-slow`: every small size, and a thousand ceilings."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gccodec.codec.codec import Codec
+from gccodec.codec.picture import Picture
+from gccodec.errors import UsageError
+from tests.models import random_weights
+from tests.paths import CHELSEA, COFFEE
+
+pytestmark = pytest.mark.slow
+
+
+def test_all_sizes_up_to_70_and_odd_shapes_come_back():
+    codec = Codec(random_weights())
+    noise = np.random.default_rng(0).integers(0, 256, (4001, 4001, 3), np.uint8)
+    sizes = [(h, w) for h in range(1, 71) for w in range(1, 71)]
+    sizes += [(1, 4000), (4000, 1), (3989, 2), (2, 3989), (127, 257), (1009, 17)]
+    for height, width in sizes:
+        decoded = codec.decode(codec.encode(Picture.of(noise[:height, :width]), quality=500).data)
+        assert decoded.image.size == (width, height)
+    print(len(sizes), "sizes")
+
+
+def test_a_thousand_ceilings_hold(codec):
+    rng = np.random.default_rng(7)
+    pictures = []
+    for path in (COFFEE, CHELSEA):
+        with Image.open(path) as image:
+            pictures.append(image.convert("RGB"))
+    shares, refused = [], 0
+    for i in range(1000):
+        image = pictures[i % 2]
+        width, height = (int(rng.integers(96, side + 1)) for side in image.size)
+        left, top = (int(rng.integers(0, n - m + 1)) for n, m in zip(image.size, (width, height), strict=True))
+        part = Picture(image.crop((left, top, left + width, top + height)))
+        budget = int(width * height * np.exp(rng.uniform(np.log(0.02), np.log(0.3))) / 8)
+        try:
+            encoded = codec.encode(part, size_bytes=budget)
+        except UsageError:
+            refused += 1  # too few bytes for this picture; the message names the smallest file
+            continue
+        assert len(encoded.data) <= budget
+        if not encoded.below_target:
+            shares.append(min(len(encoded.data) / budget, 1.0) if budget - len(encoded.data) > 4 else 1.0)
+    print(
+        f"{len(shares)} in range, {refused} refused, median {np.median(shares):.4f}, least {min(shares):.4f} of budget"
+    )
+    assert np.median(shares) >= 0.98
