@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -61,9 +62,11 @@ def time_parts(codec: Codec, picture: Picture, quality: int, repeats: int) -> li
     context = codec.latents.context
 
     def entropy_network() -> None:
-        for step in range(STEPS):
-            for band in bands:
-                context.predict(step, band, quality)
+        for band in bands:
+            blocks = context.hyper.grid(*band.shape[:2])
+            offset = context.offset(np.zeros(math.prod(blocks) * context.hyper.channels, np.int32), *band.shape[:2])
+            for step in range(STEPS):
+                context.predict(step, band, quality, offset)
 
     def decode_latents() -> None:
         for _ in codec.latents.decode(file.payload, rows, columns, quality, file.symbol_digest):

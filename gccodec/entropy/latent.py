@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from gccodec.entropy.context import GROUPS, LATENT_FRACTION_BITS, LATENT_LIMIT, STEPS, IntegerContext, Prediction
+from gccodec.entropy.hyper import BLOCK
 from gccodec.entropy.range_coder import CoderFactory, SymbolDecoder, SymbolEncoder
 from gccodec.entropy.symbols import cost_bits, decode_symbols, encode_symbols
 from gccodec.entropy.tables import FrequencyTables, IntArray, require_integers
@@ -33,7 +35,12 @@ def fixed_point(y: npt.NDArray[np.float32]) -> Int16Array:
 
 
 class SymbolSource(Protocol):
-    """Gives the symbols for the coded part of a band's prediction, in canonical order; y is what lies there now."""
+    """Gives the symbols for the coded part of a band's prediction, in canonical order; y is what lies there now.
+
+    Hyper-latents come first; `analyse` is what an encoder chooses.
+    """
+
+    def hyper_latents(self, index: IntArray, analyse: Callable[[], IntArray]) -> IntArray: ...
 
     def symbols(self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array) -> IntArray: ...
 
@@ -64,8 +71,8 @@ def scatter(step: int, values: npt.NDArray[Any], array: npt.NDArray[Any]) -> Non
 
 
 def band_rows(width: int) -> int:
-    """Rows of a band on a grid `width` positions wide: even, at least 2."""
-    return max(2, BAND_POSITIONS // width // 2 * 2)
+    """Rows of a band on a grid `width` positions wide: whole blocks of the hyperprior."""
+    return max(BLOCK, BAND_POSITIONS // width // BLOCK * BLOCK)
 
 
 def code_band(
@@ -76,6 +83,14 @@ def code_band(
     The band holds an encoder's y (1/64), a decoder's zeros; what a step has visited is a latent (1/16).
     `above`: the last row [1, W, C] of the band before; quality: 0..1000.
     """
+    height, width = band.shape[:2]
+    index = context.hyper.table_index(*context.hyper.grid(height, width), quality)
+    coded = index >= context.skip_below
+    z = np.zeros(len(index), np.int32)
+    normalised = functools.partial(context.normalised, band, INPUT_FRACTION_BITS, quality)
+    z[coded] = source.hyper_latents(index[coded], lambda: context.hyper.analyse(normalised())[coded])
+    crc = zlib.crc32(z.astype("<i4").tobytes(), crc)
+    offset = context.offset(z, height, width)
     for step in range(STEPS):
         known = band.copy()
         for later in range(step, STEPS):
@@ -83,7 +98,7 @@ def code_band(
                 known[view] = 0
         if above is not None:
             known = np.concatenate([above, known])
-        prediction = context.predict(step, known, quality, above is not None)
+        prediction = context.predict(step, known, quality, offset, above is not None)
         coded = prediction.table_index >= context.skip_below
         symbols = np.zeros(len(coded), np.int32)
         symbols[coded] = source.symbols(prediction, coded, gather(step, band))
@@ -112,6 +127,11 @@ class QuantizingSource:
     def __init__(self, tables: FrequencyTables, dead_zone: float = 0.0) -> None:
         self.tables, self.dead_zone, self.bits = tables, dead_zone, 0.0
 
+    def hyper_latents(self, index: IntArray, analyse: Callable[[], IntArray]) -> IntArray:
+        z = analyse()
+        self.bits += cost_bits(self.tables, index, z)
+        return z
+
     def quantise(self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array) -> IntArray:
         mean = prediction.mean[coded] << (INPUT_FRACTION_BITS - LATENT_FRACTION_BITS)
         residual = (y[coded] - mean) / (1 << INPUT_FRACTION_BITS)
@@ -131,6 +151,11 @@ class EncodingSource(QuantizingSource):
         super().__init__(tables, dead_zone)
         self.coder = coder
 
+    def hyper_latents(self, index: IntArray, analyse: Callable[[], IntArray]) -> IntArray:
+        z = analyse()
+        encode_symbols(self.coder, self.tables, index, z)
+        return z
+
     def symbols(self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array) -> IntArray:
         symbols = self.quantise(prediction, coded, y)
         encode_symbols(self.coder, self.tables, prediction.table_index[coded], symbols)
@@ -142,6 +167,9 @@ class DecodingSource:
 
     def __init__(self, tables: FrequencyTables, coder: SymbolDecoder) -> None:
         self.tables, self.coder = tables, coder
+
+    def hyper_latents(self, index: IntArray, analyse: Callable[[], IntArray]) -> IntArray:
+        return decode_symbols(self.coder, self.tables, index)
 
     def symbols(self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array) -> IntArray:
         return decode_symbols(self.coder, self.tables, prediction.table_index[coded])

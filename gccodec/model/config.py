@@ -38,6 +38,7 @@ class ModelConfig:
     generator_fine_blocks: int = 2
     label_channels: int = 16
     context_channels: int = 96
+    hyper_channels: int = 16
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), sort_keys=True)

@@ -1,4 +1,4 @@
-"""Float twin of the integer context model: four coding steps over the latent (Li et al. 2023, quadtree partition)."""
+"""Float twin of the integer context model: a hyperprior, then four coding steps (Li et al. 2023, quadtree)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from gccodec.model.config import ModelConfig
 from gccodec.model.gain import hat_basis
+from gccodec.model.hyper import HyperPrior
 from gccodec.model.likelihood import LOG_SCALE_STEP, bits
 from gccodec.model.quantization import (
     ACTIVATION_LIMIT,
@@ -68,6 +69,7 @@ class ContextModel(nn.Module):
         for step in self.steps:
             nn.init.zeros_(step["out"].weight)
             nn.init.zeros_(step["out"].bias)
+        self.hyper = HyperPrior(config)
         self.log_scale = nn.Parameter(torch.zeros(self.nodes, c))
         self.register_buffer("log_norm", torch.zeros(self.nodes, c))
 
@@ -79,13 +81,19 @@ class ContextModel(nn.Module):
         x = x.clamp(0, ACTIVATION_LIMIT)
         return round_to(x, INPUT_UNIT) if self.quantised else x
 
-    def parameters_of_step(self, k: int, known: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-scale [B, C, h, w] for step k from the known y_hat (zero elsewhere)."""
-        step, scale = self.steps[k], (basis @ torch.exp(-self.log_norm))[:, :, None, None]
+    def _norm(self, basis: Tensor) -> Tensor:
+        """What latents are multiplied by before a network sees them: [B, C, 1, 1]."""
+        return (basis @ torch.exp(-self.log_norm))[:, :, None, None]
+
+    def parameters_of_step(self, k: int, known: Tensor, basis: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-scale [B, C, h, w] for step k from the known y_hat (zero elsewhere) and the hyperprior."""
+        step, scale = self.steps[k], self._norm(basis)
         h = (known * scale).clamp(-INPUT_LIMIT, INPUT_LIMIT)
         if self.quantised:
             h = round_to(h, INPUT_UNIT)
-        h = self._activate(self._layer(step["conv1"], h, INPUT_LIMIT) + step["quality"](basis)[:, :, None, None])
+        h = self._activate(
+            self._layer(step["conv1"], h, INPUT_LIMIT) + step["quality"](basis)[:, :, None, None] + offset
+        )
         h = self._activate(self._layer(step["conv2"], h, ACTIVATION_LIMIT))
         mean, log_scale = self._layer(step["out"], h, ACTIVATION_LIMIT).float().chunk(2, 1)
         log_scale = log_scale + (basis @ self.log_scale)[:, :, None, None]
@@ -108,9 +116,15 @@ class ContextModel(nn.Module):
         """Quantise y [B, C, h, w] (in steps, i.e. times gain) around the predicted means and count its bits."""
         basis = hat_basis(quality, self.nodes)
         masks = step_masks(*y.shape[1:], y.device)
-        y_hat, total = torch.zeros_like(y), y.new_zeros(y.shape[0])
+        z = self.hyper.analyse(y * self._norm(basis))
+        z_hat, z_log_scale = self.hyper.rounded(z), (basis @ self.hyper.log_scale)[:, :, None, None]
+        if self.quantised:
+            z_log_scale = round_to(z_log_scale, 1 / LOG_SCALE_STEP)
+        total = self._bits(z, z_hat, z_log_scale.expand_as(z)).sum((1, 2, 3))
+        offset = self.hyper.synthesise(z_hat, *y.shape[2:], self.quantised)
+        y_hat = torch.zeros_like(y)
         for k in range(STEPS):
-            mean, log_scale = self.parameters_of_step(k, y_hat, basis)
+            mean, log_scale = self.parameters_of_step(k, y_hat, basis, offset)
             symbols = RoundThrough.apply(y - mean)
             total = total + (self._bits(y - mean, symbols, log_scale) * masks[k]).sum((1, 2, 3))
             y_hat = y_hat + (symbols + mean) * masks[k]

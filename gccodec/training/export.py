@@ -11,9 +11,11 @@ import torch
 from safetensors.numpy import save as serialize
 from torch import nn
 
-from gccodec.entropy.context import INDEX_FRACTION_BITS, INPUT_SHIFT, LATENT_FRACTION_BITS, IntegerContext
+from gccodec.entropy.context import INPUT_SHIFT, LATENT_FRACTION_BITS, IntegerContext
+from gccodec.entropy.layer import INDEX_FRACTION_BITS
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.context import ContextModel
+from gccodec.model.hyper import HYPER_LIMIT
 from gccodec.model.likelihood import LOG_SCALE_MIN, LOG_SCALE_STEP
 from gccodec.model.quantization import ACTIVATION_LIMIT, INPUT_LIMIT, INPUT_UNIT, weight_shift
 from gccodec.training.tables import all_tables
@@ -55,6 +57,17 @@ def integer_context(model: ContextModel) -> dict[str, np.ndarray]:
             arrays |= {f"{k}.{name}.{field}": array for field, array in layer.items()}
         scale = torch.exp2(torch.from_numpy(layers["conv1"]["shift"]).float()) * INPUT_UNIT
         arrays[f"{k}.quality_bias"] = torch.round(step["quality"].weight.T * scale).to(torch.int32).numpy()
+    hyper = model.hyper
+    for name, layer, limit in (
+        ("synthesis1", hyper.synthesis1, HYPER_LIMIT / INPUT_UNIT),
+        ("synthesis2", hyper.synthesis2, ACTIVATION_LIMIT),
+    ):
+        made = _integer_layer(layer, limit, 0, slice(None))
+        arrays |= {f"hyper.{name}.{field}": array for field, array in made.items()}
+    for name in ("analysis1", "analysis2"):
+        arrays |= {f"hyper.{name}.{k}": v.half().numpy() for k, v in getattr(hyper, name).state_dict().items()}
+    hyper_index = (hyper.log_scale - LOG_SCALE_MIN) * index_unit
+    arrays["hyper.index_bias"] = torch.round(hyper_index).to(torch.int32).numpy()
     multiplier = torch.exp(-model.log_norm) * INPUT_UNIT * 2.0 ** (INPUT_SHIFT - LATENT_FRACTION_BITS)
     arrays["input_multiplier"] = torch.round(multiplier).to(torch.int32).numpy()
     arrays["index_bias"] = torch.round((model.log_scale - LOG_SCALE_MIN) * index_unit).to(torch.int32).numpy()

@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import torch
 
-from gccodec.entropy.context import INDEX_FRACTION_BITS, INPUT_SHIFT, LATENT_FRACTION_BITS
+from gccodec.entropy.context import INPUT_SHIFT, LATENT_FRACTION_BITS
+from gccodec.entropy.layer import INDEX_FRACTION_BITS
 from gccodec.entropy.weights import WeightsFile
 from gccodec.errors import WeightsError
 from gccodec.model.autoencoder import Autoencoder
@@ -62,7 +63,7 @@ def start_from_weights(model: Autoencoder, weights: WeightsFile) -> None:
         raise WeightsError(f"{weights.path}: another configuration than the preset's: {weights.config}")
     state = model.state_dict()
     for name, value in state.items():
-        if name in weights.arrays:
+        if name in weights.arrays and not name.startswith("context."):
             value.copy_(torch.from_numpy(np.asarray(weights.arrays[name], np.float32)))
         elif ".conv2." in name and not name.startswith("context."):
             value.zero_()
@@ -78,6 +79,8 @@ def _load_integer_context(context: ContextModel, arrays: dict[str, np.ndarray]) 
         "conv2": 0,
         "out_mean": 5 - LATENT_FRACTION_BITS,
         "out_index": 5 - int(np.log2(index_unit)),
+        "synthesis1": 0,
+        "synthesis2": 0,
     }
 
     def layer(name: str) -> tuple[torch.Tensor, torch.Tensor]:
@@ -97,6 +100,15 @@ def _load_integer_context(context: ContextModel, arrays: dict[str, np.ndarray]) 
         step["out"].bias.copy_(torch.cat([bias for _, bias in halves]))
         scale = 2.0 ** arrays[f"context.{k}.conv1.shift"] * INPUT_UNIT
         step["quality"].weight.copy_(torch.from_numpy(arrays[f"context.{k}.quality_bias"] / scale).T)
+    for name in ("synthesis1", "synthesis2"):
+        weight, bias = layer(f"hyper.{name}")
+        getattr(context.hyper, name).weight.copy_(weight)
+        getattr(context.hyper, name).bias.copy_(bias)
+    for name, own in context.hyper.named_parameters():
+        if name.startswith("analysis"):
+            own.copy_(torch.from_numpy(arrays[f"context.hyper.{name}"]))
+    hyper_index = arrays["context.hyper.index_bias"] / index_unit + LOG_SCALE_MIN
+    context.hyper.log_scale.copy_(torch.from_numpy(hyper_index))
     unit = INPUT_UNIT * 2.0 ** (INPUT_SHIFT - LATENT_FRACTION_BITS)
     context.log_norm.copy_(torch.from_numpy(-np.log(np.maximum(arrays["context.input_multiplier"], 0.5) / unit)))
     context.log_scale.copy_(torch.from_numpy(arrays["context.index_bias"] / index_unit + LOG_SCALE_MIN))

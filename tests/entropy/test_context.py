@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from gccodec.entropy.context import STEPS, IntegerContext, interpolate
+from gccodec.entropy.context import STEPS, IntegerContext
+from gccodec.entropy.layer import interpolate
 from gccodec.errors import WeightsError
 from tests.models import random_weights
 
@@ -16,18 +17,26 @@ def known_latent(seed, height=7, width=9):
     return rng.integers(-400, 400, (height, width, ARRAYS["context.input_multiplier"].shape[1]))
 
 
+def predict(context, step, latent, quality, seed=0):
+    """With hyper-latents drawn at random."""
+    height, width = latent.shape[:2]
+    count = np.prod(context.hyper.grid(height, width)) * context.hyper.channels
+    z = np.random.default_rng(seed).integers(-31, 32, count).astype(np.int32)
+    return context.predict(step, latent, quality, context.offset(z, height, width))
+
+
 @pytest.mark.parametrize("quality", [0, 1, 499, 500, 1000])
 @pytest.mark.parametrize("step", range(STEPS))
 def test_float32_and_int64_arithmetic_agree(step, quality):
     fast, exact = (IntegerContext(ARRAYS, TABLES, kind) for kind in (np.float32, np.int64))
     assert fast.arithmetic is np.float32
     for seed in range(5):
-        for a, b in zip(*(c.predict(step, known_latent(seed), quality) for c in (fast, exact)), strict=True):
+        for a, b in zip(*(predict(c, step, known_latent(seed), quality, seed) for c in (fast, exact)), strict=True):
             assert np.array_equal(a, b)
 
 
 def test_predictions_vary():
-    prediction = IntegerContext(ARRAYS, TABLES).predict(1, known_latent(0), 500)
+    prediction = predict(IntegerContext(ARRAYS, TABLES), 1, known_latent(0), 500)
     assert len(np.unique(prediction.mean)) > 10
     assert len(np.unique(prediction.table_index)) > 10
 
@@ -37,10 +46,27 @@ def test_one_latent_moves_only_its_neighbourhood():
     latent = known_latent(1, 9, 9)
     changed = latent.copy()
     changed[4, 4] += 64
-    difference = context.predict(2, latent, 300).mean != context.predict(2, changed, 300).mean
+    difference = predict(context, 2, latent, 300).mean != predict(context, 2, changed, 300).mean
     where = np.argwhere(difference.reshape(9, 9, -1).any(2))
     assert len(where) > 0
     assert (np.abs(where - 4) <= 1).all()
+
+
+def test_hyper_latents_move_their_block_alone():
+    context = IntegerContext(ARRAYS, TABLES)
+    z = np.zeros((2, 3, context.hyper.channels), np.int32)
+    changed = z.copy()
+    changed[1, 1] = 20
+    a, b = (context.offset(t.reshape(-1), 7, 11) for t in (z, changed))
+    where = np.argwhere((a != b).any(2))
+    assert len(where) > 0
+    assert (where // 4 == (1, 1)).all()
+
+
+def test_hyper_latents_beyond_the_proven_range_are_clipped():
+    context = IntegerContext(ARRAYS, TABLES)
+    big = np.full(context.hyper.channels, 31, np.int32)
+    assert np.array_equal(context.offset(big, 4, 4), context.offset(big * 1000, 4, 4))
 
 
 def test_a_wrong_known_answer_falls_back_to_int64_and_then_refuses():

@@ -15,15 +15,34 @@ def test_quantised_training_and_the_integer_network_agree_up_to_ties():
     model.quantised = True
     known = np.random.default_rng(0).integers(-60, 60, (6, 7, integer.channels))
     basis = hat_basis(torch.tensor([0.4]), model.nodes)
+    z = np.random.default_rng(1).integers(-31, 32, (2, 2, integer.hyper.channels)).astype(np.int32)
+    with torch.no_grad():
+        offset = model.hyper.synthesise(torch.from_numpy(z).float().permute(2, 0, 1)[None], 6, 7, True)
+    integer_offset = integer.offset(z.reshape(-1), 6, 7)
+    assert len(np.unique(integer_offset)) > 20
+    assert np.mean(np.abs(offset[0].permute(1, 2, 0).numpy() * 32 - integer_offset) <= 1) > 0.99
     for step in range(STEPS):
         with torch.no_grad():
             tensor = torch.from_numpy(known / 16).float().permute(2, 0, 1)[None]
-            mean, log_scale = model.parameters_of_step(step, tensor, basis)
-        prediction = integer.predict(step, known, 400)
+            mean, log_scale = model.parameters_of_step(step, tensor, basis, offset)
+        prediction = integer.predict(step, known, 400, integer_offset)
         float_mean = gather(step, mean[0].permute(1, 2, 0).numpy())
         float_index = gather(step, ((log_scale[0].permute(1, 2, 0).numpy() + 3.25) * 8)).clip(0, 55)
         assert np.mean(np.abs(float_mean * 16 - prediction.mean) <= 1) > 0.99
         assert np.mean(np.abs(float_index - prediction.table_index) <= 1) > 0.99
+
+
+def test_the_encoder_chooses_the_hyper_latents_that_training_chose():
+    model, integer = random_model().context.eval(), random_weights().latent_codec().context
+    y = np.random.default_rng(3).integers(-200, 200, (6, 7, integer.channels))
+    z = integer.hyper.analyse(integer.normalised(y, 6, 400))
+    with torch.no_grad():
+        scaled = torch.from_numpy(y / 64).float().permute(2, 0, 1)[None] * model._norm(
+            hat_basis(torch.tensor([0.4]), 9)
+        )
+        expected = model.hyper.rounded(model.hyper.analyse(scaled))[0].permute(1, 2, 0).numpy()
+    assert np.mean(z != expected.reshape(-1)) < 0.02
+    assert len(np.unique(z)) > 5
 
 
 def test_the_masks_partition_the_latent():

@@ -1,0 +1,74 @@
+"""The hyperprior: a few integers a block of 4x4 latents, coded first, that tell the context model what to expect.
+
+The encoder's half is float: whatever it chooses is coded. The decoder's half is integer, as the context model's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gccodec.entropy.layer import (
+    ACTIVATION_LIMIT,
+    Array,
+    IntegerLayer,
+    integers,
+    interpolate,
+    pointwise,
+    proven_layer,
+    table_index,
+)
+from gccodec.entropy.tables import IntArray
+from gccodec.errors import WeightsError
+
+BLOCK = 4
+HYPER_LIMIT = 31
+NORMALISED_LIMIT = 127 / 32
+LEAK = 0.1
+
+
+class HyperPrior:
+    """Built from the arrays `context.hyper.*` of a weights file."""
+
+    def __init__(self, arrays: Mapping[str, Array], tables: int) -> None:
+        self.tables = tables
+        self.synthesis1: IntegerLayer = proven_layer(arrays, "hyper.synthesis1", HYPER_LIMIT)
+        self.synthesis2: IntegerLayer = proven_layer(arrays, "hyper.synthesis2", ACTIVATION_LIMIT)
+        self.index_bias = integers(arrays, "hyper.index_bias")
+        self.channels = self.index_bias.shape[1]
+        names = [f"context.hyper.analysis{i}.{part}" for i in (1, 2) for part in ("weight", "bias")]
+        if missing := [name for name in names if name not in arrays]:
+            raise WeightsError(f"weights: {missing[0]} is missing")
+        self.weight1, self.bias1, self.weight2, self.bias2 = (np.asarray(arrays[n], np.float32) for n in names)
+
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        """Blocks (rows, columns) of a band of latents."""
+        return -(-height // BLOCK), -(-width // BLOCK)
+
+    def table_index(self, rows: int, columns: int, quality: int) -> IntArray:
+        """Of every hyper-latent in canonical order (row, column, channel), [n]."""
+        one = table_index(interpolate(self.index_bias, quality), self.tables)
+        return np.tile(one, rows * columns).astype(np.int32)
+
+    def analyse(self, y: npt.NDArray[np.floating[Any]]) -> IntArray:
+        """Normalised latents [h, w, C] -> hyper-latents in canonical order, [n]."""
+        height, width, channels = y.shape
+        rows, columns = self.grid(height, width)
+        padded = np.zeros((rows * BLOCK, columns * BLOCK, channels), np.float32)
+        padded[:height, :width] = np.clip(y, -NORMALISED_LIMIT, NORMALISED_LIMIT)
+        blocks = padded.reshape(rows, BLOCK, columns, BLOCK, channels).transpose(0, 2, 4, 1, 3)
+        h = blocks.reshape(rows * columns, -1) @ self.weight1.reshape(len(self.weight1), -1).T + self.bias1
+        z = np.where(h < 0, LEAK * h, h) @ self.weight2[:, :, 0, 0].T + self.bias2
+        return np.asarray(np.clip(np.rint(z), -HYPER_LIMIT, HYPER_LIMIT), np.int32).reshape(-1)
+
+    def offset(self, z: IntArray, height: int, width: int, arithmetic: type) -> Array:
+        """Hyper-latents -> what is added to the context model's first activations, [height, width, n]."""
+        rows, columns = self.grid(height, width)
+        z = np.clip(z, -HYPER_LIMIT, HYPER_LIMIT).reshape(rows, columns, self.channels)
+        h = np.clip(pointwise(z.astype(arithmetic), self.synthesis1), 0, ACTIVATION_LIMIT)
+        h = np.clip(pointwise(h, self.synthesis2), -ACTIVATION_LIMIT, ACTIVATION_LIMIT)
+        h = h.reshape(rows, columns, -1, BLOCK, BLOCK).transpose(0, 3, 1, 4, 2)
+        return h.reshape(rows * BLOCK, columns * BLOCK, -1)[:height, :width]

@@ -1,0 +1,87 @@
+"""Integer layers that run as float32 matrix products, exactly.
+
+uint8 activations, int8 weights, power-of-two scales a channel: every partial sum is an integer below 2^24, hence
+exact in any order. `prove` checks that bound and refuses weights that break it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gccodec.entropy.tables import IntArray, require_integers
+from gccodec.errors import WeightsError
+
+ACTIVATION_LIMIT = 255
+QUALITY_MAX = 1000
+INDEX_FRACTION_BITS = 4
+EXACT_LIMIT = 1 << 24
+
+Array = npt.NDArray[Any]
+
+
+def integers(arrays: Mapping[str, Array], name: str) -> IntArray:
+    """The array `context.<name>` of a weights file; WeightsError when missing, TypeError when not of integers."""
+    full = f"context.{name}"
+    if full not in arrays:
+        raise WeightsError(f"weights: {full} is missing")
+    require_integers(full, arrays[full])
+    return arrays[full].astype(np.int64)
+
+
+class IntegerLayer(NamedTuple):
+    """weight [taps, in, out], int8 range; bias [out] in accumulator units; output = (acc + half) >> shift [out]."""
+
+    weight: IntArray
+    bias: IntArray
+    shift: IntArray
+
+    def prove(self, name: str, input_limit: int) -> None:
+        """Refuse a layer whose float32 accumulation could leave the exact integers."""
+        for field, array in zip(("weight", "bias", "shift"), self, strict=True):
+            require_integers(f"{name}.{field}", array)
+        if self.weight.ndim != 3 or np.abs(self.weight).max() > 127 or self.shift.min() < 1 or self.shift.max() > 20:
+            raise WeightsError(f"{name}: weights are [taps, in, out] within -127..127, shifts 1..20")
+        reach = np.abs(self.weight.astype(np.int64)).sum((0, 1)) * input_limit
+        reach += np.abs(self.bias.astype(np.int64)) + (1 << (self.shift.astype(np.int64) - 1))
+        if reach.max() >= EXACT_LIMIT:
+            raise WeightsError(f"{name}: sum |w| * amax + |b| reaches {reach.max()}, must stay below 2^24")
+
+
+def proven_layer(arrays: Mapping[str, Array], name: str, input_limit: int) -> IntegerLayer:
+    """The layer `context.<name>`, proven for inputs up to `input_limit`."""
+    layer = IntegerLayer(*(integers(arrays, f"{name}.{field}") for field in ("weight", "bias", "shift")))
+    layer.prove(f"context.{name}", input_limit)
+    return layer
+
+
+def interpolate(nodes: IntArray, quality: int) -> npt.NDArray[np.int64]:
+    """Integer linear interpolation of [N, ...] nodes at quality 0..1000, rounded down after adding half."""
+    segments = len(nodes) - 1
+    position = quality * segments
+    low = min(position // QUALITY_MAX, segments - 1)
+    rest = position - low * QUALITY_MAX
+    a, b = nodes[low].astype(np.int64), nodes[low + 1].astype(np.int64)
+    return np.asarray((a * (QUALITY_MAX - rest) + b * rest + QUALITY_MAX // 2) // QUALITY_MAX, np.int64)
+
+
+def table_index(fine: npt.NDArray[np.int64], tables: int) -> npt.NDArray[np.int64]:
+    """Rounded from sixteenths of an index, within the tables there are."""
+    half = 1 << (INDEX_FRACTION_BITS - 1)
+    return np.asarray(np.clip((fine + half) >> INDEX_FRACTION_BITS, 0, tables - 1), np.int64)
+
+
+def rescale(accumulator: Array, bias: Array, shift: IntArray) -> Array:
+    """floor((acc + bias + half) / 2^shift): exact, as every term stays below 2^24."""
+    offset: Array = (bias + (1 << (shift - 1))).astype(accumulator.dtype)
+    if accumulator.dtype == np.int64:
+        return np.asarray((accumulator + offset) >> shift)
+    return np.asarray(np.floor((accumulator + offset) * np.ldexp(np.float32(1), -shift).astype(np.float32)))
+
+
+def pointwise(x: Array, layer: IntegerLayer) -> Array:
+    """A 1x1 layer on [..., in]: [..., out], not clamped."""
+    return rescale(x @ layer.weight[0].astype(x.dtype), layer.bias, layer.shift)

@@ -1,0 +1,70 @@
+"""Float twin of the hyperprior: what a block of 4x4 latents is like, told before any of them is coded.
+
+Every block stands alone (no overlap in either direction), so that bands of rows need nothing from their neighbours.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gccodec.model.config import ModelConfig
+from gccodec.model.quantization import (
+    ACTIVATION_LIMIT,
+    INPUT_LIMIT,
+    INPUT_UNIT,
+    RoundThrough,
+    quantise_weight,
+    round_to,
+)
+
+BLOCK = 4
+"""Latent positions along one side of a block."""
+
+HYPER_LIMIT = 31
+HIDDEN_CHANNELS = 64
+START_SCALE = 4.0
+"""Hyper-latents begin large enough to be other than zero."""
+
+
+class HyperPrior(nn.Module):
+    """h_a and h_s: normalised latents -> integers z, a vector for each block -> an offset for the context model."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        c, z, n = config.latent_channels, config.hyper_channels, config.context_channels
+        self.analysis1 = nn.Conv2d(c, HIDDEN_CHANNELS, BLOCK, stride=BLOCK)
+        self.analysis2 = nn.Conv2d(HIDDEN_CHANNELS, z, 1)
+        self.synthesis1 = nn.Conv2d(z, HIDDEN_CHANNELS, 1)
+        self.synthesis2 = nn.Conv2d(HIDDEN_CHANNELS, n * BLOCK * BLOCK, 1)
+        self.log_scale = nn.Parameter(torch.zeros(config.quality_nodes, z))
+        with torch.no_grad():
+            self.analysis2.weight.mul_(START_SCALE)
+            self.synthesis1.weight.mul_(INPUT_UNIT / START_SCALE)
+        nn.init.zeros_(self.synthesis2.weight)
+        nn.init.zeros_(self.synthesis2.bias)
+
+    def analyse(self, y: Tensor) -> Tensor:
+        """y [B, C, h, w], normalised -> z before rounding, [B, Z, ceil(h / 4), ceil(w / 4)]."""
+        y = F.pad(y.clamp(-INPUT_LIMIT, INPUT_LIMIT), (0, -y.shape[3] % BLOCK, 0, -y.shape[2] % BLOCK))
+        return self.analysis2(F.leaky_relu(self.analysis1(y), 0.1)).float().clamp(-HYPER_LIMIT, HYPER_LIMIT)
+
+    def synthesise(self, z: Tensor, height: int, width: int, quantised: bool) -> Tensor:
+        """Integer z -> offset [B, n, height, width], within ACTIVATION_LIMIT of zero."""
+        h = self._layer(self.synthesis1, z / INPUT_UNIT, HYPER_LIMIT, quantised).clamp(0, ACTIVATION_LIMIT)
+        h = round_to(h, INPUT_UNIT) if quantised else h
+        h = self._layer(self.synthesis2, h, round(ACTIVATION_LIMIT * INPUT_UNIT), quantised)
+        h = h.clamp(-ACTIVATION_LIMIT, ACTIVATION_LIMIT)
+        h = round_to(h, INPUT_UNIT) if quantised else h
+        return F.pixel_shuffle(h, BLOCK)[:, :, :height, :width]
+
+    @staticmethod
+    def _layer(layer: nn.Conv2d, x: Tensor, input_limit: int, quantised: bool) -> Tensor:
+        weight = quantise_weight(layer.weight, input_limit) if quantised else layer.weight
+        return F.conv2d(x, weight, layer.bias)
+
+    @staticmethod
+    def rounded(z: Tensor) -> Tensor:
+        """Integers, the gradient passing through."""
+        return RoundThrough.apply(z)
