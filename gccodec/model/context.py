@@ -122,10 +122,11 @@ class ContextModel(nn.Module):
             z_log_scale = round_to(z_log_scale, 1 / LOG_SCALE_STEP)
         total = self._bits(z, z_hat, z_log_scale.expand_as(z)).sum((1, 2, 3))
         offset = self.hyper.synthesise(z_hat, *y.shape[2:], self.quantised)
-        y_hat = torch.zeros_like(y)
+        y_hat, residuals, log_scales = torch.zeros_like(y), torch.zeros_like(y), torch.zeros_like(y)
         for k in range(STEPS):
             mean, log_scale = self.parameters_of_step(k, y_hat, basis, offset)
-            symbols = RoundThrough.apply(y - mean)
-            total = total + (self._bits(y - mean, symbols, log_scale) * masks[k]).sum((1, 2, 3))
-            y_hat = y_hat + (symbols + mean) * masks[k]
+            residual = (y - mean) * masks[k]
+            y_hat = y_hat + RoundThrough.apply(residual) + mean * masks[k]
+            residuals, log_scales = residuals + residual, log_scales + log_scale * masks[k]
+        total = total + self._bits(residuals, RoundThrough.apply(residuals), log_scales).sum((1, 2, 3))
         return Coded(y_hat, total)
