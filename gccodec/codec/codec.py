@@ -32,8 +32,8 @@ from gccodec.model.transforms import Transforms
 
 DEFAULT_BPP = 0.06
 TARGET_TOLERANCE = 0.02
-WIDEST_DEAD_ZONE = 4.0
-"""In quantization steps: nearly everything is then taken from the predicted means."""
+HIGHEST_RATE_WEIGHT = 64.0
+"""In squared quantization steps a bit: nearly everything is then taken from the predicted means."""
 
 
 Progress = Callable[[str, int, int], None]
@@ -115,7 +115,7 @@ class Codec:
     ) -> Encoded:
         """Compress. Give a quality 0..1000, or a ceiling in bytes for the whole file but its metadata sections.
 
-        `count_metadata` puts these under the ceiling too. Below the range of qualities the dead zone grows;
+        `count_metadata` puts these under the ceiling too. Below the range of qualities the quantiser weighs bits more;
         UsageError when not even that reaches the ceiling.
         """
         if (quality is None) == (size_bytes is None):
@@ -152,18 +152,18 @@ class Codec:
         return self._encode_below_range(template, x, size_bytes, framing)
 
     def _encode_below_range(self, template: GczFile, x: Image.Image, size_bytes: int, framing: int) -> Encoded:
-        """Quality 0 is still too large: widen the dead zone of its quantiser as far as it takes."""
+        """Quality 0 is still too large: let its quantiser weigh bits more, as far as it takes."""
         bands = list(self._latent(x, 0))
 
-        def dead_zone(share: int) -> float:
+        def rate_weight(share: int) -> float:
             # cubic, so that the logarithm of the size falls about evenly with the share
-            return WIDEST_DEAD_ZONE * (1 - share / MAX_QUALITY) ** 3
+            return HIGHEST_RATE_WEIGHT * (1 - share / MAX_QUALITY) ** 3
 
         found = search_quality(
-            lambda s: framing + self.latents.cost((band.copy() for band in bands), 0, dead_zone(s)) / 8, size_bytes + 1
+            lambda s: framing + self.latents.cost((b.copy() for b in bands), 0, rate_weight(s)) / 8, size_bytes + 1
         )
         for share in range(found if found is not None else 0, -1, -1):
-            data = self._encode_at(template, x, 0, dead_zone(share))
+            data = self._encode_at(template, x, 0, rate_weight(share))
             if len(data) <= size_bytes:
                 return Encoded(data, 0, False)
         fixed = f", {framing - 1} of them header, alpha and metadata" if template.sections else ""
@@ -179,8 +179,8 @@ class Codec:
         sections = alpha + picture.metadata.sections()
         return GczFile(width, height, picture.gray, self.weights.model_id, 0, 0, b"", sections)
 
-    def _encode_at(self, template: GczFile, x: Image.Image, quality: int, dead_zone: float = 0.0) -> bytes:
-        payload, digest = self.latents.encode(self._latent(x, quality), quality, dead_zone)
+    def _encode_at(self, template: GczFile, x: Image.Image, quality: int, rate_weight: float = 0.0) -> bytes:
+        payload, digest = self.latents.encode(self._latent(x, quality), quality, rate_weight)
         return serialize(dataclasses.replace(template, quality=quality, payload=payload, symbol_digest=digest))
 
     def decode(

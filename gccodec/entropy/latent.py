@@ -13,7 +13,7 @@ import numpy.typing as npt
 from gccodec.entropy.context import GROUPS, LATENT_FRACTION_BITS, LATENT_LIMIT, STEPS, IntegerContext, Prediction
 from gccodec.entropy.hyper import BLOCK
 from gccodec.entropy.range_coder import CoderFactory, SymbolDecoder, SymbolEncoder
-from gccodec.entropy.symbols import cost_bits, decode_symbols, encode_symbols
+from gccodec.entropy.symbols import decode_symbols, encode_symbols
 from gccodec.entropy.tables import FrequencyTables, IntArray, require_integers
 from gccodec.errors import ChecksumError
 
@@ -121,34 +121,46 @@ def traverse(context: IntegerContext, bands: Iterable[Int16Array], quality: int,
 class QuantizingSource:
     """Quantises y around the means and adds up the cost.
 
-    `dead_zone` (in steps, 0 is plain rounding) is taken off every magnitude first: fewer bits, same decoder.
+    Each symbol is the rounded one, the next towards zero, or zero: that of the least r^2 + rate_weight * bits, r in
+    quantization steps. 0 is plain rounding; more costs fewer bits, with the same decoder.
     """
 
-    def __init__(self, tables: FrequencyTables, dead_zone: float = 0.0) -> None:
-        self.tables, self.dead_zone, self.bits = tables, dead_zone, 0.0
+    def __init__(self, tables: FrequencyTables, rate_weight: float = 0.0) -> None:
+        self.tables, self.rate_weight, self.bits = tables, rate_weight, 0.0
 
     def hyper_latents(self, index: IntArray, analyse: Callable[[], IntArray]) -> IntArray:
         z = analyse()
-        self.bits += cost_bits(self.tables, index, z)
+        self.bits += float(self.tables.bits(index, z).sum())
         return z
 
     def quantise(self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array) -> IntArray:
         mean = prediction.mean[coded] << (INPUT_FRACTION_BITS - LATENT_FRACTION_BITS)
-        residual = (y[coded] - mean) / (1 << INPUT_FRACTION_BITS)
-        rounded = np.sign(residual) * np.rint(np.maximum(np.abs(residual) - self.dead_zone, 0))
-        return np.asarray(rounded, np.int32)
+        residual = ((y[coded] - mean) / (1 << INPUT_FRACTION_BITS)).astype(np.float32)
+        symbols = np.rint(residual).astype(np.int32)
+        if self.rate_weight > 0:
+            open_ = np.flatnonzero(symbols)
+            symbols[open_] = self._cheapest(residual[open_], symbols[open_], prediction.table_index[coded][open_])
+        return symbols
+
+    def _cheapest(self, residual: npt.NDArray[np.float32], symbols: IntArray, index: IntArray) -> IntArray:
+        candidates = np.stack([symbols, symbols - np.sign(symbols), np.zeros_like(symbols)])
+        costs = [
+            np.square(residual - candidate) + self.rate_weight * self.tables.bits(index, candidate)
+            for candidate in candidates
+        ]
+        return np.asarray(np.take_along_axis(candidates, np.argmin(costs, 0)[None], 0)[0], np.int32)
 
     def symbols(self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array) -> IntArray:
         symbols = self.quantise(prediction, coded, y)
-        self.bits += cost_bits(self.tables, prediction.table_index[coded], symbols)
+        self.bits += float(self.tables.bits(prediction.table_index[coded], symbols).sum())
         return symbols
 
 
 class EncodingSource(QuantizingSource):
     """Quantises and writes."""
 
-    def __init__(self, tables: FrequencyTables, dead_zone: float, coder: SymbolEncoder) -> None:
-        super().__init__(tables, dead_zone)
+    def __init__(self, tables: FrequencyTables, rate_weight: float, coder: SymbolEncoder) -> None:
+        super().__init__(tables, rate_weight)
         self.coder = coder
 
     def hyper_latents(self, index: IntArray, analyse: Callable[[], IntArray]) -> IntArray:
@@ -182,19 +194,19 @@ class LatentCodec:
         self.context, self.tables = context, tables
         self.coders = CoderFactory(tables, pure_python)
 
-    def cost(self, bands: Iterable[Int16Array], quality: int, dead_zone: float = 0.0) -> float:
+    def cost(self, bands: Iterable[Int16Array], quality: int, rate_weight: float = 0.0) -> float:
         """Payload size in bits that `encode` will reach, to a byte or so. Overwrites the bands."""
-        source = QuantizingSource(self.tables, dead_zone)
+        source = QuantizingSource(self.tables, rate_weight)
         traverse(self.context, bands, quality, source)
         return source.bits
 
-    def encode(self, bands: Iterable[Int16Array], quality: int, dead_zone: float = 0.0) -> tuple[bytes, int]:
+    def encode(self, bands: Iterable[Int16Array], quality: int, rate_weight: float = 0.0) -> tuple[bytes, int]:
         """bands: int16 [n, W, C] from `fixed_point`, n as `band_rows` but for the last; they become the latents.
 
         Returns the payload and the symbols' digest.
         """
         coder = self.coders.encoder()
-        digest = traverse(self.context, bands, quality, EncodingSource(self.tables, dead_zone, coder))
+        digest = traverse(self.context, bands, quality, EncodingSource(self.tables, rate_weight, coder))
         return coder.finish(), digest
 
     def decode(self, payload: bytes, height: int, width: int, quality: int, digest: int) -> Iterator[Int16Array]:

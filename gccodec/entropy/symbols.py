@@ -60,15 +60,3 @@ def decode_symbols(coder: SymbolDecoder, tables: FrequencyTables, table_index: I
             group[i] = -magnitude if negative else magnitude
         symbols[positions] = group
     return symbols
-
-
-def cost_bits(tables: FrequencyTables, table_index: IntArray, symbols: IntArray) -> float:
-    """What `encode_symbols` will spend, to a fraction of a byte; for rate control alone."""
-    total = 0.0
-    for table, positions in _groups(table_index):
-        group = symbols[positions]
-        frequencies = tables.tables[table][tables.entries(table, group)]
-        total += float((24 - np.log2(frequencies)).sum())
-        excess = np.abs(group) - int(tables.limits[table])
-        total += float((2 + 2 * np.floor(np.log2(excess[excess > 0]))).sum())
-    return total

@@ -36,6 +36,8 @@ class FrequencyTables:
             if table.min() < 1 or int(table.sum()) != TOTAL:
                 raise WeightsError(f"frequency table {i}: entries at least 1 with sum 2^{PRECISION_BITS} are needed")
         self.limits = (sizes.astype(np.int64) - 2) // 2
+        self._starts = ends - sizes
+        self._bits = (PRECISION_BITS - np.log2(frequencies)).astype(np.float32)
 
     def __len__(self) -> int:
         return len(self.tables)
@@ -44,3 +46,11 @@ class FrequencyTables:
         """Table entries of symbols; those beyond the support become the escape entry."""
         limit = int(self.limits[table])
         return np.where(np.abs(symbols) <= limit, symbols + limit, 2 * limit + 1).astype(np.int32)
+
+    def bits(self, table_index: IntArray, symbols: IntArray) -> npt.NDArray[np.float32]:
+        """What each symbol costs in the table of its index, escapes included; for an encoder's decisions alone."""
+        limits = self.limits[table_index]
+        excess = np.abs(symbols) - limits
+        entries = np.where(excess <= 0, symbols + limits, 2 * limits + 1)
+        escape = np.where(excess > 0, 2 + 2 * np.floor(np.log2(np.maximum(excess, 1))), 0)
+        return np.asarray(self._bits[self._starts[table_index] + entries] + escape, np.float32)

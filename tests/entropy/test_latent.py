@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 
 from gccodec.entropy import latent as latent_module
-from gccodec.entropy.latent import band_rows, fixed_point, gather, scatter
+from gccodec.entropy.context import Prediction
+from gccodec.entropy.latent import QuantizingSource, band_rows, fixed_point, gather, scatter
 from gccodec.errors import ChecksumError, CorruptError
 from tests.models import random_weights
 
 
-def encoded(y, quality, dead_zone=0.0, codec=None):
+def encoded(y, quality, rate_weight=0.0, codec=None):
     """Payload, digest and the latent that came of it."""
     bands = np.split(y, range(band_rows(y.shape[1]), len(y), band_rows(y.shape[1])))
-    return *(codec or CODEC).encode(bands, quality, dead_zone), np.concatenate(bands)
+    return *(codec or CODEC).encode(bands, quality, rate_weight), np.concatenate(bands)
 
 
 def decoded(payload, height, width, quality, digest, codec=None):
@@ -84,15 +85,29 @@ def test_cost_predicts_the_payload():
     assert abs(CODEC.cost([random_y(12, 12)], 600) / 8 - len(encoded(random_y(12, 12), 600)[0])) < 2
 
 
-def test_a_wider_dead_zone_costs_less_and_decodes_alike():
+def test_a_higher_rate_weight_costs_less_and_decodes_alike():
     sizes = []
-    for dead_zone in (0.0, 0.2, 0.6, 4.0):
-        payload, digest, latent = encoded(random_y(10, 10), 600, dead_zone)
+    for rate_weight in (0.0, 0.1, 0.5, 64.0):
+        payload, digest, latent = encoded(random_y(10, 10), 600, rate_weight)
         assert np.array_equal(decoded(payload, 10, 10, 600, digest), latent)
-        assert abs(CODEC.cost([random_y(10, 10)], 600, dead_zone) / 8 - len(payload)) < 2
+        assert abs(CODEC.cost([random_y(10, 10)], 600, rate_weight) / 8 - len(payload)) < 2
         sizes.append(len(payload))
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] < sizes[0] / 2
+
+
+def test_the_quantiser_minimises_distortion_plus_rate():
+    tables = CODEC.tables
+    source = QuantizingSource(tables, 0.13)
+    y = np.arange(-300, 301, 7).astype(np.int16)
+    for table in (6, 20, 40):
+        index = np.full(len(y), table, np.int32)
+        prediction = Prediction(np.zeros(len(y), np.int32), index)
+        symbols = source.quantise(prediction, np.ones(len(y), bool), y)
+        for value, symbol in zip(y / 64, symbols, strict=True):
+            choices = np.arange(-6, 7)
+            best = np.square(value - choices) + 0.13 * tables.bits(np.full(13, table), choices)
+            assert best[symbol + 6] <= best.min() + 1e-4
 
 
 def test_gather_and_scatter_visit_every_symbol_once():
