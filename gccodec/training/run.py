@@ -19,7 +19,7 @@ from gccodec.training.optimizer import MuonAdamW
 from gccodec.training.photos import PhotoStore
 from gccodec.training.preset import Preset
 
-COOLDOWN_SHARE = 0.3
+COOLDOWN_SHARE = 0.5
 WARMUP_STEPS = 50
 GRADIENT_NORM_LIMIT = 1.0
 REPORT_EVERY_STEPS = 50
