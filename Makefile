@@ -7,8 +7,10 @@ DATA ?= $(SHARED)/photos
 NETS ?= $(SHARED)/nets
 STATE ?= ../train-state
 MINUTES ?= 100000
+RUNS ?= 20000000
+CORPUS ?= fuzz-corpus
 
-.PHONY: help demo test test-slow lint golden bench speed train clean
+.PHONY: help demo test test-slow fuzz lint golden bench speed train clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +36,10 @@ test-slow: $(READY)  ## Big sweeps and fuzzing; figures go into tests/RESULTS.md
 	$(BIN)/python -m pytest -m slow
 	GCCODEC_MUTATIONS=5000000 $(BIN)/python -m pytest -s tests/test_mutations.py
 
+fuzz: $(READY)  ## Coverage-guided fuzzing; RUNS=20000000 CORPUS=folder
+	$(BIN)/pip install -q --disable-pip-version-check atheris
+	$(BIN)/python -m tests.fuzz $(CORPUS) -runs=$(RUNS) -max_len=4096 -timeout=5
+
 lint: $(READY)
 	$(BIN)/ruff check gccodec tests
 	$(BIN)/mypy
@@ -53,4 +59,4 @@ train: $(READY)  ## Train stage 1, refit the entropy model, export; resumes
 	$(BIN)/gccodec export $(STATE)/entropy.safetensors --out weights
 
 clean:  ## Remove everything that was made here
-	rm -rf $(VENV) demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) demo fuzz-corpus build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -32,7 +32,7 @@ KEPT = 255
 @click.option(
     "--metadata", "kinds", default="all", show_default=True, help="Written: all, none, or a list of exif,icc,xmp."
 )
-@click.option("--max-pixels", type=click.IntRange(1), default=1 << 26, show_default=True, help="Refuse larger files.")
+@click.option("--max-pixels", type=click.IntRange(1), default=1 << 28, show_default=True, help="Refuse larger files.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (on stderr when pixels go to stdout).")
 @progress_mode
 @memory

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Transparency: coded losslessly, dropped, or an error.",
 )
-@click.option("--max-pixels", type=click.IntRange(1), default=1 << 26, show_default=True, help="Refuse larger input.")
+@click.option("--max-pixels", type=click.IntRange(1), default=1 << 28, show_default=True, help="Refuse larger input.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (on stderr when the file goes to stdout).")
 @progress_mode
 @memory
