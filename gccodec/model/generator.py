@@ -27,7 +27,7 @@ class Generator(nn.Module):
         self.register_buffer("latent_scale", torch.ones(c.latent_channels))
         self.missing = nn.Parameter(torch.zeros(c.latent_channels))
         self.keep_in = nn.Conv2d(1, c.generator_coarse_channels, 1, bias=False)
-        self.labels = nn.Embedding(LABEL_CLASSES + 1, c.label_channels)
+        self.labels = nn.Embedding(LABEL_CLASSES + 1, c.label_channels, padding_idx=LABEL_CLASSES)
         self.labels_coarse = nn.Conv2d(4 * c.label_channels, c.generator_coarse_channels, 1, bias=False)
         self.labels_mid = nn.Conv2d(c.label_channels, c.generator_mid_channels, 1, bias=False)
         self.stem = nn.Conv2d(c.latent_channels, c.generator_coarse_channels, 3, padding=1)

@@ -6,8 +6,9 @@ import csv
 import io
 import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -40,6 +41,16 @@ def read_pictures(folder: Path) -> Iterator[tuple[str, Image.Image]]:
 def source_of(name: str, index: dict[str, str]) -> str:
     """The source of a picture: from index.tsv (columns tile, source) or the folder it lies in."""
     return index.get(Path(name).stem, str(Path(name).parent))
+
+
+class Window(NamedTuple):
+    """A square of a picture, in pixels."""
+
+    picture: int
+    top: int
+    left: int
+    side: int
+    flipped: bool
 
 
 class PhotoStore:
@@ -84,18 +95,24 @@ class PhotoStore:
         offset, height, width, _ = self.entries[i]
         return self.pixels[offset : offset + height * width * 3].reshape(height, width, 3)
 
-    def crops(self, rng: np.random.Generator, count: int, size: int) -> Tensor:
-        """Random crops of training pictures, [count, 3, size, size] float in [0, 1]: scaled at times, flipped."""
-        batch = []
+    def windows(self, rng: np.random.Generator, count: int, size: int) -> list[Window]:
+        """Random squares of training pictures, some larger than `size`, half of them flipped."""
+        windows = []
         for i in rng.choice(self.train, count, p=self.weight):
-            image = self.picture(i)
-            limit = min(image.shape[:2])
-            side = int(rng.integers(size, limit + 1)) if rng.random() < 0.4 else size
-            top, left = (int(rng.integers(0, n - side + 1)) for n in image.shape[:2])
-            crop = image[top : top + side, left : left + side]
+            _, height, width, _ = self.entries[i]
+            side = int(rng.integers(size, min(height, width) + 1)) if rng.random() < 0.4 else size
+            top, left = (int(rng.integers(0, n - side + 1)) for n in (height, width))
+            windows.append(Window(int(i), top, left, side, bool(rng.random() < 0.5)))
+        return windows
+
+    def crops(self, windows: Sequence[Window], size: int) -> Tensor:
+        """The windows, scaled to `size`: [count, 3, size, size] float in [0, 1]."""
+        batch = []
+        for picture, top, left, side, flipped in windows:
+            crop = self.picture(picture)[top : top + side, left : left + side]
             if side != size:
                 crop = np.asarray(Image.fromarray(crop).resize((size, size), Image.Resampling.BICUBIC))
-            batch.append(crop[:, ::-1] if rng.random() < 0.5 else crop)
+            batch.append(crop[:, ::-1] if flipped else crop)
         return torch.from_numpy(np.ascontiguousarray(np.stack(batch).transpose(0, 3, 1, 2))).float() / 255
 
     def validation(self, count: int, size: int) -> Tensor:

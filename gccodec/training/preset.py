@@ -43,6 +43,8 @@ class Preset:
     adversarial_loss: AdversarialLoss = "hinge"
     adversarial_weight: float = 0.05
     feature_matching_weight: float = 0.5
+    label_share: float = 0.3
+    mask_share: float = 0.6
     save_every_min: float = 5.0
     grid_every_min: float = 10.0
     seed: int = 1

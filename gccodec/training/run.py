@@ -16,13 +16,21 @@ from gccodec.model.autoencoder import Autoencoder
 from gccodec.training import checkpoint
 from gccodec.training.distributed import average_gradients, rank, world_size
 from gccodec.training.optimizer import MuonAdamW
-from gccodec.training.photos import PhotoStore
+from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
 
 COOLDOWN_SHARE = 0.5
 WARMUP_STEPS = 50
 GRADIENT_NORM_LIMIT = 1.0
 REPORT_EVERY_STEPS = 50
+
+
+class Batch(NamedTuple):
+    """x [B, 3, H, W] in [0, 1], quality [B] in [0, 1], and where the crops come from."""
+
+    x: Tensor
+    quality: Tensor
+    windows: list[Window]
 
 
 class Measured(NamedTuple):
@@ -77,8 +85,8 @@ class Run(ABC):
             self.counters = checkpoint.restore(state, model, self.average, self.optimizer)
 
     @abstractmethod
-    def measure(self, x: Tensor, quality: Tensor, rng: np.random.Generator) -> Measured:
-        """The loss (with gradient) of a batch x [B, 3, H, W] at quality [B]."""
+    def measure(self, batch: Batch, rng: np.random.Generator) -> Measured:
+        """The loss, with gradient."""
 
     def trained(self) -> list[nn.Parameter]:
         """The parameters that this stage moves."""
@@ -88,13 +96,14 @@ class Run(ABC):
         """One optimizer step."""
         step, share = int(self.counters["step"]), self.counters["crops"] / self.target_crops
         rng = np.random.default_rng([self.preset.seed, step, rank()])
-        x = self.store.crops(rng, self.preset.batch, self.preset.crop_px).to(self.device)
+        windows = self.store.windows(rng, self.preset.batch, self.preset.crop_px)
+        x = self.store.crops(windows, self.preset.crop_px).to(self.device)
         quality = torch.from_numpy(rng.random(self.preset.batch, np.float32) ** self.preset.quality_power)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base"] * learning_rate_share(share, step)
         with torch.random.fork_rng():
             torch.manual_seed(int(rng.integers(1 << 31)))
-            measured = self.measure(x, quality.to(self.device), rng)
+            measured = self.measure(Batch(x, quality.to(self.device), windows), rng)
         self.optimizer.zero_grad()
         measured.loss.backward()
         average_gradients(self.trained())

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.training.checkpoint import load_average
 from gccodec.training.photos import PhotoStore
 from gccodec.training.preset import Preset
-from gccodec.training.run import Measured, Run
+from gccodec.training.run import Batch, Measured, Run
 
 
 class EntropyStage(Run):
@@ -34,7 +33,8 @@ class EntropyStage(Run):
         for name in ("crops", "seconds"):  # what the transforms have seen; kept by a state that exists already
             self.counters.setdefault(f"stage_one_{name}", before[name])
 
-    def measure(self, x: Tensor, quality: Tensor, rng: np.random.Generator) -> Measured:
+    def measure(self, batch: Batch, rng: np.random.Generator) -> Measured:
+        x, quality, _ = batch
         with torch.no_grad():
             y = self.model.analysis(x, quality) * self.model.gain(quality)
         bits = self.model.context(y, quality).bits

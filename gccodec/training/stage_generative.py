@@ -6,17 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from gccodec.model.autoencoder import Autoencoder
+from gccodec.model.config import LABEL_CLASSES
 from gccodec.model.precision import autocast
 from gccodec.training import checkpoint
 from gccodec.training.discriminator import Discriminator, discriminator_loss, feature_matching, generator_loss
 from gccodec.training.distributed import average_gradients, rank
+from gccodec.training.labels import LabelStore, random_keep_mask
 from gccodec.training.losses import Perception
-from gccodec.training.photos import PhotoStore
+from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
-from gccodec.training.run import Measured, Run
+from gccodec.training.run import Batch, Measured, Run
 from gccodec.training.stage_one import parameter_groups
 
 ADVERSARY_BETAS = (0.5, 0.99)
@@ -26,7 +29,8 @@ class GenerativeStage(Run):
     """Half of every batch is generated faithfully (realism 0, stage 1's loss), half against the adversaries.
 
     The generator so learns both ends of `decode --realism` in one set of weights. Starts from the entropy stage's
-    state: latents are those that files hold.
+    state: latents are those that files hold. Some crops come with their label map, and some of these with parts of the
+    latents missing, which the generator then synthesises (selective mode, section 3.3 of the paper).
     """
 
     def __init__(
@@ -38,7 +42,10 @@ class GenerativeStage(Run):
         model.to(device, memory_format=torch.channels_last)
         model.requires_grad_(False)
         model.generator.requires_grad_(True)
+        with torch.no_grad():
+            model.generator.labels.weight[LABEL_CLASSES] = 0  # "unknown" is as no label map; stays so, as padding
         model.context.quantised = True
+        self.labels = LabelStore.make(store, nets, state.with_name("labels.u8"), device)
         self.perception = Perception(nets, preset.vgg_weight).to(device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(preset.seed + 1)
@@ -61,28 +68,45 @@ class GenerativeStage(Run):
         for name in ("crops", "seconds"):
             self.counters.setdefault(f"stage_one_{name}", before.get(f"stage_one_{name}", before[name]))
 
-    def measure(self, x: Tensor, quality: Tensor, rng: np.random.Generator) -> Measured:
+    def measure(self, batch: Batch, rng: np.random.Generator) -> Measured:
+        x, quality, windows = batch
         preset, half = self.preset, len(x) // 2
+        labels, keep = self._semantics(windows, half, rng)
         realism = (torch.arange(len(x), device=x.device) >= half).float()
         with torch.no_grad():
             gain = self.model.gain(quality)
             coded = self.model.context(self.model.analysis(x, quality) * gain, quality)
             y_hat = coded.y_hat / gain
-            known = y_hat * self.model.generator.latent_scale[None, :, None, None]
+            known = y_hat * self.model.generator.latent_scale[None, :, None, None] * keep
         with autocast(self.device):
-            x_hat = self.model.generator(y_hat, quality, realism).float()
+            x_hat = self.model.generator(y_hat, quality, realism, labels, keep).float()
             perception = self.perception(x_hat, x, rng).float()
         self._train_adversary(x[half:], x_hat[half:].detach(), known[half:])
         with autocast(self.device):
             fake = self.discriminator(x_hat[half:], known[half:])
             with torch.no_grad():
                 real = self.discriminator(x[half:], known[half:])
-        mse = (x - x_hat).square().mean((1, 2, 3))
+        kept_px = F.interpolate(keep, size=x.shape[-2:], mode="nearest")
+        mse = ((x - x_hat) * kept_px).square().mean((1, 2, 3))  # what is synthesised need not be the original
         loss = (preset.mse_weight * mse + preset.perception_weight * perception).mean()
         loss = loss + preset.adversarial_weight * generator_loss(fake, preset.adversarial_loss)
         loss = loss + preset.feature_matching_weight * feature_matching(real, fake)
         pixels = x.shape[-2] * x.shape[-1]
         return Measured(loss, coded.bits / pixels, -10 * mse.detach().clamp_min(1e-9).log10(), perception)
+
+    def _semantics(self, windows: list[Window], half: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Label maps [B, H / 8, W / 8] and keep masks [B, 1, H / 16, W / 16]; unknown and all kept for most crops.
+
+        Only crops with labels, and among them only those that face the adversaries, lose a part of their latents.
+        """
+        labels = self.labels.crops(windows, self.preset.crop_px)
+        keep = torch.ones(len(windows), 1, labels.shape[1] // 2, labels.shape[2] // 2)
+        for i in range(len(windows)):
+            if rng.random() >= self.preset.label_share:
+                labels[i] = LABEL_CLASSES
+            elif i >= half and rng.random() < self.preset.mask_share:
+                keep[i, 0] = torch.from_numpy(random_keep_mask(rng, labels[i].numpy()))
+        return labels.to(self.device), keep.to(self.device)
 
     def _train_adversary(self, x: Tensor, x_hat: Tensor, known: Tensor) -> None:
         """One step of the discriminator; in the generator's step its weights then want no gradient."""

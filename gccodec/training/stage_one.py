@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from gccodec.entropy.weights import WeightsFile
 from gccodec.model.autoencoder import Autoencoder
@@ -16,7 +16,7 @@ from gccodec.training.losses import Perception, terms
 from gccodec.training.photos import PhotoStore
 from gccodec.training.preset import Preset
 from gccodec.training.rate_target import RateTarget
-from gccodec.training.run import Measured, Run
+from gccodec.training.run import Batch, Measured, Run
 from gccodec.training.start import start_from_klt, start_from_weights
 
 
@@ -80,7 +80,8 @@ class StageOne(Run):
             if f"log_lmbda_{i}" in self.counters:
                 self.rate_target.log_lmbda[i] = self.counters[f"log_lmbda_{i}"]
 
-    def measure(self, x: Tensor, quality: Tensor, rng: np.random.Generator) -> Measured:
+    def measure(self, batch: Batch, rng: np.random.Generator) -> Measured:
+        x, quality, _ = batch
         with autocast(self.device):
             out = self.model(x, quality)
             perception = self.perception(out.x_hat, x, rng)

@@ -13,10 +13,12 @@ from gccodec.codec.picture import Picture
 from gccodec.entropy.weights import find_weights, load_weights
 from gccodec.errors import WeightsError
 from gccodec.model.autoencoder import Autoencoder
+from gccodec.model.config import LABEL_CLASSES
 from gccodec.training.checkpoint import load_average
 from gccodec.training.export import export, weights_bytes
+from gccodec.training.labels import LabelStore, random_keep_mask
 from gccodec.training.optimizer import orthogonalised
-from gccodec.training.photos import PhotoStore
+from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import load_preset
 from gccodec.training.rate_target import RateTarget, nominal_bpp
 from gccodec.training.stage_entropy import EntropyStage
@@ -40,6 +42,15 @@ class NoPerception(torch.nn.Module):
         return (x_hat - x).abs().mean((1, 2, 3))
 
 
+def made_up_labels(store, nets, path, device):
+    """Stands in for the teacher: a class for every 4x4 cells."""
+    with open(path, "wb") as out:
+        for _, height, width, _ in store.entries:
+            rows, columns = LabelStore.grid(height, width)
+            out.write((np.add.outer(np.arange(rows) // 4, np.arange(columns) // 4) % 25).astype(np.uint8).tobytes())
+    return LabelStore(store, path)
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photos")
@@ -55,6 +66,7 @@ def store(tmp_path_factory):
 def stage_one(store, tmp_path, monkeypatch):
     monkeypatch.setattr("gccodec.training.stage_one.Perception", NoPerception)
     monkeypatch.setattr("gccodec.training.stage_generative.Perception", NoPerception)
+    monkeypatch.setattr(LabelStore, "make", made_up_labels)
     return lambda name="stage1": StageOne(PRESET, store, tmp_path, tmp_path / f"{name}.safetensors", CPU)
 
 
@@ -167,6 +179,39 @@ def test_weights_of_another_shape_are_refused():
         start_from_weights(Autoencoder(load_preset("base").model), random_weights(3))
 
 
+def test_label_crops_follow_their_windows(store, tmp_path):
+    labels = made_up_labels(store, None, tmp_path / "labels.u8", CPU)
+    plain = labels.crops([Window(1, 32, 64, 128, False), Window(1, 32, 64, 128, True)], 128)
+    assert plain.shape == (2, 16, 16)
+    assert np.array_equal(plain[0], labels.map(1)[4:20, 8:24])
+    assert torch.equal(plain[1], plain[0].flip(1))
+    shrunk = labels.crops([Window(0, 0, 0, 256, False)], 128)[0]
+    assert np.array_equal(shrunk, labels.map(0)[1:33:2, 1:33:2])
+
+
+def test_keep_masks_vary_and_follow_classes():
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.repeat(np.arange(16).reshape(4, 4), 4, 0), 4, 1)
+    masks = [random_keep_mask(rng, labels) for _ in range(200)]
+    shares = [m.mean() for m in masks]
+    assert min(shares) < 0.1
+    assert max(shares) > 0.75
+    assert all(m.shape == (8, 8) and set(np.unique(m)) <= {0, 1} for m in masks)
+
+
+def test_all_kept_and_unknown_is_as_no_semantics():
+    torch.manual_seed(0)
+    generator = random_model(4).generator
+    generator.labels.weight.data[LABEL_CLASSES] = 0
+    y, quality = torch.randn(1, PRESET.model.latent_channels, 4, 4), torch.tensor([0.5])
+    unknown, keep = torch.full((1, 8, 8), LABEL_CLASSES), torch.ones(1, 1, 4, 4)
+    with torch.no_grad():
+        plain = generator(y, quality)
+        assert torch.allclose(generator(y, quality, None, unknown, keep), plain, atol=1e-5)
+        keep[..., :2] = 0
+        assert not torch.allclose(generator(y, quality, None, unknown, keep), plain, atol=1e-2)
+
+
 def test_muons_update_moves_all_directions_alike():
     torch.manual_seed(0)
     update = torch.randn(24, 5) @ torch.diag(torch.tensor([9.0, 3, 1, 0.5, 0.2])) @ torch.randn(5, 40)
@@ -186,7 +231,7 @@ def test_packing_keeps_pixels_sources_and_holds_some_out(store):
 
 
 def test_crops_are_reproducible_and_in_range(store):
-    a, b = (store.crops(np.random.default_rng(5), 3, 256) for _ in range(2))
+    a, b = (store.crops(store.windows(np.random.default_rng(5), 3, 256), 256) for _ in range(2))
     assert torch.equal(a, b)
     assert a.shape == (3, 3, 256, 256)
     assert float(a.min()) >= 0

@@ -1,0 +1,77 @@
+"""Label maps of the training photographs, made once by a teacher network, cropped as the photographs are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gccodec.codec.label_classes import fold_from
+from gccodec.metrics.deeplab import DeepLab
+from gccodec.model.config import LABEL_CELL_PX, LABEL_CLASSES
+from gccodec.model.precision import autocast
+from gccodec.training.photos import PhotoStore, Window
+
+
+class LabelStore:
+    """Unified class ids on a grid of 8 px cells, LABEL_CLASSES where unknown: one flat memory map."""
+
+    def __init__(self, store: PhotoStore, path: Path) -> None:
+        self.cells = np.memmap(path, np.uint8, "r")
+        self.shapes = [self.grid(height, width) for _, height, width, _ in store.entries]
+        self.offsets = np.concatenate([[0], np.cumsum([h * w for h, w in self.shapes])])
+        assert len(self.cells) == self.offsets[-1], f"{path} belongs to other photographs"
+
+    @staticmethod
+    def grid(height: int, width: int) -> tuple[int, int]:
+        return -(-height // LABEL_CELL_PX), -(-width // LABEL_CELL_PX)
+
+    @classmethod
+    def make(cls, store: PhotoStore, nets: Path, path: Path, device: torch.device) -> LabelStore:
+        """Label every photograph, unless that was done before."""
+        if not path.exists():
+            teacher = DeepLab(nets / "deeplab_mnv2_ade151.safetensors").to(device)
+            fold = fold_from("ade20k", LABEL_CLASSES)
+            temporary = path.with_suffix(".part")
+            with open(temporary, "wb") as out:
+                for i in range(len(store.entries)):
+                    pixels = store.picture(i)
+                    x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
+                    with autocast(device):
+                        ids = teacher.labels(x.to(device), *cls.grid(*pixels.shape[:2]))
+                    out.write(fold[ids[0].cpu().numpy()].tobytes())
+            temporary.replace(path)
+        return cls(store, path)
+
+    def map(self, i: int) -> np.ndarray:
+        """uint8 [h, w] of picture i."""
+        return self.cells[self.offsets[i] : self.offsets[i + 1]].reshape(self.shapes[i])
+
+    def crops(self, windows: Sequence[Window], size: int) -> Tensor:
+        """The label maps of `PhotoStore.crops` windows: int64 [count, size / 8, size / 8]."""
+        out = []
+        for window in windows:
+            labels = self.map(window.picture)
+            centres = (np.arange(size // LABEL_CELL_PX) + 0.5) * LABEL_CELL_PX * window.side / size
+            rows, columns = (((start + centres) // LABEL_CELL_PX).astype(int) for start in (window.top, window.left))
+            crop = labels[np.ix_(rows, columns)]
+            out.append(crop[:, ::-1] if window.flipped else crop)
+        return torch.from_numpy(np.stack(out).astype(np.int64))
+
+
+def random_keep_mask(rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:
+    """Latent positions to keep, float [h, w], for a label map [2 h, 2 w]: a random box, or some of its classes."""
+    height, width = labels.shape[0] // 2, labels.shape[1] // 2
+    if rng.random() < 0.5:
+        (top, bottom), (left, right) = (np.sort(rng.integers(0, n + 1, 2)) for n in (height, width))
+        mask = np.zeros((height, width), bool)
+        mask[top:bottom, left:right] = True
+    else:
+        present = np.unique(labels)
+        kept = present[rng.random(len(present)) < 0.5]
+        cells = np.isin(labels, kept).reshape(height, 2, width, 2)
+        mask = cells.any((1, 3))
+    return mask.astype(np.float32)
