@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from gccodec.model.autoencoder import Autoencoder
+from gccodec.model.precision import autocast
 from gccodec.training.checkpoint import load_average
 from gccodec.training.photos import PhotoStore
 from gccodec.training.preset import Preset
@@ -35,8 +36,8 @@ class EntropyStage(Run):
 
     def measure(self, batch: Batch, rng: np.random.Generator) -> Measured:
         x, quality, _ = batch
-        with torch.no_grad():
-            y = self.model.analysis(x, quality) * self.model.gain(quality)
+        with torch.no_grad(), autocast(self.device):
+            y = self.model.analysis(x, quality).float() * self.model.gain(quality)
         bits = self.model.context(y, quality).bits
         bpp = bits / math.prod(x.shape[-2:])
         # relative rate: every quality counts alike
