@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from gccodec.entropy.tables import FrequencyTables, IntArray
+from gccodec.entropy.tables import IntArray, Tables
 from gccodec.entropy.tail import padded_words, trimmed
 from gccodec.entropy.twin import TwinDecoder, TwinEncoder
 from gccodec.errors import CorruptError
@@ -40,7 +40,7 @@ class SymbolDecoder(Protocol):
 class ConstrictionModels:
     """constriction's models of our tables. The float conversion of frequency - 1 is the identity (a test proves it)."""
 
-    def __init__(self, tables: FrequencyTables) -> None:
+    def __init__(self, tables: Tables) -> None:
         categorical = constriction.stream.model.Categorical
         self.tables = [categorical((t - 1).astype(np.float64), perfect=False) for t in tables.tables]
         self.bit = constriction.stream.model.Uniform(2)
@@ -90,7 +90,7 @@ class ConstrictionDecoder:
 class CoderFactory:
     """Makes encoders and decoders over one set of tables."""
 
-    def __init__(self, tables: FrequencyTables, pure_python: bool = False) -> None:
+    def __init__(self, tables: Tables, pure_python: bool = False) -> None:
         self.tables = tables
         self.models = None if pure_python or constriction is None else ConstrictionModels(tables)
 

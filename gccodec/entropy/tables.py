@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
 
@@ -17,6 +19,13 @@ def require_integers(name: str, array: npt.NDArray[np.generic]) -> None:
     """Refuse a float array where machines must agree."""
     if not np.issubdtype(array.dtype, np.integer):
         raise TypeError(f"{name}: an integer array is needed, not {array.dtype}")
+
+
+class Tables(Protocol):
+    """What a coder needs: integer frequencies, at least 1, that sum to 2^24."""
+
+    @property
+    def tables(self) -> list[npt.NDArray[np.int64]]: ...
 
 
 class FrequencyTables:

@@ -9,7 +9,7 @@ from bisect import bisect_right
 
 import numpy as np
 
-from gccodec.entropy.tables import PRECISION_BITS, FrequencyTables, IntArray
+from gccodec.entropy.tables import PRECISION_BITS, IntArray, Tables
 from gccodec.entropy.tail import padded_words, trimmed
 from gccodec.errors import CorruptError
 
@@ -17,12 +17,12 @@ FULL = (1 << 64) - 1
 BIT_SPLIT = [0, 1 << (PRECISION_BITS - 1), 1 << PRECISION_BITS]
 
 
-def _cumulative(tables: FrequencyTables) -> list[list[int]]:
+def _cumulative(tables: Tables) -> list[list[int]]:
     return [[0, *np.cumsum(table).tolist()] for table in tables.tables]
 
 
 class TwinEncoder:
-    def __init__(self, tables: FrequencyTables) -> None:
+    def __init__(self, tables: Tables) -> None:
         self.cumulative = _cumulative(tables)
         self.lower, self.width = 0, FULL
         self.words: list[int] = []
@@ -58,7 +58,7 @@ class TwinEncoder:
 
 
 class TwinDecoder:
-    def __init__(self, tables: FrequencyTables, payload: bytes) -> None:
+    def __init__(self, tables: Tables, payload: bytes) -> None:
         self.cumulative = _cumulative(tables)
         self.words = np.frombuffer(padded_words(payload), ">u4").tolist()
         self.offset = self.words[0] << 32 | self.words[1]
