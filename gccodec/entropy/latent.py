@@ -27,6 +27,7 @@ INPUT_FRACTION_BITS = 6
 """An encoder's y, before it is quantised, is in 1/64 of a quantization step."""
 
 Int16Array = npt.NDArray[np.int16]
+KeepMask = npt.NDArray[np.bool_]
 
 
 def fixed_point(y: npt.NDArray[np.float32]) -> Int16Array:
@@ -76,9 +77,17 @@ def band_rows(width: int) -> int:
 
 
 def code_band(
-    context: IntegerContext, band: Int16Array, above: Int16Array | None, quality: int, source: SymbolSource, crc: int
+    context: IntegerContext,
+    band: Int16Array,
+    above: Int16Array | None,
+    quality: int,
+    source: SymbolSource,
+    crc: int,
+    keep: KeepMask | None = None,
 ) -> int:
     """Replace `band` [n, W, C], step by step, by what is coded; returns the symbols' CRC-32, continued from `crc`.
+
+    `keep` [n, W] leaves the other positions out of the stream; their latents become zero.
 
     The band holds an encoder's y (1/64), a decoder's zeros; what a step has visited is a latent (1/16).
     `above`: the last row [1, W, C] of the band before; quality: 0..1000.
@@ -86,6 +95,8 @@ def code_band(
     height, width = band.shape[:2]
     index = context.hyper.table_index(*context.hyper.grid(height, width), quality)
     coded = index >= context.skip_below
+    if keep is not None:
+        coded &= np.repeat(_kept_blocks(keep).reshape(-1), context.hyper.channels)
     z = np.zeros(len(index), np.int32)
     normalised = functools.partial(context.normalised, band, INPUT_FRACTION_BITS, quality)
     z[coded] = source.hyper_latents(index[coded], lambda: context.hyper.analyse(normalised())[coded])
@@ -100,21 +111,41 @@ def code_band(
             known = np.concatenate([above, known])
         prediction = context.predict(step, known, quality, offset, above is not None)
         coded = prediction.table_index >= context.skip_below
+        if keep is not None:
+            kept = gather(step, np.broadcast_to(keep[..., None], band.shape))
+            coded &= kept
         symbols = np.zeros(len(coded), np.int32)
         symbols[coded] = source.symbols(prediction, coded, gather(step, band))
         require_integers("symbols", symbols)
         crc = zlib.crc32(symbols.astype("<i4").tobytes(), crc)
         values = (symbols.astype(np.int64) << LATENT_FRACTION_BITS) + prediction.mean
+        values = values if keep is None else values * kept
         scatter(step, np.clip(values, -LATENT_LIMIT, LATENT_LIMIT).astype(np.int16), band)
     return crc
 
 
-def traverse(context: IntegerContext, bands: Iterable[Int16Array], quality: int, source: SymbolSource) -> int:
+def _kept_blocks(keep: KeepMask) -> KeepMask:
+    """Which blocks of the hyperprior hold a kept position."""
+    height, width = keep.shape
+    padded = np.pad(keep, ((0, -height % BLOCK), (0, -width % BLOCK)))
+    blocks = padded.reshape(len(padded) // BLOCK, BLOCK, -1, BLOCK)
+    return np.asarray(blocks.any((1, 3)))
+
+
+def traverse(
+    context: IntegerContext,
+    bands: Iterable[Int16Array],
+    quality: int,
+    source: SymbolSource,
+    keep: KeepMask | None = None,
+) -> int:
     """`code_band` on all bands of a latent, from top to bottom; returns its digest."""
-    crc, above = 0, None
+    crc, above, top = 0, None, 0
     for band in bands:
-        crc = code_band(context, band, above, quality, source, crc)
+        part = None if keep is None else keep[top : top + len(band)]
+        crc = code_band(context, band, above, quality, source, crc, part)
         above = band[-1:].copy()
+        top += len(band)
     return crc & DIGEST_MASK
 
 
@@ -194,22 +225,35 @@ class LatentCodec:
         self.context, self.tables = context, tables
         self.coders = CoderFactory(tables, pure_python)
 
-    def cost(self, bands: Iterable[Int16Array], quality: int, rate_weight: float = 0.0) -> float:
+    def cost(
+        self, bands: Iterable[Int16Array], quality: int, rate_weight: float = 0.0, keep: KeepMask | None = None
+    ) -> float:
         """Payload size in bits that `encode` will reach, to a byte or so. Overwrites the bands."""
         source = QuantizingSource(self.tables, rate_weight)
-        traverse(self.context, bands, quality, source)
+        traverse(self.context, bands, quality, source, keep)
         return source.bits
 
-    def encode(self, bands: Iterable[Int16Array], quality: int, rate_weight: float = 0.0) -> tuple[bytes, int]:
+    def encode(
+        self, bands: Iterable[Int16Array], quality: int, rate_weight: float = 0.0, keep: KeepMask | None = None
+    ) -> tuple[bytes, int]:
         """bands: int16 [n, W, C] from `fixed_point`, n as `band_rows` but for the last; they become the latents.
 
+        Positions outside `keep` [H, W] are not coded and become zero.
         Returns the payload and the symbols' digest.
         """
         coder = self.coders.encoder()
-        digest = traverse(self.context, bands, quality, EncodingSource(self.tables, rate_weight, coder))
+        digest = traverse(self.context, bands, quality, EncodingSource(self.tables, rate_weight, coder), keep)
         return coder.finish(), digest
 
-    def decode(self, payload: bytes, height: int, width: int, quality: int, digest: int) -> Iterator[Int16Array]:
+    def decode(
+        self,
+        payload: bytes,
+        height: int,
+        width: int,
+        quality: int,
+        digest: int,
+        keep: KeepMask | None = None,
+    ) -> Iterator[Int16Array]:
         """The bands of a grid ceil(picture / 16), in 1/16 of a quantization step.
 
         CorruptError where the payload is no stream of this coder, ChecksumError before the last band when the symbols
@@ -219,7 +263,8 @@ class LatentCodec:
         rows, crc, above = band_rows(width), 0, None
         for top in range(0, height, rows):
             band = np.zeros((min(rows, height - top), width, self.context.channels), np.int16)
-            crc = code_band(self.context, band, above, quality, source, crc)
+            part = None if keep is None else keep[top : top + rows]
+            crc = code_band(self.context, band, above, quality, source, crc, part)
             if top + rows >= height and crc & DIGEST_MASK != digest:
                 raise ChecksumError(f"symbol digest: computed {crc & DIGEST_MASK:04x}, the file says {digest:04x}")
             above = band[-1:].copy()

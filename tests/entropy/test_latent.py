@@ -65,6 +65,23 @@ def test_a_band_sees_the_row_above_and_nothing_below(monkeypatch):
     assert not np.array_equal(a[4], c[4])
 
 
+@pytest.mark.parametrize("positions", [24, 1 << 15])
+def test_positions_outside_the_keep_mask_cost_nothing_and_are_zero(positions, monkeypatch):
+    monkeypatch.setattr(latent_module, "BAND_POSITIONS", positions)
+    keep = np.zeros((10, 6), bool)
+    keep[2:5, 1:4] = True
+    y = random_y(10, 6)
+    split = range(band_rows(6), 10, band_rows(6))
+    payload, digest = CODEC.encode(np.split(y, split), 500, keep=keep)
+    assert (y[~keep] == 0).all()
+    assert np.array_equal(np.concatenate(list(CODEC.decode(payload, 10, 6, 500, digest, keep))), y)
+    assert len(payload) < 0.4 * len(encoded(random_y(10, 6), 500)[0])
+    nothing, digest = CODEC.encode(np.split(random_y(10, 6), split), 500, keep=np.zeros((10, 6), bool))
+    assert nothing == b""
+    everything, _ = CODEC.encode(np.split(random_y(10, 6), split), 500, keep=np.ones((10, 6), bool))
+    assert everything == encoded(random_y(10, 6), 500)[0]
+
+
 def test_bands_hold_whole_blocks():
     assert [band_rows(width) for width in (1, 48, 1000, 4096, 30_000)] == [32768, 680, 32, 8, 4]
 
