@@ -63,14 +63,14 @@ class Generator(nn.Module):
             realism = torch.zeros_like(quality)
         condition = torch.cat([hat_basis(quality, self.nodes), realism[:, None]], 1)
         if keep_mask is not None:
-            y_hat = y_hat * keep_mask + self.missing[None, :, None, None] * (1 - keep_mask)
+            y_hat = self.without_missing(y_hat, keep_mask)
         y_hat = y_hat.contiguous(memory_format=torch.channels_last)
         base = self.linear(y_hat)
         h = self.stem(y_hat * self.latent_scale[None, :, None, None])
         if keep_mask is not None:
             h = h + self.keep_in(1 - keep_mask)
         if label_map is not None:
-            embedded = self.labels(label_map).permute(0, 3, 1, 2)
+            embedded = self.embed(label_map)
             h = h + self.labels_coarse(F.pixel_unshuffle(embedded, 2))
         h = self.to_mid(self.coarse(h, condition))
         if label_map is not None:
@@ -78,3 +78,11 @@ class Generator(nn.Module):
         h = self.to_fine(self.mid(h, condition))
         h = self.fine(h + self.linear_fine(base), condition)
         return base.float() + self.last(h).float() + 0.5
+
+    def without_missing(self, y_hat: Tensor, keep_mask: Tensor) -> Tensor:
+        """The learned embedding in place of what is not coded."""
+        return y_hat * keep_mask + self.missing[None, :, None, None] * (1 - keep_mask)
+
+    def embed(self, label_map: Tensor) -> Tensor:
+        """[B, 2 h, 2 w] class ids -> [B, label_channels, 2 h, 2 w]."""
+        return self.labels(label_map).permute(0, 3, 1, 2)

@@ -8,6 +8,7 @@ have caught up. The rows that come out are those of the whole picture's forward 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -126,8 +127,18 @@ def _halve(down: nn.Module, partial: RowQueue, x: Tensor | None) -> Tensor | Non
     return down(partial.take(waiting // 2 * 2)) if waiting >= 2 else None
 
 
+class Semantics(NamedTuple):
+    """What a selective picture carries beside latents, for the rows of one strip or of the whole.
+
+    label_map: [B, 2 n, 2 w] int64, LABEL_CLASSES for "unknown"; keep_mask: [B, 1, n, w], 1 where latents are coded.
+    """
+
+    label_map: Tensor
+    keep_mask: Tensor
+
+
 class GeneratorRows:
-    """`Generator`, by strips of the latent [B, C, n, w]."""
+    """`Generator`, by strips of the latent [B, C, n, w]; all strips of a picture have semantics, or none."""
 
     def __init__(self, generator: Generator, quality: Tensor, realism: Tensor) -> None:
         self.generator = generator
@@ -137,14 +148,22 @@ class GeneratorRows:
         self.fine = StackRows(generator.fine, condition)
         self.last = ConvRows(lambda x: generator.last.convolve(x, COLUMNS_ONLY))
         self.base, self.linear_fine = RowQueue(), RowQueue()
+        self.coarse_side, self.mid_side = RowQueue(), RowQueue()
 
-    def push(self, y_hat: Tensor, last: bool) -> Tensor | None:
+    def push(self, y_hat: Tensor, last: bool, semantics: Semantics | None = None) -> Tensor | None:
         g = self.generator
+        if semantics is not None:
+            y_hat = g.without_missing(y_hat, semantics.keep_mask)
+            embedded = g.embed(semantics.label_map)
+            self.coarse_side.push(g.keep_in(1 - semantics.keep_mask) + g.labels_coarse(F.pixel_unshuffle(embedded, 2)))
+            self.mid_side.push(g.labels_mid(embedded))
         y_hat = y_hat.contiguous(memory_format=torch.channels_last)
         base = g.linear(y_hat)
         self.base.push(base)
         self.linear_fine.push(g.linear_fine(base))
         h = self.stem.push(y_hat * g.latent_scale[None, :, None, None], last)
+        if h is not None and self.coarse_side.rows is not None:
+            h = h + self.coarse_side.take(h.shape[2])
         h = self.coarse.push(h, last)
         if h is None:
             return None
@@ -157,7 +176,10 @@ class GeneratorRows:
     def _finer(self, h: Tensor, last: bool) -> Tensor | None:
         """From 1/16 to pixels."""
         g = self.generator
-        h = self.mid.push(g.to_mid(h), last)
+        h = g.to_mid(h)
+        if self.mid_side.rows is not None:
+            h = h + self.mid_side.take(h.shape[2])
+        h = self.mid.push(h, last)
         h = None if h is None else g.to_fine(h)
         h = self.fine.push(None if h is None else h + self.linear_fine.take(h.shape[2]), last)
         h = self.last.push(h, last)

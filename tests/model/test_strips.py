@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from gccodec.model.strips import AnalysisRows, GeneratorRows, stream
+from gccodec.model.config import LABEL_CLASSES
+from gccodec.model.strips import AnalysisRows, GeneratorRows, Semantics, stream
 from tests.models import random_model
 
 MODEL = random_model(5).eval().requires_grad_(False)
@@ -24,6 +25,23 @@ def test_generation_by_strips_is_generation(heights):
     y_hat = torch.randn(1, MODEL.config.latent_channels, sum(heights), 3)
     parts = list(stream(GeneratorRows(MODEL.generator, QUALITY, REALISM).push, y_hat.split(heights, 2)))
     assert torch.allclose(torch.cat(parts, 2), MODEL.generator(y_hat, QUALITY, REALISM), atol=1e-4)
+
+
+@pytest.mark.parametrize("heights", [[1], [2, 1], [1] * 9, [3, 5, 1, 2], [16, 1]])
+def test_selective_generation_by_strips_is_selective_generation(heights):
+    torch.manual_seed(0)
+    rows = sum(heights)
+    y_hat = torch.randn(1, MODEL.config.latent_channels, rows, 3)
+    labels = torch.randint(0, LABEL_CLASSES + 1, (1, 2 * rows, 6))
+    keep = (torch.rand(1, 1, rows, 3) < 0.5).float()
+    strips, outputs, top = GeneratorRows(MODEL.generator, QUALITY, REALISM), [], 0
+    for i, height in enumerate(heights):
+        part = slice(top, top + height)
+        semantics = Semantics(labels[:, 2 * top : 2 * (top + height)], keep[:, :, part])
+        outputs.append(strips.push(y_hat[:, :, part], i == len(heights) - 1, semantics))
+        top += height
+    whole = MODEL.generator(y_hat, QUALITY, REALISM, labels, keep)
+    assert torch.allclose(torch.cat([out for out in outputs if out is not None], 2), whole, atol=1e-4)
 
 
 def test_rows_come_out_before_the_picture_ends():
