@@ -9,6 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+LABEL_SETS = ("ade20k", "camvid", "cityscapes", "coco-stuff")
+"""Public data sets whose ids are known: ADE20K's 150, CamVid's 32 by name, Cityscapes' label ids, COCO-Stuff's 182."""
+
 VOID = "void"
 """The class of pixels without a known one."""
 
@@ -36,7 +39,7 @@ def unified_classes() -> tuple[LabelClass, ...]:
 
 
 def fold_from(label_set: str, void: int) -> npt.NDArray[np.uint8]:
-    """[256]: the unified id of each id of a data set (`ade20k`); `void` stands for what has none."""
+    """[256]: the unified id of each id of one of LABEL_SETS; `void` stands for what has none."""
     ids = {c.name: c.id for c in unified_classes()} | {VOID: void}
     table = np.full(256, void, np.uint8)
     for row in _rows(label_set):
