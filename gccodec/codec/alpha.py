@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-import warnings
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,16 @@ from gccodec.errors import SectionError
 OPAQUE = 255
 WEBP_MAX_SIDE_PX = 16_383
 DECODERS = ("WEBP", "PNG")
+
+
+@contextlib.contextmanager
+def without_pillows_limit() -> Iterator[None]:
+    """Pillow refuses pictures of 179 megapixels when it opens them; ours are checked before pixels are decoded."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
 
 
 def encode_alpha(alpha: npt.NDArray[np.uint8]) -> bytes:
@@ -30,13 +41,11 @@ def encode_alpha(alpha: npt.NDArray[np.uint8]) -> bytes:
 def decode_alpha(body: bytes, height: int, width: int) -> npt.NDArray[np.uint8]:
     """Section body -> uint8 [H, W]; SectionError unless it is a picture of that size, checked before it is decoded."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's bomb warning; the size must equal the header's, checked before
-            with Image.open(io.BytesIO(body), formats=DECODERS) as image:
-                if image.size != (width, height):
-                    raise SectionError(f"section alpha: {image.size[0]}x{image.size[1]}, expected {width}x{height}")
-                return np.array(image.getchannel(1) if image.mode in ("RGB", "RGBA") else image.convert("L"))
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        with without_pillows_limit(), Image.open(io.BytesIO(body), formats=DECODERS) as image:
+            if image.size != (width, height):
+                raise SectionError(f"section alpha: {image.size[0]}x{image.size[1]}, expected {width}x{height}")
+            return np.array(image.getchannel(1) if image.mode in ("RGB", "RGBA") else image.convert("L"))
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise SectionError(
             f"section alpha: cannot be read ({str(error).splitlines()[0] if str(error) else error})"
         ) from error

@@ -7,17 +7,22 @@ from typing import TypeVar
 
 import torch
 
+from gccodec.codec.latent import LATENT_CELL_PX
 from gccodec.codec.strip import STRIP_PIXELS
+from gccodec.entropy.latent import BAND_POSITIONS
 from gccodec.errors import LimitError
 
-PROGRAM_BYTES = 450 << 20
+PROGRAM_BYTES = 400 << 20
 """Interpreter, torch and weights."""
 
 BYTES_A_PIXEL = 6
-"""Picture (Pillow stores RGB in four bytes) and latents (192 int16 for 256 pixels), which are held as a whole."""
+"""The picture, which is held as a whole (Pillow stores RGB in four bytes), and its file."""
+
+BYTES_A_BAND_POSITION = 6000
+"""The entropy layer works on a band of latents at a time."""
 
 BYTES_A_STRIP_PIXEL = 400
-"""Activations of the networks and of the context model, measured."""
+"""Activations of the networks, measured."""
 
 LEAST_STRIP_PIXELS = 1 << 12
 
@@ -28,7 +33,8 @@ def strip_pixels_within(limit_bytes: int | None, pixels: int) -> int:
     """Strip size for a picture under a memory limit; LimitError when not even the smallest strip fits."""
     if limit_bytes is None:
         return STRIP_PIXELS
-    fixed = PROGRAM_BYTES + BYTES_A_PIXEL * pixels
+    positions = min(-(-pixels // LATENT_CELL_PX**2), BAND_POSITIONS)
+    fixed = PROGRAM_BYTES + BYTES_A_PIXEL * pixels + BYTES_A_BAND_POSITION * positions
     allowed = (limit_bytes - fixed) // BYTES_A_STRIP_PIXEL
     if allowed < LEAST_STRIP_PIXELS:
         least = fixed + LEAST_STRIP_PIXELS * BYTES_A_STRIP_PIXEL

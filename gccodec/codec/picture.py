@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-import warnings
 from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
-from gccodec.codec.alpha import OPAQUE, on_white
+from gccodec.codec.alpha import OPAQUE, on_white, without_pillows_limit
 from gccodec.codec.colour import is_srgb, profile_fits, to_srgb
 from gccodec.codec.metadata import KINDS, Kind, Metadata, upright_exif
 from gccodec.container.file import DEFAULT_MAX_PIXELS, MAX_SIDE_PX
@@ -97,16 +96,14 @@ def read_picture(
     if not data:
         raise PictureError("the input is empty")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's bomb warning; our own limit follows
-            with Image.open(io.BytesIO(data)) as image:
-                width, height = image.size
-                if width * height > max_pixels:
-                    raise LimitError(f"size {width}x{height}: {width * height} pixels, allowed {max_pixels}")
-                if max(width, height) > MAX_SIDE_PX:
-                    raise LimitError(f"size {width}x{height}: sides are at most {MAX_SIDE_PX}")
-                return _to_picture(image, alpha, metadata)
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+        with without_pillows_limit(), Image.open(io.BytesIO(data)) as image:
+            width, height = image.size
+            if width * height > max_pixels:
+                raise LimitError(f"size {width}x{height}: {width * height} pixels, allowed {max_pixels}")
+            if max(width, height) > MAX_SIDE_PX:
+                raise LimitError(f"size {width}x{height}: sides are at most {MAX_SIDE_PX}")
+            return _to_picture(image, alpha, metadata)
+    except UnidentifiedImageError as error:
         raise PictureError(f"not a picture that can be read: {str(error).splitlines()[0]}") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise PictureError(f"the picture is damaged: {str(error).splitlines()[0] if str(error) else error}") from error

@@ -11,7 +11,7 @@ from gccodec.errors import LimitError
 def test_strips_shrink_with_the_limit():
     assert strip_pixels_within(None, 1 << 28) == STRIP_PIXELS
     assert strip_pixels_within(8 << 30, 1 << 28) == STRIP_PIXELS
-    tight = strip_pixels_within(580 << 20, 12_000_000)
+    tight = strip_pixels_within(720 << 20, 12_000_000)
     assert LEAST_STRIP_PIXELS < tight < STRIP_PIXELS
     with pytest.raises(LimitError, match="memory limit: 104857600 bytes"):
         strip_pixels_within(100 << 20, 12_000_000)

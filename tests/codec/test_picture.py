@@ -221,6 +221,12 @@ def test_a_large_picture_is_refused_before_it_is_decoded():
         read_picture(stored(RGB), max_pixels=34)
 
 
+def test_our_limit_replaces_pillows(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    assert np.array_equal(read_picture(stored(RGB)).pixels, RGB)
+    assert Image.MAX_IMAGE_PIXELS == 10
+
+
 def test_written_pictures_read_back():
     for name in FORMATS:
         data, notes = written(RGB, name)
