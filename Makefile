@@ -7,7 +7,8 @@ DATA ?= $(SHARED)/photos
 NETS ?= $(SHARED)/nets
 STATE ?= ../train-state
 MINUTES ?= 100000
-RUNS ?= 20000000
+ROUNDS ?= 40
+RUNS ?= 500000
 CORPUS ?= fuzz-corpus
 
 .PHONY: help demo test test-slow fuzz lint golden bench speed train clean
@@ -36,9 +37,11 @@ test-slow: $(READY)  ## Big sweeps and fuzzing; figures go into tests/RESULTS.md
 	$(BIN)/python -m pytest -m slow
 	GCCODEC_MUTATIONS=5000000 $(BIN)/python -m pytest -s tests/test_mutations.py
 
-fuzz: $(READY)  ## Coverage-guided fuzzing; RUNS=20000000 CORPUS=folder
+# atheris itself grows by 2.6 KB a run, hence several processes
+fuzz: $(READY)  ## Coverage-guided fuzzing in ROUNDS=40 of RUNS=500000; CORPUS=folder
 	$(BIN)/pip install -q --disable-pip-version-check atheris
-	$(BIN)/python -m tests.fuzz $(CORPUS) -runs=$(RUNS) -max_len=4096 -timeout=5
+	set -e; for i in $$(seq $(ROUNDS)); do \
+	  $(BIN)/python -m tests.fuzz $(CORPUS) -runs=$(RUNS) -max_len=4096 -timeout=5; done
 
 lint: $(READY)
 	$(BIN)/ruff check gccodec tests
