@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from gccodec.codec.metadata import KINDS, Kind
 from gccodec.errors import UsageError
 
 if TYPE_CHECKING:
     import torch
-
-    from gccodec.codec.metadata import Kind
 
 Function = Callable[..., Any]
 UNITS = {"": 1, "B": 1, "KB": 1000, "MB": 1_000_000, "KIB": 1024, "MIB": 1 << 20, "GB": 10**9, "GIB": 1 << 30}
@@ -103,13 +102,12 @@ def output(function: Function) -> Function:
 
 def metadata_kinds(text: str) -> frozenset[Kind]:
     """The kinds named by --metadata."""
-    known: dict[str, Kind] = {"exif": "exif", "icc": "icc", "xmp": "xmp"}
     if text in ("all", "none"):
-        return frozenset(known.values()) if text == "all" else frozenset()
+        return frozenset(KINDS) if text == "all" else frozenset()
     names = [name.strip().lower() for name in text.split(",")]
-    if unknown := [name for name in names if name not in known]:
-        raise UsageError(f"--metadata {text}: {unknown[0]!r} is unknown; all, none, or a list of exif,icc,xmp")
-    return frozenset(known[name] for name in names)
+    if unknown := [name for name in names if name not in KINDS]:
+        raise UsageError(f"--metadata {text}: {unknown[0]!r} is unknown; all, none, or a list of {','.join(KINDS)}")
+    return frozenset(kind for kind in KINDS if kind in names)
 
 
 def choose_device(name: str, threads: int | None, messages: Messages) -> torch.device:

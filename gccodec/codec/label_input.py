@@ -10,9 +10,9 @@ from PIL import Image, UnidentifiedImageError
 
 from gccodec.codec.label_classes import LABEL_SETS, fold_from, unified_classes
 from gccodec.errors import PictureError, UsageError
+from gccodec.model.config import LABEL_CELL_PX, LABEL_CLASSES
 
-LABEL_CELL_PX = 8
-UNKNOWN = 24
+UNKNOWN = LABEL_CLASSES
 """In a file; 255 in a PNG."""
 PNG_UNKNOWN = 255
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gccodec.model.config import ModelConfig
@@ -17,7 +16,8 @@ from gccodec.model.quantization import (
     INPUT_LIMIT,
     INPUT_UNIT,
     RoundThrough,
-    quantise_weight,
+    activate,
+    convolve,
     round_to,
 )
 
@@ -74,12 +74,7 @@ class ContextModel(nn.Module):
         self.register_buffer("log_norm", torch.zeros(self.nodes, c))
 
     def _layer(self, layer: nn.Conv2d, x: Tensor, limit: float) -> Tensor:
-        weight = quantise_weight(layer.weight, round(limit * INPUT_UNIT)) if self.quantised else layer.weight
-        return F.conv2d(x, weight, layer.bias, padding=layer.padding)
-
-    def _activate(self, x: Tensor) -> Tensor:
-        x = x.clamp(0, ACTIVATION_LIMIT)
-        return round_to(x, INPUT_UNIT) if self.quantised else x
+        return convolve(layer, x, round(limit * INPUT_UNIT), self.quantised)
 
     def _norm(self, basis: Tensor) -> Tensor:
         """What latents are multiplied by before a network sees them: [B, C, 1, 1]."""
@@ -91,11 +86,10 @@ class ContextModel(nn.Module):
         h = (known * scale).clamp(-INPUT_LIMIT, INPUT_LIMIT)
         if self.quantised:
             h = round_to(h, INPUT_UNIT)
-        h = self._activate(
-            self._layer(step["conv1"], h, INPUT_LIMIT) + step["quality"](basis)[:, :, None, None] + offset
-        )
-        h = self._activate(self._layer(step["conv2"], h, ACTIVATION_LIMIT))
-        mean, log_scale = self._layer(step["out"], h, ACTIVATION_LIMIT).float().chunk(2, 1)
+        h = self._layer(step["conv1"], h, INPUT_LIMIT) + step["quality"](basis)[:, :, None, None] + offset
+        h = self._layer(step["conv2"], activate(h, 0, self.quantised), ACTIVATION_LIMIT)
+        h = self._layer(step["out"], activate(h, 0, self.quantised), ACTIVATION_LIMIT)
+        mean, log_scale = h.float().chunk(2, 1)
         log_scale = log_scale + (basis @ self.log_scale)[:, :, None, None]
         if self.quantised:
             mean, log_scale = round_to(mean, MEAN_UNIT), round_to(log_scale, 1 / LOG_SCALE_STEP)
@@ -117,7 +111,7 @@ class ContextModel(nn.Module):
         basis = hat_basis(quality, self.nodes)
         masks = step_masks(*y.shape[1:], y.device)
         z = self.hyper.analyse(y * self._norm(basis))
-        z_hat, z_log_scale = self.hyper.rounded(z), (basis @ self.hyper.log_scale)[:, :, None, None]
+        z_hat, z_log_scale = RoundThrough.apply(z), (basis @ self.hyper.log_scale)[:, :, None, None]
         if self.quantised:
             z_log_scale = round_to(z_log_scale, 1 / LOG_SCALE_STEP)
         total = self._bits(z, z_hat, z_log_scale.expand_as(z)).sum((1, 2, 3))

@@ -9,20 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gccodec.entropy.hyper import BLOCK, HYPER_LIMIT
 from gccodec.model.config import ModelConfig
-from gccodec.model.quantization import (
-    ACTIVATION_LIMIT,
-    INPUT_LIMIT,
-    INPUT_UNIT,
-    RoundThrough,
-    quantise_weight,
-    round_to,
-)
+from gccodec.model.quantization import ACTIVATION_LIMIT, INPUT_LIMIT, INPUT_UNIT, activate, convolve
 
-BLOCK = 4
-"""Latent positions along one side of a block."""
-
-HYPER_LIMIT = 31
 HIDDEN_CHANNELS = 64
 START_SCALE = 4.0
 """Hyper-latents begin large enough to be other than zero."""
@@ -52,19 +42,6 @@ class HyperPrior(nn.Module):
 
     def synthesise(self, z: Tensor, height: int, width: int, quantised: bool) -> Tensor:
         """Integer z -> offset [B, n, height, width], within ACTIVATION_LIMIT of zero."""
-        h = self._layer(self.synthesis1, z / INPUT_UNIT, HYPER_LIMIT, quantised).clamp(0, ACTIVATION_LIMIT)
-        h = round_to(h, INPUT_UNIT) if quantised else h
-        h = self._layer(self.synthesis2, h, round(ACTIVATION_LIMIT * INPUT_UNIT), quantised)
-        h = h.clamp(-ACTIVATION_LIMIT, ACTIVATION_LIMIT)
-        h = round_to(h, INPUT_UNIT) if quantised else h
-        return F.pixel_shuffle(h, BLOCK)[:, :, :height, :width]
-
-    @staticmethod
-    def _layer(layer: nn.Conv2d, x: Tensor, input_limit: int, quantised: bool) -> Tensor:
-        weight = quantise_weight(layer.weight, input_limit) if quantised else layer.weight
-        return F.conv2d(x, weight, layer.bias)
-
-    @staticmethod
-    def rounded(z: Tensor) -> Tensor:
-        """Integers, the gradient passing through."""
-        return RoundThrough.apply(z)
+        h = activate(convolve(self.synthesis1, z / INPUT_UNIT, HYPER_LIMIT, quantised), 0, quantised)
+        h = convolve(self.synthesis2, h, round(ACTIVATION_LIMIT * INPUT_UNIT), quantised)
+        return F.pixel_shuffle(activate(h, -ACTIVATION_LIMIT, quantised), BLOCK)[:, :, :height, :width]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 INPUT_UNIT = 32
 """Network inputs and activations are integers in 1/32."""
@@ -49,3 +50,15 @@ def quantise_weight(weight: Tensor, input_limit: int) -> Tensor:
     scale = torch.exp2(weight_shift(weight, input_limit).to(weight.dtype)).view(-1, 1, 1, 1)
     clipped = (weight * scale).clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT)
     return RoundThrough.apply(clipped) / scale
+
+
+def convolve(layer: nn.Conv2d, x: Tensor, input_limit: int, quantised: bool) -> Tensor:
+    """The layer, with the integer network's weights when `quantised`; input_limit: largest absolute integer input."""
+    weight = quantise_weight(layer.weight, input_limit) if quantised else layer.weight
+    return F.conv2d(x, weight, layer.bias, padding=layer.padding)
+
+
+def activate(x: Tensor, lowest: float, quantised: bool) -> Tensor:
+    """Clamped to lowest..ACTIVATION_LIMIT, in whole units of the integer network when `quantised`."""
+    x = x.clamp(lowest, ACTIVATION_LIMIT)
+    return round_to(x, INPUT_UNIT) if quantised else x

@@ -12,10 +12,10 @@ from safetensors.numpy import save as serialize
 from torch import nn
 
 from gccodec.entropy.context import INPUT_SHIFT, LATENT_FRACTION_BITS, IntegerContext
+from gccodec.entropy.hyper import HYPER_LIMIT
 from gccodec.entropy.layer import INDEX_FRACTION_BITS
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.context import ContextModel
-from gccodec.model.hyper import HYPER_LIMIT
 from gccodec.model.likelihood import LOG_SCALE_MIN, LOG_SCALE_STEP
 from gccodec.model.quantization import ACTIVATION_LIMIT, INPUT_LIMIT, INPUT_UNIT, weight_shift
 from gccodec.training.tables import all_tables

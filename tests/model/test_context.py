@@ -40,7 +40,7 @@ def test_the_encoder_chooses_the_hyper_latents_that_training_chose():
         scaled = torch.from_numpy(y / 64).float().permute(2, 0, 1)[None] * model._norm(
             hat_basis(torch.tensor([0.4]), 9)
         )
-        expected = model.hyper.rounded(model.hyper.analyse(scaled))[0].permute(1, 2, 0).numpy()
+        expected = model.hyper.analyse(scaled).round()[0].permute(1, 2, 0).numpy()
     assert np.mean(z != expected.reshape(-1)) < 0.02
     assert len(np.unique(z)) > 5
 
