@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 from gccodec.container.file import MAX_QUALITY
 
-MAX_PROBES = 12
+MAX_PROBES = 24
+SECANT_PROBES = 3
 
 
 def search_quality(size_bytes: Callable[[int], float], budget_bytes: int) -> int | None:
     """The best quality 0..1000 with size_bytes(quality) <= budget found by bracketing in log size; None if none fits.
 
-    `size_bytes` grows with the quality, but for small ripples; it is asked at most 12 times.
+    `size_bytes` grows with the quality, but for small ripples; it is asked at most 24 times, mostly 3 to 5.
     """
     low, low_size = 0, size_bytes(0)
     if low_size > budget_bytes:
@@ -25,7 +26,9 @@ def search_quality(size_bytes: Callable[[int], float], budget_bytes: int) -> int
         if high - low <= 1:
             break
         slope = math.log(high_size / low_size)
-        share = math.log((budget_bytes + 0.5) / low_size) / slope if slope > 0 and probe % 4 != 3 else 0.5
+        # where the size is far from log-linear the secant creeps along one side: every second probe then bisects
+        bisect = slope <= 0 or (probe >= SECANT_PROBES and probe % 2 == 1)
+        share = 0.5 if bisect else math.log((budget_bytes + 0.5) / low_size) / slope
         middle = min(max(low + round(share * (high - low)), low + 1), high - 1)
         size = size_bytes(middle)
         if size <= budget_bytes:

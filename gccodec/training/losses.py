@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gccodec.metrics.networks import SqueezeTrunk, VggTrunk
 from gccodec.metrics.perceptual import feature_distance, lpips
+from gccodec.training.preset import Preset
 
-SQUEEZE_WINDOW_PX = 192
-VGG_WINDOW_PX = 64
+SQUEEZE_SIDES_PX, SQUEEZE_PX = (128, 160, 192, 224, 256), 160
+VGG_SIDES_PX, VGG_PX = (64, 96, 128), 80
+"""Sides of the random windows, and what they are scaled to."""
 
 
 class Terms(NamedTuple):
@@ -24,29 +29,39 @@ class Terms(NamedTuple):
     perception: Tensor
 
 
-def _windows(rng: np.random.Generator, x: Tensor, y: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """The same random window of both pictures."""
-    size = min(size, *x.shape[-2:])
-    top, left = (int(rng.integers(0, n - size + 1)) for n in x.shape[-2:])
-    view = (..., slice(top, top + size), slice(left, left + size))
-    return x[view], y[view]
+def _windows(
+    rng: np.random.Generator, x: Tensor, y: Tensor, sides: Sequence[int], size: int
+) -> tuple[Tensor, Tensor]:
+    """The same random window of both pictures, a side drawn from `sides`, scaled to `size`."""
+    side = min(int(rng.choice(sides)), *x.shape[-2:])
+    top, left = (int(rng.integers(0, n - side + 1)) for n in x.shape[-2:])
+    a, b = (t[..., top : top + side, left : left + side].float() for t in (x, y))
+    if side == size:
+        return a, b
+    a, b = (F.interpolate(t, size=(size, size), mode="bilinear", antialias=True) for t in (a, b))
+    return a, b
 
 
 class Perception(nn.Module):
-    """Several networks on random windows, so that none of them is gamed: LPIPS-Squeeze and VGG16's early stages."""
+    """LPIPS-Squeeze and VGG16's early stages on windows of random place and scale.
 
-    def __init__(self, nets: Path, vgg_weight: float) -> None:
+    Several networks, so that none is gamed; several scales, as at one alone a grain of the period of a network's
+    strides goes unpunished (Kettunen et al. 2019, "E-LPIPS").
+    """
+
+    def __init__(self, nets: Path, preset: Preset) -> None:
         super().__init__()
-        self.vgg_weight = vgg_weight
+        self.vgg_weight = preset.vgg_weight
+        self.distance = torch.compile(feature_distance, dynamic=True) if preset.compiled else feature_distance
         self.squeeze = SqueezeTrunk(nets / "lpips_squeeze.safetensors")
         self.vgg = VggTrunk(nets / "vgg16_imagenet.safetensors", stages=3)
 
     def forward(self, x_hat: Tensor, x: Tensor, rng: np.random.Generator) -> Tensor:
         """Distance of each picture, [B]."""
-        a, b = _windows(rng, x_hat, x, SQUEEZE_WINDOW_PX)
-        distance = lpips(self.squeeze, a, b)
-        a, b = _windows(rng, x_hat, x, VGG_WINDOW_PX)
-        return distance + self.vgg_weight * feature_distance(self.vgg(a), self.vgg(b))
+        a, b = _windows(rng, x_hat, x, SQUEEZE_SIDES_PX, SQUEEZE_PX)
+        distance = lpips(self.squeeze, a, b, self.distance)
+        a, b = _windows(rng, x_hat, x, VGG_SIDES_PX, VGG_PX)
+        return distance + self.vgg_weight * self.distance(self.vgg(a), self.vgg(b))
 
 
 def terms(x: Tensor, x_hat: Tensor, bits: Tensor, perception: Tensor) -> Terms:

@@ -46,7 +46,7 @@ class GenerativeStage(Run):
             model.generator.labels.weight[LABEL_CLASSES] = 0  # "unknown" is as no label map; stays so, as padding
         model.context.quantised = True
         self.labels = LabelStore.make(store, nets, state.with_name("labels.u8"), device)
-        self.perception = Perception(nets, preset.vgg_weight).to(device)
+        self.perception = Perception(nets, preset).to(device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(preset.seed + 1)
             heads = nets if preset.feature_heads else None

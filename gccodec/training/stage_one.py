@@ -73,7 +73,7 @@ class StageOne(Run):
             else:
                 start_from_weights(model, start)
         model.to(device, memory_format=torch.channels_last)
-        self.perception = Perception(nets, preset.vgg_weight).to(device)
+        self.perception = Perception(nets, preset).to(device)
         super().__init__(preset, store, model, parameter_groups(model, preset), preset.crops, state, device)
         self.rate_target = RateTarget(preset.model.quality_nodes, *LMBDA_START, device)
         for i in range(preset.model.quality_nodes):

@@ -35,3 +35,12 @@ def test_a_budget_above_the_largest_file_takes_the_best_quality():
 def test_a_flat_curve_is_no_problem():
     assert search_quality(lambda quality: 30.0, 30) == 1000
     assert 0 < search_quality(lambda quality: 30.0 + (quality > 400), 30) <= 400
+
+
+@pytest.mark.parametrize("budget", [60, 100, 200, 281, 286])
+def test_a_curve_far_from_log_linear_is_met_too(budget):
+    def size(share):  # bytes of a file below the range of qualities, nearly flat at both ends
+        return 57 + 230 / (1 + math.exp((800 - share) / 25))
+
+    share = search_quality(size, budget)
+    assert 0.98 * budget <= size(share) <= budget
