@@ -6,9 +6,11 @@ import functools
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.numpy import load
 
+from gccodec.entropy.label_map import CONTEXTS
 from gccodec.entropy.weights import WeightsFile
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.training.export import weights_bytes
@@ -31,8 +33,9 @@ def random_model(seed: int = 0) -> Autoencoder:
 
 
 @functools.cache
-def random_weights(seed: int = 0) -> WeightsFile:
+def random_weights(seed: int = 0, selective: bool = False) -> WeightsFile:
     """As loaded from a file."""
     model = random_model(seed)
-    data = weights_bytes(model, {})
+    prime = np.random.default_rng(seed).integers(0, 1 << 16, CONTEXTS, np.uint16) if selective else None
+    data = weights_bytes(model, {}, prime)
     return WeightsFile(Path("tiny"), load(data), model.config.to_json(), hashlib.sha256(data).digest())

@@ -19,6 +19,7 @@ from gccodec.codec.picture import Picture, picture_format, read_picture, write_p
 from gccodec.codec.strip import strip_rows, to_strips
 from gccodec.container.file import parse
 from gccodec.entropy.context import LATENT_FRACTION_BITS, STEPS
+from gccodec.model.strips import LatentStrip
 
 
 class Timing(NamedTuple):
@@ -80,7 +81,7 @@ def time_parts(codec: Codec, picture: Picture, quality: int, repeats: int) -> li
             pass
 
     def generate() -> None:
-        for _ in codec.transforms.generate(y_hat.split(rows_of_strip, 2), quality):
+        for _ in codec.transforms.generate(map(LatentStrip, y_hat.split(rows_of_strip, 2)), quality):
             pass
 
     entropy = best_of(repeats, entropy_network)

@@ -13,8 +13,6 @@ from gccodec.cli.progress import Progress, ProgressMode
 from gccodec.cli.stream import STANDARD, check_output, read_input, write_output
 from gccodec.errors import UsageError
 
-KEPT = 255
-
 
 @click.command("decode")
 @click.argument("input", metavar="FILE")
@@ -76,13 +74,12 @@ def command(
 
     file = parse(data, max_pixels)  # a damaged file is refused before torch is loaded
 
-    from PIL import Image
-
     from gccodec.codec.codec import Codec
     from gccodec.codec.memory import strip_pixels_within
     from gccodec.codec.metadata import with_source_type
     from gccodec.codec.picture import picture_format, write_picture
     from gccodec.codec.region import Region
+    from gccodec.codec.selection import kept_map
 
     suffix = Path(output).suffix if output != STANDARD else ""
     form = picture_format(format_name or suffix or "png")
@@ -99,7 +96,7 @@ def command(
     notes: list[str] = []
     write_output(output, force, lambda file: notes.extend(write_picture(decoded.image, form, file, metadata)))
     if map_path is not None:
-        kept_area = Image.new("L", decoded.image.size, KEPT)  # every latent of a plain file is coded
+        kept_area = kept_map(file, region)
         write_output(map_path, force, lambda file: write_picture(kept_area, picture_format("png"), file))
     for note in notes:
         messages.note(f"{input}: {note}")

@@ -21,6 +21,7 @@ from gccodec.cli.options import (
     volume,
 )
 from gccodec.cli.progress import Progress, ProgressMode
+from gccodec.cli.selective import SelectiveOptions, selective
 from gccodec.cli.stream import STANDARD, check_output, read_input, write_output
 from gccodec.errors import UsageError
 
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 )
 @click.option("--max-pixels", type=click.IntRange(1), default=1 << 28, show_default=True, help="Refuse larger input.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (on stderr when the file goes to stdout).")
+@selective
 @progress_mode
 @memory
 @machine
@@ -63,6 +65,7 @@ def command(
     alpha: AlphaPolicy,
     max_pixels: int,
     as_json: bool,
+    selective: SelectiveOptions,
     progress: ProgressMode,
     device: str,
     mem_limit: int | None,
@@ -75,6 +78,7 @@ def command(
     \b
     gccodec encode photo.png -o photo.gcz --bpp 0.05
     cat photo.jpg | gccodec encode - --size 3KB > photo.gcz
+    gccodec encode street.png --labels street_labels.png --keep class:person --keep box:40,60,200,300 -o street.gcz
     """
     if sum(option is not None for option in (bpp, size, quality)) > 1:
         raise UsageError("--bpp, --size and --quality exclude each other")
@@ -93,14 +97,15 @@ def command(
     picture = read_picture(data, max_pixels, alpha, kept)
     del data
     width, height = picture.image.size
+    selection = selective.selection(width, height)
     strip_pixels = strip_pixels_within(mem_limit, width * height)
     codec = Codec.load(weights, device=choose_device(device, threads, messages), strip_pixels=strip_pixels)
     with Progress(progress, input, messages.quiet) as codec.progress:
         if quality is not None:
-            encoded = codec.encode(picture, quality=round(quality * 10))
+            encoded = codec.encode(picture, quality=round(quality * 10), selection=selection)
         else:
             budget = size if size is not None else bytes_of_bpp(bpp if bpp is not None else DEFAULT_BPP, width, height)
-            encoded = codec.encode(picture, size_bytes=budget, count_metadata=count_metadata)
+            encoded = codec.encode(picture, size_bytes=budget, count_metadata=count_metadata, selection=selection)
     write_output(output, force, lambda file: file.write(encoded.data))
 
     rate = 8 * len(encoded.data) / (width * height)

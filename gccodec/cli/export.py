@@ -24,6 +24,8 @@ def command(state: Path, preset: str, out: Path) -> None:
 
     from gccodec.training.checkpoint import load_average
     from gccodec.training.export import export
+    from gccodec.training.labels import LABELS_FILE, LabelStore, label_prime
+    from gccodec.training.photos import PhotoStore
     from gccodec.training.preset import load_preset
 
     chosen = load_preset(preset)
@@ -31,4 +33,8 @@ def command(state: Path, preset: str, out: Path) -> None:
     crops = counters.get("stage_one_crops", counters["crops"])
     seconds = counters["seconds"] + counters.get("stage_one_seconds", 0)
     facts = {"crops": str(int(crops)), "minutes": str(round(seconds / 60))}
-    click.echo(export(model, out, chosen.name, facts))
+    prime = None
+    if "selective" in counters:
+        photos = PhotoStore(state.with_name("photos"))
+        prime = label_prime(LabelStore(photos, state.with_name(LABELS_FILE)), photos)
+    click.echo(export(model, out, chosen.name, facts, prime))

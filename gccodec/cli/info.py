@@ -20,8 +20,8 @@ def describe(file: GczFile, total_bytes: int) -> dict[str, Any]:
         "width": file.width,
         "height": file.height,
         "mode": ("gray" if file.gray else "rgb") + ("+alpha" if SectionId.ALPHA in present else ""),
-        "coding": "generative",
-        "kept_share": 1.0,
+        "coding": "selective" if SectionId.KEEP_MASK in present else "generative",
+        "kept_share": round(share_kept(file), 4),
         "metadata_bytes": metadata_bytes(file),
         "bytes": total_bytes,
         "bpp": round(8 * total_bytes / (file.width * file.height), 6),
@@ -31,6 +31,15 @@ def describe(file: GczFile, total_bytes: int) -> dict[str, Any]:
         "overhead_bytes": overhead_bytes(file),
         "sections": [{"name": known.get(s.id, f"unknown {s.id}"), "bytes": len(s.body)} for s in file.sections],
     }
+
+
+def share_kept(file: GczFile) -> float:
+    """Share of the pixels that are kept; a plain file is not looked at further."""
+    if all(section.id != SectionId.KEEP_MASK for section in file.sections):
+        return 1.0
+    from gccodec.codec.selection import kept_share
+
+    return kept_share(file)
 
 
 @click.command("info")
@@ -47,10 +56,14 @@ def command(input: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"input": input} | facts))
         return
-    click.echo(
-        f"{input}: {facts['width']}x{facts['height']} {facts['mode']}, generative compression of the whole picture"
-    )
-    click.echo("  shapes and colours come from the original, fine detail is made up by the generator; no part is exact")
+    selective = facts["coding"] == "selective"
+    what = "selective compression" if selective else "generative compression of the whole picture"
+    click.echo(f"{input}: {facts['width']}x{facts['height']} {facts['mode']}, {what}")
+    if selective:
+        click.echo(f"  {facts['kept_share']:.1%} of the area is kept, the rest is synthesised from a label map alone")
+    where = "of what is kept, " if selective else ""
+    origin = "shapes and colours come from the original, fine detail is made up by the generator; no part is exact"
+    click.echo(f"  {where}{origin}")
     click.echo(f"  {facts['bytes']} bytes, {facts['bpp']:.4f} bpp, quality {facts['quality']} of 100")
     click.echo(f"  latents {facts['latent_bytes']} bytes, framing {facts['overhead_bytes']} bytes")
     click.echo(f"  needs model {facts['model_id']}")

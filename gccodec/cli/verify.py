@@ -46,9 +46,12 @@ def command(ctx: click.Context, inputs: tuple[str, ...], symbols: bool, as_json:
 
 
 def verify_symbols(file: GczFile) -> None:
-    """Decode the latents and compare the digest; CorruptError when they differ."""
+    """Decode label map and latents and compare the digest; CorruptError when they differ."""
     from gccodec.codec.latent import decode_latent
+    from gccodec.codec.selection import Selection
     from gccodec.entropy.weights import find_weights, load_weights, weights_folder
 
-    for _ in decode_latent(load_weights(find_weights(weights_folder(), file.model_id)).latent_codec(), file):
+    weights = load_weights(find_weights(weights_folder(), file.model_id))
+    Selection.of(file, weights)
+    for _ in decode_latent(weights.latent_codec(), file):
         pass

@@ -21,13 +21,15 @@ from gccodec.codec.metadata import Metadata
 from gccodec.codec.picture import Picture
 from gccodec.codec.rate import search_quality
 from gccodec.codec.region import Region
+from gccodec.codec.selection import Selection
 from gccodec.codec.strip import STRIP_PIXELS, strip_rows, to_pixels, to_strips
 from gccodec.container.file import DEFAULT_MAX_PIXELS, MAX_QUALITY, GczFile, metadata_bytes, parse, serialize
 from gccodec.container.section import Section, SectionId
 from gccodec.entropy.context import LATENT_FRACTION_BITS
-from gccodec.entropy.latent import LatentCodec, band_rows, fixed_point
+from gccodec.entropy.latent import KeepMask, LatentCodec, band_rows, fixed_point
 from gccodec.entropy.weights import WeightsFile, find_weights, load_weights, weights_folder
 from gccodec.errors import UsageError, WeightsError
+from gccodec.model.strips import LatentStrip, Semantics
 from gccodec.model.transforms import Transforms
 
 DEFAULT_BPP = 0.06
@@ -64,6 +66,14 @@ class Decoded(NamedTuple):
     def alpha(self) -> npt.NDArray[np.uint8] | None:
         """uint8 [H, W], or None when opaque."""
         return np.asarray(self.image.getchannel("A")) if self.image.mode in ("LA", "RGBA") else None
+
+
+class _Source(NamedTuple):
+    """What is encoded: the file without latents, the pixels, and which latents are kept (None: all)."""
+
+    template: GczFile
+    image: Image.Image
+    keep: KeepMask | None
 
 
 class Codec:
@@ -112,16 +122,19 @@ class Codec:
         quality: int | None = None,
         size_bytes: int | None = None,
         count_metadata: bool = False,
+        selection: Selection | None = None,
     ) -> Encoded:
         """Compress. Give a quality 0..1000, or a ceiling in bytes for the whole file but its metadata sections.
 
         `count_metadata` puts these under the ceiling too. Below the range of qualities the quantiser weighs bits more;
-        UsageError when not even that reaches the ceiling.
+        UsageError when not even that reaches the ceiling. Of a `selection` only the kept latents are coded;
+        WeightsError when the model was not trained for that.
         """
         if (quality is None) == (size_bytes is None):
             raise UsageError("give either a quality or a size")
+        source = self._source(picture, selection)
         return with_smaller_strips(
-            lambda strip_pixels: self._with_strips(strip_pixels)._encode(picture, quality, size_bytes, count_metadata),
+            lambda strip_pixels: self._with_strips(strip_pixels)._encode(source, quality, size_bytes, count_metadata),
             self.strip_pixels,
         )
 
@@ -130,58 +143,64 @@ class Codec:
         other.strip_pixels = strip_pixels
         return other
 
-    def _encode(self, picture: Picture, quality: int | None, size_bytes: int | None, count_metadata: bool) -> Encoded:
-        template = self._template(picture)
-        x = picture.image if picture.alpha is None else fill_transparent(picture.image, picture.alpha)
+    def _encode(self, source: _Source, quality: int | None, size_bytes: int | None, count_metadata: bool) -> Encoded:
         if size_bytes is None:
             assert quality is not None
-            return Encoded(self._encode_at(template, x, quality), quality, False)
+            return Encoded(self._encode_at(source, quality), quality, False)
         if not count_metadata:
-            size_bytes += metadata_bytes(template)
-        framing = len(serialize(template)) + 1
+            size_bytes += metadata_bytes(source.template)
+        framing = len(serialize(source.template)) + 1
         quality = search_quality(
-            lambda q: framing + self.latents.cost(self._latent(x, q), q) / 8,
+            lambda q: framing + self.latents.cost(self._latent(source.image, q), q, keep=source.keep) / 8,
             size_bytes + 1,
         )
         if quality is not None:
             for q in range(quality, -1, -1):  # the estimate is a byte off at times
-                data = self._encode_at(template, x, q)
+                data = self._encode_at(source, q)
                 if len(data) <= size_bytes:
                     below = q == MAX_QUALITY and len(data) < (1 - TARGET_TOLERANCE) * size_bytes - 4
                     return Encoded(data, q, below)
-        return self._encode_below_range(template, x, size_bytes, framing)
+        return self._encode_below_range(source, size_bytes, framing)
 
-    def _encode_below_range(self, template: GczFile, x: Image.Image, size_bytes: int, framing: int) -> Encoded:
+    def _encode_below_range(self, source: _Source, size_bytes: int, framing: int) -> Encoded:
         """Quality 0 is still too large: let its quantiser weigh bits more, as far as it takes."""
-        bands = list(self._latent(x, 0))
+        bands, template = list(self._latent(source.image, 0)), source.template
 
         def rate_weight(share: int) -> float:
             # cubic, so that the logarithm of the size falls about evenly with the share
             return HIGHEST_RATE_WEIGHT * (1 - share / MAX_QUALITY) ** 3
 
-        found = search_quality(
-            lambda s: framing + self.latents.cost((b.copy() for b in bands), 0, rate_weight(s)) / 8, size_bytes + 1
-        )
+        def size(share: int) -> float:
+            return framing + self.latents.cost((b.copy() for b in bands), 0, rate_weight(share), source.keep) / 8
+
+        found = search_quality(size, size_bytes + 1)
         for share in range(found if found is not None else 0, -1, -1):
-            data = self._encode_at(template, x, 0, rate_weight(share))
+            data = self._encode_at(source, 0, rate_weight(share))
             if len(data) <= size_bytes:
                 return Encoded(data, 0, False)
-        fixed = f", {framing - 1} of them header, alpha and metadata" if template.sections else ""
+        fixed = f", {framing - 1} of them header and sections" if template.sections else ""
         raise UsageError(
             f"{size_bytes} bytes are too few: the smallest file for this {template.width}x{template.height} picture has"
             f" {len(data)} bytes ({8 * len(data) / (template.width * template.height):.4f} bpp){fixed}"
         )
 
-    def _template(self, picture: Picture) -> GczFile:
-        """The file without latents."""
+    def _source(self, picture: Picture, selection: Selection | None) -> _Source:
         width, height = picture.image.size
-        alpha = () if picture.alpha is None else (Section(int(SectionId.ALPHA), encode_alpha(picture.alpha)),)
-        sections = alpha + picture.metadata.sections()
-        return GczFile(width, height, picture.gray, self.weights.model_id, 0, 0, b"", sections)
+        sections: tuple[Section, ...] = ()
+        if selection is not None:
+            selection.check(width, height)
+            sections += selection.sections(self.weights)
+        if picture.alpha is not None:
+            sections += (Section(int(SectionId.ALPHA), encode_alpha(picture.alpha)),)
+        sections += picture.metadata.sections()
+        template = GczFile(width, height, picture.gray, self.weights.model_id, 0, 0, b"", sections)
+        image = picture.image if picture.alpha is None else fill_transparent(picture.image, picture.alpha)
+        return _Source(template, image, None if selection is None else selection.keep)
 
-    def _encode_at(self, template: GczFile, x: Image.Image, quality: int, rate_weight: float = 0.0) -> bytes:
-        payload, digest = self.latents.encode(self._latent(x, quality), quality, rate_weight)
-        return serialize(dataclasses.replace(template, quality=quality, payload=payload, symbol_digest=digest))
+    def _encode_at(self, source: _Source, quality: int, rate_weight: float = 0.0) -> bytes:
+        latent = self._latent(source.image, quality)
+        payload, digest = self.latents.encode(latent, quality, rate_weight, source.keep)
+        return serialize(dataclasses.replace(source.template, quality=quality, payload=payload, symbol_digest=digest))
 
     def decode(
         self, data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS, realism: float = 0.0, region: Region | None = None
@@ -227,16 +246,28 @@ class Codec:
             top += x_hat.shape[2]
             self.progress("generation", min(top, region.y + region.height) - region.y, region.height)
 
-    def _latent_strips(self, file: GczFile, rows: slice, columns: slice) -> Iterator[torch.Tensor]:
+    def _latent_strips(self, file: GczFile, rows: slice, columns: slice) -> Iterator[LatentStrip]:
         """Latents [1, C, n, w] of some rows and columns, in steps; all bands are decoded, for their digest."""
+        whole = self._semantics(file)
         top = 0
         for band in decode_latent(self.latents, file):
-            part = band[max(0, rows.start - top) : max(0, rows.stop - top), columns]
-            top += len(band)
+            first = max(0, rows.start - top)
+            part = band[first : max(0, rows.stop - top), columns]
             step = strip_rows(part.shape[1], self.strip_pixels)
             for start in range(0, len(part), step):
                 latent = part[start : start + step].astype(np.float32) / (1 << LATENT_FRACTION_BITS)
-                yield torch.from_numpy(latent).permute(2, 0, 1)[None]
+                row = top + first + start
+                semantics = None if whole is None else whole.part(slice(row, row + len(latent)), columns)
+                yield LatentStrip(torch.from_numpy(latent).permute(2, 0, 1)[None], semantics)
+            top += len(band)
+
+    def _semantics(self, file: GczFile) -> Semantics | None:
+        """Label map and keep mask of a selective file."""
+        selection = Selection.of(file, self.weights)
+        if selection is None:
+            return None
+        labels = torch.from_numpy(selection.labels_of_latents())[None]
+        return Semantics(labels, torch.from_numpy(selection.keep.astype(np.float32))[None, None])
 
 
 def bytes_of_bpp(bpp: float, width: int, height: int) -> int:

@@ -70,7 +70,7 @@ def _class_ids(value: str) -> tuple[int, ...]:
     return tuple(sorted(set(ids)))
 
 
-class Semantics(NamedTuple):
+class Annotation(NamedTuple):
     """Of the whole picture: unified ids and instance ids, each [H, W] or None."""
 
     labels: npt.NDArray[np.uint8] | None = None
@@ -78,7 +78,7 @@ class Semantics(NamedTuple):
 
 
 def keep_mask(
-    rules: Iterable[KeepRule], masks: Iterable[npt.NDArray[np.bool_]], semantics: Semantics, width: int, height: int
+    rules: Iterable[KeepRule], masks: Iterable[npt.NDArray[np.bool_]], annotation: Annotation, width: int, height: int
 ) -> npt.NDArray[np.bool_]:
     """Latent positions [h, w] that hold a pixel to keep by any rule or any mask [H, W].
 
@@ -92,11 +92,11 @@ def keep_mask(
         elif isinstance(rule, KeepPolygon):
             pixels |= _inside(rule, width, height)
         elif isinstance(rule, KeepClasses):
-            if semantics.labels is None:
+            if annotation.labels is None:
                 raise UsageError("keep class: needs a label map (--labels)")
-            pixels |= np.isin(semantics.labels, rule.ids)
+            pixels |= np.isin(annotation.labels, rule.ids)
         else:
-            pixels |= _of_instances(rule, semantics)
+            pixels |= _of_instances(rule, annotation)
     for mask in masks:
         if mask.shape != pixels.shape:
             raise UsageError(f"keep mask: {mask.shape[1]}x{mask.shape[0]}, the picture is {width}x{height}")
@@ -112,13 +112,13 @@ def _inside(polygon: KeepPolygon, width: int, height: int) -> npt.NDArray[np.boo
     return np.asarray(image)
 
 
-def _of_instances(rule: KeepInstances, semantics: Semantics) -> npt.NDArray[np.bool_]:
-    if semantics.instances is None:
+def _of_instances(rule: KeepInstances, annotation: Annotation) -> npt.NDArray[np.bool_]:
+    if annotation.instances is None:
         raise UsageError("keep instance: needs an instance map (--instances)")
-    present = set(np.unique(semantics.instances).tolist())
+    present = set(np.unique(annotation.instances).tolist())
     if missing := [i for i in rule.ids if i not in present]:
         raise UsageError(f"keep instance {missing[0]}: the map holds {', '.join(map(str, sorted(present)[:40]))}")
-    return np.isin(semantics.instances, rule.ids)
+    return np.isin(annotation.instances, rule.ids)
 
 
 def _cells(pixels: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

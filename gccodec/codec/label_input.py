@@ -15,6 +15,7 @@ from gccodec.model.config import LABEL_CELL_PX, LABEL_CLASSES
 UNKNOWN = LABEL_CLASSES
 """In a file; 255 in a PNG."""
 PNG_UNKNOWN = 255
+MASK_THRESHOLD = 127
 
 
 def _opened(data: bytes, what: str, width: int, height: int) -> Image.Image:
@@ -73,6 +74,11 @@ def read_instances(data: bytes, width: int, height: int) -> npt.NDArray[np.uint1
     if image.mode not in ("L", "P", "1", "I;16", "I"):
         raise UsageError(f"instance map: mode {image.mode}, expected ids in 8 or 16 bits of gray")
     return np.asarray(image).astype(np.uint16)
+
+
+def read_mask(data: bytes, width: int, height: int) -> npt.NDArray[np.bool_]:
+    """What to keep, bool [H, W]: the pixels above 127 of a picture, in gray."""
+    return np.asarray(_opened(data, "keep mask", width, height).convert("L")) > MASK_THRESHOLD
 
 
 def to_cells(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

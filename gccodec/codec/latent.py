@@ -8,7 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gccodec.container.file import GczFile
-from gccodec.entropy.latent import LatentCodec
+from gccodec.container.section import SectionId
+from gccodec.entropy.label_map import LabelMapCodec
+from gccodec.entropy.latent import KeepMask, LatentCodec
+from gccodec.errors import CorruptError
 
 LATENT_CELL_PX = 16
 """Pixels along one side of a latent position (FORMAT.md)."""
@@ -19,7 +22,27 @@ def grid_size(height: int, width: int) -> tuple[int, int]:
     return -(-height // LATENT_CELL_PX), -(-width // LATENT_CELL_PX)
 
 
+def encode_keep_mask(keep: KeepMask) -> bytes:
+    """A section's body: the mask as a label map of the classes 0 and 1."""
+    return LabelMapCodec().encode(keep.astype(np.uint8))
+
+
+def keep_mask_of(file: GczFile) -> KeepMask | None:
+    """Which latents a selective file holds, on the latent grid; None for a plain file, which holds all.
+
+    CorruptError where the section is no mask.
+    """
+    for section in file.sections:
+        if section.id == SectionId.KEEP_MASK:
+            mask = LabelMapCodec().decode(section.body, *grid_size(file.height, file.width))
+            if mask.max() > 1:
+                raise CorruptError(f"keep mask: value {mask.max()}, allowed 0 and 1")
+            return mask.astype(bool)
+    return None
+
+
 def decode_latent(latents: LatentCodec, file: GczFile) -> Iterator[npt.NDArray[np.int16]]:
     """Bands of latents [n, w, C] in 1/16 steps from top to bottom; the file's symbol digest is checked."""
     rows, columns = grid_size(file.height, file.width)
-    return latents.decode(file.payload, rows, columns, file.quality, file.symbol_digest)
+    keep = keep_mask_of(file)
+    return latents.decode(file.payload, rows, columns, file.quality, file.symbol_digest, keep)

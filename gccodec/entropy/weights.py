@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from gccodec.entropy.context import IntegerContext
+from gccodec.entropy.label_map import CONTEXTS
 from gccodec.entropy.latent import LatentCodec
 from gccodec.entropy.tables import FrequencyTables
 from gccodec.errors import WeightsError
@@ -34,6 +35,17 @@ class WeightsFile(NamedTuple):
     @property
     def model_id(self) -> bytes:
         return self.sha256[:MODEL_ID_BYTES]
+
+    @property
+    def label_prime(self) -> npt.NDArray[np.uint16]:
+        """Where the label-map coder starts; WeightsError for a model that was not trained for selective coding."""
+        prime = self.arrays.get("label_map.prime")
+        if prime is None:
+            raise WeightsError(f"{self.path}: this model was not trained for selective coding")
+        if prime.shape != (CONTEXTS,) or prime.dtype != np.uint16:
+            expected = f"expected uint16 ({CONTEXTS},)"
+            raise WeightsError(f"{self.path}: label_map.prime: {prime.dtype} {prime.shape}, {expected}")
+        return np.asarray(prime, np.uint16)
 
     def latent_codec(self, pure_python: bool = False) -> LatentCodec:
         """The entropy layer of this model."""

@@ -8,7 +8,7 @@ have caught up. The rows that come out are those of the whole picture's forward 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -136,9 +136,21 @@ class Semantics(NamedTuple):
     label_map: Tensor
     keep_mask: Tensor
 
+    def part(self, rows: slice, columns: slice) -> Semantics:
+        """Of some latent rows and columns."""
+        cells = (slice(None), *(slice(2 * s.start, 2 * s.stop) for s in (rows, columns)))
+        return Semantics(self.label_map[cells], self.keep_mask[:, :, rows, columns])
+
+
+class LatentStrip(NamedTuple):
+    """Some rows of y_hat [B, C, n, w]; all strips of a picture have semantics, or none."""
+
+    y_hat: Tensor
+    semantics: Semantics | None = None
+
 
 class GeneratorRows:
-    """`Generator`, by strips of the latent [B, C, n, w]; all strips of a picture have semantics, or none."""
+    """`Generator`, by strips of the latent."""
 
     def __init__(self, generator: Generator, quality: Tensor, realism: Tensor) -> None:
         self.generator = generator
@@ -150,8 +162,8 @@ class GeneratorRows:
         self.base, self.linear_fine = RowQueue(), RowQueue()
         self.coarse_side, self.mid_side = RowQueue(), RowQueue()
 
-    def push(self, y_hat: Tensor, last: bool, semantics: Semantics | None = None) -> Tensor | None:
-        g = self.generator
+    def push(self, strip: LatentStrip, last: bool) -> Tensor | None:
+        g, (y_hat, semantics) = self.generator, strip
         if semantics is not None:
             y_hat = g.without_missing(y_hat, semantics.keep_mask)
             embedded = g.embed(semantics.label_map)
@@ -189,12 +201,12 @@ class GeneratorRows:
         return self.base.take(h.shape[2]).float() + h.float() + 0.5
 
 
-Push = Callable[[Tensor, bool], Tensor | None]
+Strip = TypeVar("Strip", Tensor, LatentStrip)
 
 
-def stream(push: Push, strips: Iterable[Tensor]) -> Iterator[Tensor]:
+def stream(push: Callable[[Strip, bool], Tensor | None], strips: Iterable[Strip]) -> Iterator[Tensor]:
     """Push every strip, the last one as such, and yield what comes out."""
-    pending: Tensor | None = None
+    pending: Strip | None = None
     for strip in strips:
         if pending is not None and (out := push(pending, False)) is not None:
             yield out

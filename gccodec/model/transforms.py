@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -15,7 +16,7 @@ from gccodec.model.config import QUALITY_MAX, ModelConfig
 from gccodec.model.gain import GainUnit
 from gccodec.model.generator import Generator
 from gccodec.model.precision import autocast
-from gccodec.model.strips import AnalysisRows, GeneratorRows, Push, stream
+from gccodec.model.strips import AnalysisRows, GeneratorRows, LatentStrip, Semantics, stream
 
 
 class Transforms(nn.Module):
@@ -53,24 +54,32 @@ class Transforms(nn.Module):
             gain = self.gain(q)
             with autocast(self.device):
                 rows = AnalysisRows(self.analysis, q)
-        for y in stream(self._on_device(rows), strips):
+
+        def push(strip: Tensor, last: bool) -> Tensor | None:
+            with self._running():
+                return rows.push(strip.to(self.device), last)
+
+        for y in stream(push, strips):
             yield y.float() * gain
 
-    def generate(self, strips: Iterable[Tensor], quality: int, realism: float = 0.0) -> Iterator[Tensor]:
+    def generate(self, strips: Iterable[LatentStrip], quality: int, realism: float = 0.0) -> Iterator[Tensor]:
         """Strips of the latent [1, C, n, w] in steps -> of x_hat [1, 3, 16 m, 16 w], float32 in [0, 1]."""
         with torch.inference_mode():
             q = self._quality(quality)
             gain = self.gain(q)
             with autocast(self.device):
                 rows = GeneratorRows(self.generator, q, torch.full_like(q, realism))
-        for x_hat in stream(self._on_device(rows), (latent.to(self.device) / gain for latent in strips)):
+
+        def push(strip: LatentStrip, last: bool) -> Tensor | None:
+            semantics = None if strip.semantics is None else Semantics(*(t.to(self.device) for t in strip.semantics))
+            with self._running():
+                return rows.push(LatentStrip(strip.y_hat.to(self.device) / gain, semantics), last)
+
+        for x_hat in stream(push, strips):
             yield x_hat.float().clamp(0, 1)
 
-    def _on_device(self, rows: AnalysisRows | GeneratorRows) -> Push:
-        """A push in the right mode, which must not leak out of a generator between two strips."""
-
-        def push(strip: Tensor, last: bool) -> Tensor | None:
-            with torch.inference_mode(), autocast(self.device):
-                return rows.push(strip.to(self.device), last)
-
-        return push
+    @contextlib.contextmanager
+    def _running(self) -> Iterator[None]:
+        """The mode of one push; it must not leak out of a generator between two strips."""
+        with torch.inference_mode(), autocast(self.device):
+            yield

@@ -76,8 +76,11 @@ def integer_context(model: ContextModel) -> dict[str, np.ndarray]:
 
 
 @torch.no_grad()
-def weights_bytes(model: Autoencoder, metadata: dict[str, str]) -> bytes:
-    """The weights file. Proves exactness and stores the known answer on the way."""
+def weights_bytes(model: Autoencoder, metadata: dict[str, str], label_prime: np.ndarray | None = None) -> bytes:
+    """The weights file. Proves exactness and stores the known answer on the way.
+
+    `label_prime`, of a model trained for selective coding alone: `gccodec.training.labels.label_prime`.
+    """
     model = model.to("cpu", torch.float32)
     sizes, frequencies = all_tables()
     arrays = {"tables.sizes": sizes, "tables.frequencies": frequencies}
@@ -89,14 +92,18 @@ def weights_bytes(model: Autoencoder, metadata: dict[str, str]) -> bytes:
     for part in ("analysis", "gain", "generator"):
         state = getattr(model, part).state_dict()
         arrays |= {f"{part}.{name}": t.half().numpy() for name, t in state.items()}
+    if label_prime is not None:
+        arrays["label_map.prime"] = label_prime
     # safetensors writes the buffer of a strided view as it lies in memory
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     return serialize(arrays, {"config": model.config.to_json()} | metadata)
 
 
-def export(model: Autoencoder, folder: Path, name: str, metadata: dict[str, str]) -> Path:
+def export(
+    model: Autoencoder, folder: Path, name: str, metadata: dict[str, str], label_prime: np.ndarray | None = None
+) -> Path:
     """Write <name>-<8 hex of SHA-256>.safetensors and make it the default in manifest.json."""
-    data = weights_bytes(model, metadata)
+    data = weights_bytes(model, metadata, label_prime)
     digest = hashlib.sha256(data).hexdigest()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-{digest[:8]}.safetensors"

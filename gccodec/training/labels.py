@@ -10,10 +10,17 @@ import torch
 from torch import Tensor
 
 from gccodec.codec.label_classes import fold_from
+from gccodec.entropy.label_map import Adaptive, code_label_map
 from gccodec.metrics.deeplab import DeepLab
 from gccodec.model.config import LABEL_CELL_PX, LABEL_CLASSES
 from gccodec.model.precision import autocast
 from gccodec.training.photos import PhotoStore, Window
+
+LABELS_FILE = "labels.u8"
+"""Beside the state of the run."""
+
+PRIME_FROM_EVERY = 8
+"""The label-map coder is primed with every 8th training picture: it settles long before."""
 
 
 class LabelStore:
@@ -60,6 +67,21 @@ class LabelStore:
             crop = labels[np.ix_(rows, columns)]
             out.append(crop[:, ::-1] if window.flipped else crop)
         return torch.from_numpy(np.stack(out).astype(np.int64))
+
+
+class _Listening:
+    """Decisions that are neither written nor read."""
+
+    def code(self, level: int, bit: bool) -> bool:
+        return bit
+
+
+def label_prime(labels: LabelStore, photos: PhotoStore) -> np.ndarray:
+    """The label-map coder's probabilities after it has seen the training pictures: uint16 [CONTEXTS]."""
+    adaptive = Adaptive(_Listening(), None)
+    for i in photos.train[::PRIME_FROM_EVERY]:
+        code_label_map(labels.map(int(i)).copy(), adaptive)
+    return np.array(adaptive.probability, np.uint16)
 
 
 def random_keep_mask(rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:

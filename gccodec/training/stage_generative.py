@@ -15,7 +15,7 @@ from gccodec.model.precision import autocast
 from gccodec.training import checkpoint
 from gccodec.training.discriminator import Discriminator, discriminator_loss, feature_matching, generator_loss
 from gccodec.training.distributed import average_gradients, rank
-from gccodec.training.labels import LabelStore, random_keep_mask
+from gccodec.training.labels import LABELS_FILE, LabelStore, random_keep_mask
 from gccodec.training.losses import Perception
 from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
@@ -45,7 +45,7 @@ class GenerativeStage(Run):
         with torch.no_grad():
             model.generator.labels.weight[LABEL_CLASSES] = 0  # "unknown" is as no label map; stays so, as padding
         model.context.quantised = True
-        self.labels = LabelStore.make(store, nets, state.with_name("labels.u8"), device)
+        self.labels = LabelStore.make(store, nets, state.with_name(LABELS_FILE), device)
         self.perception = Perception(nets, preset).to(device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(preset.seed + 1)
@@ -65,6 +65,7 @@ class GenerativeStage(Run):
         super().__init__(preset, store, model, groups, preset.generative_crops, state, device)
         if self.adversary_path.exists():
             checkpoint.restore(self.adversary_path, self.discriminator, self.adversary_average, self.adversary)
+        self.counters["selective"] = 1  # trained with label maps and keep masks: files may be selective
         for name in ("crops", "seconds"):
             self.counters.setdefault(f"stage_one_{name}", before.get(f"stage_one_{name}", before[name]))
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gccodec.codec.keep import KeepClasses, KeepInstances, KeepPolygon, Semantics, keep_mask, parse_rule
+from gccodec.codec.keep import Annotation, KeepClasses, KeepInstances, KeepPolygon, keep_mask, parse_rule
 from gccodec.codec.region import Region
 from gccodec.errors import UsageError
 
@@ -39,8 +39,8 @@ LABELS[20:24, 33:34] = 11
 INSTANCES = (LABELS == 11).astype(np.uint16) * 7
 
 
-def kept(*rules, masks=(), semantics=Semantics(LABELS, INSTANCES)):  # noqa: B008  # immutable
-    mask = keep_mask([parse_rule(r) for r in rules], masks, semantics, 70, 50)
+def kept(*rules, masks=(), annotation=Annotation(LABELS, INSTANCES)):  # noqa: B008  # immutable
+    mask = keep_mask([parse_rule(r) for r in rules], masks, annotation, 70, 50)
     assert mask.shape == (4, 5)
     return sorted(map(tuple, np.argwhere(mask).tolist()))
 
@@ -56,18 +56,18 @@ def test_every_rule_marks_the_cells_that_it_touches():
 
 
 @pytest.mark.parametrize(
-    ("rule", "semantics", "message"),
+    ("rule", "annotation", "message"),
     [
-        ("class:car", Semantics(), "needs a label map"),
-        ("instance:7", Semantics(LABELS), "needs an instance map"),
-        ("instance:9", Semantics(LABELS, INSTANCES), "the map holds 0, 7"),
-        ("box:60,0,20,10", Semantics(), "not within the 70x50"),
-        ("polygon:0,0;70,0;0,10", Semantics(), "not within the 70x50"),
+        ("class:car", Annotation(), "needs a label map"),
+        ("instance:7", Annotation(LABELS), "needs an instance map"),
+        ("instance:9", Annotation(LABELS, INSTANCES), "the map holds 0, 7"),
+        ("box:60,0,20,10", Annotation(), "not within the 70x50"),
+        ("polygon:0,0;70,0;0,10", Annotation(), "not within the 70x50"),
     ],
 )
-def test_rules_that_cannot_be_met_are_refused(rule, semantics, message):
+def test_rules_that_cannot_be_met_are_refused(rule, annotation, message):
     with pytest.raises(UsageError, match=message):
-        kept(rule, semantics=semantics)
+        kept(rule, annotation=annotation)
 
 
 def test_a_mask_of_another_size_is_refused():

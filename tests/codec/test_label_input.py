@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from gccodec.codec.label_classes import LABEL_SETS, fold_from, unified_classes
-from gccodec.codec.label_input import UNKNOWN, read_instances, read_labels, to_cells, to_png
+from gccodec.codec.label_input import UNKNOWN, read_instances, read_labels, read_mask, to_cells, to_png
 from gccodec.errors import PictureError, UsageError
 
 IDS = np.array([[0, 1, 255], [7, 23, 13]], np.uint8)
@@ -85,3 +85,10 @@ def test_the_map_of_a_file_goes_out_as_a_palette_picture():
     assert image.mode == "P"
     assert np.asarray(image)[[0, 0, 9, 9], [0, 11, 0, 11]].tolist() == [1, 255, 13, 0]
     assert image.convert("RGB").getpixel((0, 0)) == unified_classes()[1].colour
+
+
+def test_a_mask_keeps_what_is_above_127():
+    mask = np.array([[0, 127, 128, 255]], np.uint8)
+    assert read_mask(png(mask), 4, 1).tolist() == [[False, False, True, True]]
+    with pytest.raises(UsageError, match="keep mask: 4x1, the picture is 5x1"):
+        read_mask(png(mask), 5, 1)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gccodec.model.config import LABEL_CLASSES
-from gccodec.model.strips import AnalysisRows, GeneratorRows, Semantics, stream
+from gccodec.model.strips import AnalysisRows, GeneratorRows, LatentStrip, Semantics, stream
 from tests.models import random_model
 
 MODEL = random_model(5).eval().requires_grad_(False)
@@ -23,7 +23,8 @@ def test_analysis_by_strips_is_analysis(heights):
 def test_generation_by_strips_is_generation(heights):
     torch.manual_seed(0)
     y_hat = torch.randn(1, MODEL.config.latent_channels, sum(heights), 3)
-    parts = list(stream(GeneratorRows(MODEL.generator, QUALITY, REALISM).push, y_hat.split(heights, 2)))
+    rows = GeneratorRows(MODEL.generator, QUALITY, REALISM)
+    parts = list(stream(rows.push, map(LatentStrip, y_hat.split(heights, 2))))
     assert torch.allclose(torch.cat(parts, 2), MODEL.generator(y_hat, QUALITY, REALISM), atol=1e-4)
 
 
@@ -38,7 +39,7 @@ def test_selective_generation_by_strips_is_selective_generation(heights):
     for i, height in enumerate(heights):
         part = slice(top, top + height)
         semantics = Semantics(labels[:, 2 * top : 2 * (top + height)], keep[:, :, part])
-        outputs.append(strips.push(y_hat[:, :, part], i == len(heights) - 1, semantics))
+        outputs.append(strips.push(LatentStrip(y_hat[:, :, part], semantics), i == len(heights) - 1))
         top += height
     whole = MODEL.generator(y_hat, QUALITY, REALISM, labels, keep)
     assert torch.allclose(torch.cat([out for out in outputs if out is not None], 2), whole, atol=1e-4)
@@ -46,7 +47,7 @@ def test_selective_generation_by_strips_is_selective_generation(heights):
 
 def test_rows_come_out_before_the_picture_ends():
     """Otherwise memory would grow with the picture."""
-    y_hat = torch.zeros(1, MODEL.config.latent_channels, 2, 3)
+    strip = LatentStrip(torch.zeros(1, MODEL.config.latent_channels, 2, 3))
     rows = GeneratorRows(MODEL.generator, QUALITY, REALISM)
-    heights = [0 if (out := rows.push(y_hat, False)) is None else out.shape[2] for _ in range(20)]
+    heights = [0 if (out := rows.push(strip, False)) is None else out.shape[2] for _ in range(20)]
     assert set(heights[-8:]) == {32}

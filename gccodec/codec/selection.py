@@ -1,0 +1,95 @@
+"""Selective coding: which latents a file keeps, and the label map from which the rest is synthesised (FORMAT.md).
+
+Agustsson et al. 2019, section 3.3: latents outside the kept region are not coded; the generator has the label map
+everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from gccodec.codec.latent import LATENT_CELL_PX, encode_keep_mask, grid_size, keep_mask_of
+from gccodec.codec.region import Region
+from gccodec.container.file import GczFile
+from gccodec.container.section import Section, SectionId
+from gccodec.entropy.label_map import LabelMapCodec
+from gccodec.entropy.latent import KeepMask
+from gccodec.entropy.weights import WeightsFile
+from gccodec.errors import UsageError
+from gccodec.model.config import LABEL_CELL_PX
+
+KEPT, SYNTHESISED = 255, 0
+"""Values of the map that `decode --map` writes."""
+
+
+def label_grid(height: int, width: int) -> tuple[int, int]:
+    """Cells (rows, columns) of a picture's label map."""
+    return -(-height // LABEL_CELL_PX), -(-width // LABEL_CELL_PX)
+
+
+class Selection(NamedTuple):
+    """Of a picture H pixels high and W wide.
+
+    labels: uint8 [ceil(H / 8), ceil(W / 8)], unified ids or label_input.UNKNOWN;
+    keep: bool [ceil(H / 16), ceil(W / 16)].
+    """
+
+    labels: npt.NDArray[np.uint8]
+    keep: KeepMask
+
+    def check(self, width: int, height: int) -> None:
+        """UsageError unless both grids are those of a picture of that size."""
+        if self.labels.shape != label_grid(height, width) or self.keep.shape != grid_size(height, width):
+            raise UsageError(f"selection: its grids are not those of a {width}x{height} picture")
+
+    def sections(self, weights: WeightsFile) -> tuple[Section, ...]:
+        """As a file carries it; WeightsError for a model that was not trained for selective coding."""
+        return (
+            Section(int(SectionId.LABEL_MAP), LabelMapCodec(weights.label_prime).encode(self.labels)),
+            Section(int(SectionId.KEEP_MASK), encode_keep_mask(self.keep)),
+        )
+
+    @classmethod
+    def of(cls, file: GczFile, weights: WeightsFile) -> Selection | None:
+        """From a parsed file; None for a plain one. CorruptError where a section is damaged."""
+        keep = keep_mask_of(file)
+        if keep is None:
+            return None
+        body = next(section.body for section in file.sections if section.id == SectionId.LABEL_MAP)
+        codec = LabelMapCodec(weights.label_prime)
+        return cls(codec.decode(body, *label_grid(file.height, file.width)), keep)
+
+    def labels_of_latents(self) -> npt.NDArray[np.int64]:
+        """The label map on whole latent positions, the last row or column repeated: [2 h, 2 w]."""
+        rows, columns = (2 * n for n in self.keep.shape)
+        pad = ((0, rows - self.labels.shape[0]), (0, columns - self.labels.shape[1]))
+        return np.pad(self.labels, pad, mode="edge").astype(np.int64)
+
+
+def kept_map(file: GczFile, region: Region) -> Image.Image:
+    """Of a region of the decoded picture, mode L: KEPT where latents are in the file, SYNTHESISED elsewhere."""
+    keep = keep_mask_of(file)
+    if keep is None:
+        return Image.new("L", (region.width, region.height), KEPT)
+    rows, columns = region.cells(0)
+    cells = np.where(keep[rows, columns], KEPT, SYNTHESISED).astype(np.uint8)
+    pixels = cells.repeat(LATENT_CELL_PX, 0).repeat(LATENT_CELL_PX, 1)
+    top, left = region.y - rows.start * LATENT_CELL_PX, region.x - columns.start * LATENT_CELL_PX
+    return Image.fromarray(np.ascontiguousarray(pixels[top : top + region.height, left : left + region.width]))
+
+
+def kept_share(file: GczFile) -> float:
+    """Share of the picture's pixels whose latents are in the file."""
+    keep = keep_mask_of(file)
+    if keep is None:
+        return 1.0
+    heights, widths = (
+        np.minimum(LATENT_CELL_PX, side - LATENT_CELL_PX * np.arange(count))
+        for side, count in zip((file.height, file.width), keep.shape, strict=True)
+    )
+    return float(heights @ keep @ widths / (file.height * file.width))
+

@@ -1,0 +1,101 @@
+"""Selective coding from the command line, with a small random model that allows it."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gccodec.training.export import weights_bytes
+from tests.models import random_model, random_weights
+
+
+def run(*arguments, weights=None):
+    environment = os.environ | {"PYTHONPATH": os.getcwd()} | ({"GCCODEC_WEIGHTS": str(weights)} if weights else {})
+    command = [sys.executable, "-m", "gccodec", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Weights, a picture, a label map of road (1) with a person (11), instances and a mask."""
+    path = tmp_path_factory.mktemp("selective")
+    data = weights_bytes(random_model(), {}, np.asarray(random_weights(0, True).label_prime))
+    name = f"tiny-{hashlib.sha256(data).hexdigest()[:8]}.safetensors"
+    (path / name).write_bytes(data)
+    (path / "manifest.json").write_text(json.dumps({"default": name}))
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)).save(path / "a.png")
+    labels = np.full((64, 96), 1, np.uint8)
+    labels[20:40, 30:50] = 11
+    Image.fromarray(labels).save(path / "labels.png")
+    Image.fromarray((labels == 11).astype(np.uint16) * 300).save(path / "instances.png")
+    Image.fromarray((labels == 11).astype(np.uint8) * 255).save(path / "mask.png")
+    return path
+
+
+@pytest.mark.parametrize(
+    "keep",
+    [
+        ["--keep", "class:person"],
+        ["--keep", "instance:300", "--instances", "instances.png"],
+        ["--keep-mask", "mask.png"],
+        ["--keep", "box:30,20,20,20"],
+        ["--keep", "polygon:30,20;49,20;49,39;30,39"],
+    ],
+)
+def test_a_region_is_kept_by_every_kind_of_rule(folder, tmp_path, keep):
+    keep = [folder / word if word.endswith(".png") else word for word in keep]
+    file, out, shown = tmp_path / "a.gcz", tmp_path / "a.png", tmp_path / "map.png"
+    options = ["--labels", folder / "labels.png", *keep, "--quality", 50]
+    encoded = run("encode", folder / "a.png", "-o", file, *options, weights=folder)
+    assert encoded.returncode == 0, encoded.stderr
+    decoded = run("decode", file, "-o", out, "--map", shown, weights=folder)
+    assert decoded.returncode == 0, decoded.stderr
+    with Image.open(shown) as image:
+        kept = np.asarray(image) == 255
+    assert np.array_equal(kept[16:48, 16:64], np.ones((32, 48), bool))  # the cells that the person touches
+    assert kept.sum() == 32 * 48
+    facts = json.loads(run("info", file, "--json").stdout)
+    assert (facts["coding"], facts["kept_share"]) == ("selective", 0.25)
+    assert [section["name"] for section in facts["sections"]] == ["label_map", "keep_mask"]
+    assert "25.0% of the area is kept" in run("info", file).stdout
+    assert run("verify", "--symbols", file, weights=folder).returncode == 0
+
+
+def test_nothing_kept_is_a_picture_made_from_labels_alone(folder, tmp_path):
+    file = tmp_path / "a.gcz"
+    options = ["--labels", folder / "labels.png", "--keep", "none", "--bpp", 1]
+    assert run("encode", folder / "a.png", "-o", file, *options, weights=folder).returncode == 0
+    assert json.loads(run("info", file, "--json").stdout)["latent_bytes"] == 0
+    assert run("decode", file, "-o", tmp_path / "a.png", weights=folder).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--keep", "class:person"], "need a label map"),
+        (["--labels", "auto", "--keep", "none"], "not there yet"),
+        (["--labels", "labels.png"], "say what to keep"),
+        (["--labels", "labels.png", "--keep", "none", "--keep", "box:0,0,1,1"], "excludes"),
+        (["--labels", "labels.png", "--keep", "class:unicorn"], "known are sky, road"),
+        (["--labels", "labels.png", "--keep", "none", "--labels-from", "lego"], "known are ade20k"),
+        (["--labels", "labels.png", "--keep", "instance:3"], "needs an instance map"),
+    ],
+)
+def test_bad_selections_say_what_is_valid(folder, tmp_path, options, message):
+    options = [folder / word if word == "labels.png" else word for word in options]
+    result = run("encode", folder / "a.png", "-o", tmp_path / "a.gcz", *options, weights=folder)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_models_without_that_training_say_so(folder, tmp_path):
+    options = ["--labels", folder / "labels.png", "--keep", "none"]
+    result = run("encode", folder / "a.png", "-o", tmp_path / "a.gcz", *options)
+    assert result.returncode == 5
+    assert "not trained for selective coding" in result.stderr

@@ -1,0 +1,113 @@
+"""Selective files: some latents kept, the rest synthesised from the label map."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from gccodec.codec.codec import Codec
+from gccodec.codec.label_input import UNKNOWN
+from gccodec.codec.picture import Picture
+from gccodec.codec.region import Region
+from gccodec.codec.selection import KEPT, SYNTHESISED, Selection, kept_map, kept_share
+from gccodec.container.file import parse, serialize
+from gccodec.container.section import Section, SectionId
+from gccodec.errors import ChecksumError, CorruptError, SectionError, UsageError, WeightsError
+from tests.models import random_weights
+
+HEIGHT, WIDTH = 75, 122  # label map of 10 x 16 cells, 5 x 8 latents
+CODEC = Codec(random_weights(0, True))
+
+
+def selection(seed=0, share=0.5):
+    rng = np.random.default_rng(seed)
+    return Selection(rng.integers(0, UNKNOWN + 1, (10, 16), np.uint8), rng.random((5, 8)) < share)
+
+
+def picture(seed=0):
+    return Picture.of(np.random.default_rng(seed).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8))
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 1])
+def test_the_selection_comes_back(share):
+    chosen = selection(3, share)
+    file = parse(CODEC.encode(picture(), quality=500, selection=chosen).data)
+    found = Selection.of(file, CODEC.weights)
+    assert np.array_equal(found.labels, chosen.labels)
+    assert np.array_equal(found.keep, chosen.keep)
+    assert CODEC.decode(serialize(file)).pixels.shape == (HEIGHT, WIDTH, 3)
+
+
+def test_what_is_not_kept_is_not_coded():
+    """Only pixels of kept positions reach the stream, apart from the analysis' receptive field."""
+    nothing = selection(share=0)
+    files = [CODEC.encode(picture(seed), quality=700, selection=nothing).data for seed in (0, 1)]
+    assert files[0] == files[1]
+    assert len(parse(files[0]).payload) == 0
+    sizes = [len(CODEC.encode(picture(), quality=700, selection=selection(1, s)).data) for s in (0, 0.3, 0.7, 1)]
+    assert sizes == sorted(set(sizes))
+
+
+def test_the_label_map_steers_what_is_synthesised():
+    keep = np.zeros((5, 8), bool)
+    pictures = [
+        CODEC.decode(CODEC.encode(picture(), quality=300, selection=Selection(labels, keep)).data).pixels
+        for labels in (np.zeros((10, 16), np.uint8), np.full((10, 16), 7, np.uint8))
+    ]
+    assert not np.array_equal(*pictures)
+
+
+def test_the_ceiling_counts_map_and_mask():
+    chosen = selection()
+    fixed = len(CODEC.encode(picture(), quality=0, selection=chosen._replace(keep=np.zeros((5, 8), bool))).data)
+    for budget in (fixed + 150, fixed + 400):
+        data = CODEC.encode(picture(), size_bytes=budget, selection=chosen).data
+        assert min(0.9 * budget, budget - 8) <= len(data) <= budget
+
+
+def test_strips_and_crops_do_not_change_a_selective_picture():
+    data = CODEC.encode(picture(), quality=600, selection=selection()).data
+    whole = CODEC.decode(data).pixels
+    thin = Codec(CODEC.weights, strip_pixels=1).decode(data).pixels
+    assert np.abs(whole.astype(int) - thin).max() <= 1
+    region = Region(37, 20, 50, 41)
+    part = CODEC.decode(data, region=region).pixels
+    assert np.abs(whole[20:61, 37:87].astype(int) - part).max() <= 1
+
+
+def test_the_kept_map_shows_the_mask():
+    chosen = selection(5)
+    file = parse(CODEC.encode(picture(), quality=100, selection=chosen).data)
+    pixels = np.where(chosen.keep, KEPT, SYNTHESISED).repeat(16, 0).repeat(16, 1)[:HEIGHT, :WIDTH]
+    assert np.array_equal(np.asarray(kept_map(file, Region(0, 0, WIDTH, HEIGHT))), pixels)
+    assert np.array_equal(np.asarray(kept_map(file, Region(33, 17, 50, 40))), pixels[17:57, 33:83])
+    assert kept_share(file) == pytest.approx((pixels == KEPT).mean())
+    plain = parse(CODEC.encode(picture(), quality=100).data)
+    assert kept_share(plain) == 1
+    assert np.asarray(kept_map(plain, Region(0, 0, 5, 4))).min() == KEPT
+
+
+def test_wrong_grids_and_models_are_refused():
+    with pytest.raises(UsageError, match="not those of a 122x75"):
+        CODEC.encode(picture(), quality=100, selection=selection()._replace(keep=np.ones((5, 9), bool)))
+    with pytest.raises(WeightsError, match="not trained for selective coding"):
+        Codec(random_weights()).encode(picture(), quality=100, selection=selection())
+
+
+def test_one_section_without_the_other_is_refused():
+    file = parse(CODEC.encode(picture(), quality=100, selection=selection()).data)
+    for i in (0, 1):
+        with pytest.raises(SectionError, match="one without the other"):
+            parse(serialize(dataclasses.replace(file, sections=file.sections[i : i + 1])))
+
+
+def test_foreign_masks_and_maps_never_pass_for_the_picture():
+    """With checksums recomputed: a wrong mask breaks the digest or is no mask at all."""
+    file = parse(CODEC.encode(picture(), quality=600, selection=selection()).data)
+    labels = file.sections[0]
+    other = selection(9).sections(CODEC.weights)[1]
+    with pytest.raises((CorruptError, ChecksumError)):
+        CODEC.decode(serialize(dataclasses.replace(file, sections=(labels, other))))
+    not_a_mask = Section(int(SectionId.KEEP_MASK), b"\xff" * 9)
+    with pytest.raises(CorruptError):
+        CODEC.decode(serialize(dataclasses.replace(file, sections=(labels, not_a_mask))))
