@@ -26,7 +26,9 @@ from gccodec.errors import UsageError
     help="0 faithful .. 1 sharp; no effect with weights trained without an adversary.",
 )
 @click.option("--crop", metavar="X,Y,W,H", help="Decode this region alone, in pixels.")
-@click.option("--map", "map_path", metavar="PNG", help="Also write which area was kept (255) and synthesised (0).")
+@click.option(
+    "--map", "map_path", metavar="PNG", help="Also write what was kept (255), coded coarsely (128), synthesised (0)."
+)
 @click.option(
     "--metadata", "kinds", default="all", show_default=True, help="Written: all, none, or a list of exif,icc,xmp."
 )

@@ -78,7 +78,8 @@ def command(
     \b
     gccodec encode photo.png -o photo.gcz --bpp 0.05
     cat photo.jpg | gccodec encode - --size 3KB > photo.gcz
-    gccodec encode street.png --labels street_labels.png --keep class:person --keep box:40,60,200,300 -o street.gcz
+    gccodec encode group.jpg --keep box:40,60,200,300 --bpp 0.05 -o group.gcz
+    gccodec encode street.png --labels street_labels.png --keep class:person -o street.gcz
     """
     if sum(option is not None for option in (bpp, size, quality)) > 1:
         raise UsageError("--bpp, --size and --quality exclude each other")

@@ -20,7 +20,7 @@ def describe(file: GczFile, total_bytes: int) -> dict[str, Any]:
         "width": file.width,
         "height": file.height,
         "mode": ("gray" if file.gray else "rgb") + ("+alpha" if SectionId.ALPHA in present else ""),
-        "coding": "selective" if SectionId.KEEP_MASK in present else "generative",
+        "coding": _coding(present),
         "kept_share": round(share_kept(file), 4),
         "metadata_bytes": metadata_bytes(file),
         "bytes": total_bytes,
@@ -31,6 +31,13 @@ def describe(file: GczFile, total_bytes: int) -> dict[str, Any]:
         "overhead_bytes": overhead_bytes(file),
         "sections": [{"name": known.get(s.id, f"unknown {s.id}"), "bytes": len(s.body)} for s in file.sections],
     }
+
+
+def _coding(present: set[int]) -> str:
+    """How the picture was made, in a word."""
+    if SectionId.LABEL_MAP in present:
+        return "selective"
+    return "region" if SectionId.REST_QUALITY in present else "generative"
 
 
 def share_kept(file: GczFile) -> float:
@@ -56,11 +63,16 @@ def command(input: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"input": input} | facts))
         return
-    selective = facts["coding"] == "selective"
-    what = "selective compression" if selective else "generative compression of the whole picture"
+    what = {
+        "selective": "selective compression",
+        "region": "generative compression with a region of interest",
+        "generative": "generative compression of the whole picture",
+    }[facts["coding"]]
     click.echo(f"{input}: {facts['width']}x{facts['height']} {facts['mode']}, {what}")
-    if selective:
-        click.echo(f"  {facts['kept_share']:.1%} of the area is kept, the rest is synthesised from a label map alone")
+    selective = facts["coding"] == "selective"
+    if facts["coding"] != "generative":
+        rest = "synthesised from a label map alone" if selective else "coded more coarsely"
+        click.echo(f"  {facts['kept_share']:.1%} of the area is kept, the rest is {rest}")
     where = "of what is kept, " if selective else ""
     origin = "shapes and colours come from the original, fine detail is made up by the generator; no part is exact"
     click.echo(f"  {where}{origin}")

@@ -1,4 +1,4 @@
-"""Options of selective coding: which regions `encode` keeps, and the label map from which the rest is made."""
+"""Options of `encode` that say which regions to keep, and what the rest is made from."""
 
 from __future__ import annotations
 
@@ -24,34 +24,47 @@ class SelectiveOptions(NamedTuple):
     instances: str | None
     rules: tuple[str, ...]
     masks: tuple[str, ...]
+    rest_quality: float | None
 
-    def selection(self, width: int, height: int) -> Selection | None:
-        """For a picture of that size; None when the options ask for no selection."""
-        if self.labels is None:
-            if any(self[1:]):
-                raise UsageError("--keep, --keep-mask, --instances and --labels-from need a label map: --labels PNG")
-            return None
+    def _check(self) -> None:
+        """UsageError for options that do not go together."""
+        if self.labels is None and self.label_set is not None:
+            raise UsageError("--labels-from: needs --labels")
+        if self.labels is None and NOTHING in self.rules:
+            raise UsageError("--keep none: needs --labels, from which everything is synthesised")
+        if self.labels is not None and self.rest_quality is not None:
+            raise UsageError("--rest-quality: not with --labels, from which the rest is synthesised")
         if self.labels == "auto":
             raise UsageError("--labels auto: not there yet; give a label map as PNG")
         if not self.rules and not self.masks:
-            raise UsageError("--labels: say what to keep: --keep RULE, --keep-mask PNG, or --keep none")
+            raise UsageError("say what to keep: --keep RULE, --keep-mask PNG, or with --labels --keep none")
         if NOTHING in self.rules and len(self.rules) + len(self.masks) > 1:
             raise UsageError("--keep none: excludes other rules and masks")
+
+    def selection(self, width: int, height: int) -> Selection | None:
+        """For a picture of that size; None when the options ask for no selection."""
+        if not any(option not in (None, ()) for option in self):
+            return None
+        self._check()
 
         from gccodec.codec.keep import Annotation, keep_mask, parse_rule
         from gccodec.codec.label_input import read_instances, read_labels, read_mask, to_cells
         from gccodec.codec.selection import Selection
 
         rules = [parse_rule(text) for text in self.rules if text != NOTHING]
-        labels = read_labels(read_input(self.labels), width, height, self.label_set)
+        labels = (
+            None if self.labels is None else read_labels(read_input(self.labels), width, height, self.label_set)
+        )
         instances = None if self.instances is None else read_instances(read_input(self.instances), width, height)
         masks = [read_mask(read_input(name), width, height) for name in self.masks]
         keep = keep_mask(rules, masks, Annotation(labels, instances), width, height)
-        return Selection(to_cells(labels), keep)
+        if labels is None:
+            return Selection(keep, rest_quality=round((self.rest_quality or 0) * 10))
+        return Selection(keep, to_cells(labels))
 
 
 def selective(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--labels, --labels-from, --instances, --keep, --keep-mask, given to the command as `selective`."""
+    """--keep, --keep-mask, --rest-quality, --labels, --labels-from, --instances: the command's `selective`."""
 
     def command(
         *args: Any,
@@ -60,13 +73,18 @@ def selective(function: Callable[..., Any]) -> Callable[..., Any]:
         instances: str | None,
         keep: tuple[str, ...],
         keep_mask: tuple[str, ...],
+        rest_quality: float | None,
         **kwargs: Any,
     ) -> Any:
-        return function(*args, selective=SelectiveOptions(labels, labels_from, instances, keep, keep_mask), **kwargs)
+        options = SelectiveOptions(labels, labels_from, instances, keep, keep_mask, rest_quality)
+        return function(*args, selective=options, **kwargs)
 
     command.__doc__, command.__name__ = function.__doc__, function.__name__
     command.__dict__.update(function.__dict__)
     for option in (
+        click.option(
+            "--rest-quality", type=click.FloatRange(0, 100), help="Quality of what is not kept.  [default: 0]"
+        ),
         click.option("--keep-mask", multiple=True, metavar="PNG", help="Keep where this picture is above 127."),
         click.option(
             "--keep",
@@ -78,7 +96,7 @@ def selective(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--labels-from", metavar="SET", help="Whose ids: ade20k, camvid, cityscapes, coco-stuff.  [default: ours]"
         ),
-        click.option("--labels", metavar="PNG", help="Label map: keep some regions, synthesise the rest from it."),
+        click.option("--labels", metavar="PNG", help="Label map: synthesise the rest from it."),
     ):
         command = option(command)
     return command

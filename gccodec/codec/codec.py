@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +26,8 @@ from gccodec.codec.strip import STRIP_PIXELS, strip_rows, to_pixels, to_strips
 from gccodec.container.file import DEFAULT_MAX_PIXELS, MAX_QUALITY, GczFile, metadata_bytes, parse, serialize
 from gccodec.container.section import Section, SectionId
 from gccodec.entropy.context import LATENT_FRACTION_BITS
-from gccodec.entropy.latent import KeepMask, LatentCodec, band_rows, fixed_point
+from gccodec.entropy.latent import LatentCodec, band_rows, fixed_point
+from gccodec.entropy.mask import KeepMask, Quality
 from gccodec.entropy.weights import WeightsFile, find_weights, load_weights, weights_folder
 from gccodec.errors import UsageError, WeightsError
 from gccodec.model.strips import LatentStrip, Semantics
@@ -69,11 +70,18 @@ class Decoded(NamedTuple):
 
 
 class _Source(NamedTuple):
-    """What is encoded: the file without latents, the pixels, and which latents are kept (None: all)."""
+    """What is encoded: the file without latents, the pixels, and what is kept of them (None: all alike)."""
 
     template: GczFile
     image: Image.Image
-    keep: KeepMask | None
+    selection: Selection | None
+
+    @property
+    def coded(self) -> KeepMask | None:
+        return None if self.selection is None else self.selection.coded
+
+    def quality(self, kept: int) -> Quality:
+        return kept if self.selection is None else self.selection.quality(kept)
 
 
 class Codec:
@@ -98,8 +106,17 @@ class Codec:
         """From a weights file, from an installed model's id, or the installed default."""
         return cls(load_weights(path or find_weights(weights_folder(), model_id)), device, strip_pixels)
 
-    def _latent(self, image: Image.Image, quality: int) -> Iterator[npt.NDArray[np.int16]]:
+    def _latent(self, image: Image.Image, quality: Quality) -> Iterator[npt.NDArray[np.int16]]:
         """Bands of y [n, w, C] in fixed point, ready to be coded."""
+        if isinstance(quality, int):
+            yield from self._latent_at(image, quality)
+            return
+        top = 0
+        for kept, rest in zip(*(self._latent_at(image, q) for q in (quality.kept, quality.rest)), strict=True):
+            yield np.where(quality.keep[top : top + len(kept), :, None], kept, rest)
+            top += len(kept)
+
+    def _latent_at(self, image: Image.Image, quality: int) -> Iterator[npt.NDArray[np.int16]]:
         rows, columns = grid_size(image.height, image.width)
         height = band_rows(columns)
         parts: list[npt.NDArray[np.int16]] = []
@@ -127,8 +144,8 @@ class Codec:
         """Compress. Give a quality 0..1000, or a ceiling in bytes for the whole file but its metadata sections.
 
         `count_metadata` puts these under the ceiling too. Below the range of qualities the quantiser weighs bits more;
-        UsageError when not even that reaches the ceiling. Of a `selection` only the kept latents are coded;
-        WeightsError when the model was not trained for that.
+        UsageError when not even that reaches the ceiling. Quality and ceiling steer what a `selection`
+        keeps; WeightsError for one with labels when the model was not trained for that.
         """
         if (quality is None) == (size_bytes is None):
             raise UsageError("give either a quality or a size")
@@ -151,8 +168,7 @@ class Codec:
             size_bytes += metadata_bytes(source.template)
         framing = len(serialize(source.template)) + 1
         quality = search_quality(
-            lambda q: framing + self.latents.cost(self._latent(source.image, q), q, keep=source.keep) / 8,
-            size_bytes + 1,
+            lambda q: framing + self._cost(source, self._latent(source.image, source.quality(q)), q) / 8, size_bytes + 1
         )
         if quality is not None:
             for q in range(quality, -1, -1):  # the estimate is a byte off at times
@@ -164,14 +180,14 @@ class Codec:
 
     def _encode_below_range(self, source: _Source, size_bytes: int, framing: int) -> Encoded:
         """Quality 0 is still too large: let its quantiser weigh bits more, as far as it takes."""
-        bands, template = list(self._latent(source.image, 0)), source.template
+        bands, template = list(self._latent(source.image, source.quality(0))), source.template
 
         def rate_weight(share: int) -> float:
             # cubic, so that the logarithm of the size falls about evenly with the share
             return HIGHEST_RATE_WEIGHT * (1 - share / MAX_QUALITY) ** 3
 
         def size(share: int) -> float:
-            return framing + self.latents.cost((b.copy() for b in bands), 0, rate_weight(share), source.keep) / 8
+            return framing + self._cost(source, (b.copy() for b in bands), 0, rate_weight(share)) / 8
 
         found = search_quality(size, size_bytes + 1)
         for share in range(found if found is not None else 0, -1, -1):
@@ -195,11 +211,18 @@ class Codec:
         sections += picture.metadata.sections()
         template = GczFile(width, height, picture.gray, self.weights.model_id, 0, 0, b"", sections)
         image = picture.image if picture.alpha is None else fill_transparent(picture.image, picture.alpha)
-        return _Source(template, image, None if selection is None else selection.keep)
+        return _Source(template, image, selection)
+
+    def _cost(
+        self, source: _Source, bands: Iterable[npt.NDArray[np.int16]], quality: int, rate_weight: float = 0.0
+    ) -> float:
+        """Bits of the payload."""
+        return self.latents.cost(bands, source.quality(quality), rate_weight, source.coded)
 
     def _encode_at(self, source: _Source, quality: int, rate_weight: float = 0.0) -> bytes:
-        latent = self._latent(source.image, quality)
-        payload, digest = self.latents.encode(latent, quality, rate_weight, source.keep)
+        by_position = source.quality(quality)
+        latent = self._latent(source.image, by_position)
+        payload, digest = self.latents.encode(latent, by_position, rate_weight, source.coded)
         return serialize(dataclasses.replace(source.template, quality=quality, payload=payload, symbol_digest=digest))
 
     def decode(
@@ -237,18 +260,25 @@ class Codec:
     def _decode_strips(self, file: GczFile, realism: float, region: Region) -> Iterator[npt.NDArray[np.uint8]]:
         """The region's rows from top to bottom, some at a time: uint8 [n, W, 3] or [n, W]."""
         rows, columns = region.cells(self.transforms.generator.halo)
-        strips = self._latent_strips(file, rows, columns)
+        selection = Selection.of(file, self.weights)
+        strips = self._latent_strips(file, rows, columns, _semantics(selection))
         left, top = region.x - columns.start * LATENT_CELL_PX, rows.start * LATENT_CELL_PX
-        for x_hat in self.transforms.generate(strips, file.quality, realism):
+        if selection is None or selection.labels is not None:
+            generated = self.transforms.generate(strips, file.quality, realism)
+        else:
+            keep = torch.from_numpy(selection.keep[rows, columns].astype(np.float32))[None, None]
+            generated = self.transforms.generate_mixed(strips, keep, file.quality, selection.rest_quality, realism)
+        for x_hat in generated:
             first, last = (min(max(y - top, 0), x_hat.shape[2]) for y in (region.y, region.y + region.height))
             if last > first:
                 yield to_pixels(x_hat[:, :, first:last, left : left + region.width], file.gray)
             top += x_hat.shape[2]
             self.progress("generation", min(top, region.y + region.height) - region.y, region.height)
 
-    def _latent_strips(self, file: GczFile, rows: slice, columns: slice) -> Iterator[LatentStrip]:
+    def _latent_strips(
+        self, file: GczFile, rows: slice, columns: slice, whole: Semantics | None
+    ) -> Iterator[LatentStrip]:
         """Latents [1, C, n, w] of some rows and columns, in steps; all bands are decoded, for their digest."""
-        whole = self._semantics(file)
         top = 0
         for band in decode_latent(self.latents, file):
             first = max(0, rows.start - top)
@@ -261,13 +291,13 @@ class Codec:
                 yield LatentStrip(torch.from_numpy(latent).permute(2, 0, 1)[None], semantics)
             top += len(band)
 
-    def _semantics(self, file: GczFile) -> Semantics | None:
-        """Label map and keep mask of a selective file."""
-        selection = Selection.of(file, self.weights)
-        if selection is None:
-            return None
-        labels = torch.from_numpy(selection.labels_of_latents())[None]
-        return Semantics(labels, torch.from_numpy(selection.keep.astype(np.float32))[None, None])
+
+def _semantics(selection: Selection | None) -> Semantics | None:
+    """What the generator gets of a selection with labels."""
+    if selection is None or selection.labels is None:
+        return None
+    labels = torch.from_numpy(selection.labels_of_latents())[None]
+    return Semantics(labels, torch.from_numpy(selection.keep.astype(np.float32))[None, None])
 
 
 def bytes_of_bpp(bpp: float, width: int, height: int) -> int:

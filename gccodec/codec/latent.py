@@ -7,10 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from gccodec.container.file import GczFile
+from gccodec.container.file import MAX_QUALITY, GczFile
 from gccodec.container.section import SectionId
+from gccodec.container.varint import read_varint
 from gccodec.entropy.label_map import LabelMapCodec
-from gccodec.entropy.latent import KeepMask, LatentCodec
+from gccodec.entropy.latent import LatentCodec
+from gccodec.entropy.mask import KeepMask, QualityMap
 from gccodec.errors import CorruptError
 
 LATENT_CELL_PX = 16
@@ -28,7 +30,7 @@ def encode_keep_mask(keep: KeepMask) -> bytes:
 
 
 def keep_mask_of(file: GczFile) -> KeepMask | None:
-    """Which latents a selective file holds, on the latent grid; None for a plain file, which holds all.
+    """Which latents a file keeps, or keeps more finely, on the latent grid; None for a plain file.
 
     CorruptError where the section is no mask.
     """
@@ -41,8 +43,22 @@ def keep_mask_of(file: GczFile) -> KeepMask | None:
     return None
 
 
+def rest_quality_of(file: GczFile) -> int | None:
+    """The quality outside the keep mask of a file with a region of interest; None for others. Raises CorruptError."""
+    for section in file.sections:
+        if section.id == SectionId.REST_QUALITY:
+            quality, end = read_varint(section.body, 0, "quality of the rest")
+            if quality > MAX_QUALITY or end != len(section.body):
+                raise CorruptError(f"quality of the rest: {section.body[:8].hex()}, allowed a number 0..{MAX_QUALITY}")
+            return quality
+    return None
+
+
 def decode_latent(latents: LatentCodec, file: GczFile) -> Iterator[npt.NDArray[np.int16]]:
     """Bands of latents [n, w, C] in 1/16 steps from top to bottom; the file's symbol digest is checked."""
     rows, columns = grid_size(file.height, file.width)
-    keep = keep_mask_of(file)
-    return latents.decode(file.payload, rows, columns, file.quality, file.symbol_digest, keep)
+    keep, rest = keep_mask_of(file), rest_quality_of(file)
+    if keep is None or rest is None:
+        return latents.decode(file.payload, rows, columns, file.quality, file.symbol_digest, keep)
+    quality = QualityMap(keep, file.quality, rest)
+    return latents.decode(file.payload, rows, columns, quality, file.symbol_digest)

@@ -1,7 +1,7 @@
-"""Selective coding: which latents a file keeps, and the label map from which the rest is synthesised (FORMAT.md).
+"""What a file keeps of a picture, and how it makes the rest (FORMAT.md).
 
-Agustsson et al. 2019, section 3.3: latents outside the kept region are not coded; the generator has the label map
-everywhere.
+With a label map, selective coding (Agustsson et al. 2019, section 3.3): latents outside the kept region are not coded,
+the generator has the label map everywhere. Without one, a region of interest: the rest is coded more coarsely.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from gccodec.codec.latent import LATENT_CELL_PX, encode_keep_mask, grid_size, keep_mask_of
+from gccodec.codec.latent import LATENT_CELL_PX, encode_keep_mask, grid_size, keep_mask_of, rest_quality_of
 from gccodec.codec.region import Region
 from gccodec.container.file import GczFile
 from gccodec.container.section import Section, SectionId
+from gccodec.container.varint import write_varint
 from gccodec.entropy.label_map import LabelMapCodec
-from gccodec.entropy.latent import KeepMask
+from gccodec.entropy.mask import KeepMask, Quality, QualityMap
 from gccodec.entropy.weights import WeightsFile
 from gccodec.errors import UsageError
 from gccodec.model.config import LABEL_CELL_PX
 
-KEPT, SYNTHESISED = 255, 0
+KEPT, COARSE, SYNTHESISED = 255, 128, 0
 """Values of the map that `decode --map` writes."""
 
 
@@ -32,58 +33,73 @@ def label_grid(height: int, width: int) -> tuple[int, int]:
 
 
 class Selection(NamedTuple):
-    """Of a picture H pixels high and W wide.
+    """What to keep of a picture H pixels high and W wide, and what becomes of the rest.
 
-    labels: uint8 [ceil(H / 8), ceil(W / 8)], unified ids or label_input.UNKNOWN;
-    keep: bool [ceil(H / 16), ceil(W / 16)].
+    keep: bool [ceil(H / 16), ceil(W / 16)]; labels: uint8 [ceil(H / 8), ceil(W / 8)], unified ids or
+    label_input.UNKNOWN, from which the rest is synthesised; None: it is coded at `rest_quality` 0..1000.
     """
 
-    labels: npt.NDArray[np.uint8]
     keep: KeepMask
+    labels: npt.NDArray[np.uint8] | None = None
+    rest_quality: int = 0
 
     def check(self, width: int, height: int) -> None:
         """UsageError unless both grids are those of a picture of that size."""
-        if self.labels.shape != label_grid(height, width) or self.keep.shape != grid_size(height, width):
+        wrong_labels = self.labels is not None and self.labels.shape != label_grid(height, width)
+        if wrong_labels or self.keep.shape != grid_size(height, width):
             raise UsageError(f"selection: its grids are not those of a {width}x{height} picture")
 
+    @property
+    def coded(self) -> KeepMask | None:
+        """Which latents are coded; None: all."""
+        return None if self.labels is None else self.keep
+
+    def quality(self, kept: int) -> Quality:
+        """Of every latent, `kept` where it is kept."""
+        return QualityMap(self.keep, kept, self.rest_quality) if self.labels is None else kept
+
     def sections(self, weights: WeightsFile) -> tuple[Section, ...]:
-        """As a file carries it; WeightsError for a model that was not trained for selective coding."""
-        return (
-            Section(int(SectionId.LABEL_MAP), LabelMapCodec(weights.label_prime).encode(self.labels)),
-            Section(int(SectionId.KEEP_MASK), encode_keep_mask(self.keep)),
-        )
+        """As a file carries it; WeightsError for labels and a model that was not trained with them."""
+        mask = Section(int(SectionId.KEEP_MASK), encode_keep_mask(self.keep))
+        if self.labels is None:
+            return mask, Section(int(SectionId.REST_QUALITY), write_varint(self.rest_quality))
+        return Section(int(SectionId.LABEL_MAP), LabelMapCodec(weights.label_prime).encode(self.labels)), mask
 
     @classmethod
     def of(cls, file: GczFile, weights: WeightsFile) -> Selection | None:
         """From a parsed file; None for a plain one. CorruptError where a section is damaged."""
-        keep = keep_mask_of(file)
+        keep, rest = keep_mask_of(file), rest_quality_of(file)
         if keep is None:
             return None
+        if rest is not None:
+            return cls(keep, None, rest)
         body = next(section.body for section in file.sections if section.id == SectionId.LABEL_MAP)
         codec = LabelMapCodec(weights.label_prime)
-        return cls(codec.decode(body, *label_grid(file.height, file.width)), keep)
+        return cls(keep, codec.decode(body, *label_grid(file.height, file.width)))
 
     def labels_of_latents(self) -> npt.NDArray[np.int64]:
         """The label map on whole latent positions, the last row or column repeated: [2 h, 2 w]."""
+        assert self.labels is not None
         rows, columns = (2 * n for n in self.keep.shape)
         pad = ((0, rows - self.labels.shape[0]), (0, columns - self.labels.shape[1]))
         return np.pad(self.labels, pad, mode="edge").astype(np.int64)
 
 
 def kept_map(file: GczFile, region: Region) -> Image.Image:
-    """Of a region of the decoded picture, mode L: KEPT where latents are in the file, SYNTHESISED elsewhere."""
+    """Of a region of the decoded picture, mode L: KEPT, and elsewhere SYNTHESISED, or COARSE where it is coded too."""
     keep = keep_mask_of(file)
     if keep is None:
         return Image.new("L", (region.width, region.height), KEPT)
     rows, columns = region.cells(0)
-    cells = np.where(keep[rows, columns], KEPT, SYNTHESISED).astype(np.uint8)
+    elsewhere = SYNTHESISED if rest_quality_of(file) is None else COARSE
+    cells = np.where(keep[rows, columns], KEPT, elsewhere).astype(np.uint8)
     pixels = cells.repeat(LATENT_CELL_PX, 0).repeat(LATENT_CELL_PX, 1)
     top, left = region.y - rows.start * LATENT_CELL_PX, region.x - columns.start * LATENT_CELL_PX
     return Image.fromarray(np.ascontiguousarray(pixels[top : top + region.height, left : left + region.width]))
 
 
 def kept_share(file: GczFile) -> float:
-    """Share of the picture's pixels whose latents are in the file."""
+    """Share of the picture's pixels that are kept; 1 for a plain file."""
     keep = keep_mask_of(file)
     if keep is None:
         return 1.0

@@ -19,7 +19,9 @@ MAX_QUALITY = 1000
 MODEL_ID_BYTES = 4
 GAMECUBE_MAGIC = b"\x01\xc0\x0b\xb1"
 
-SUPPORTED_CRITICAL: frozenset[int] = frozenset({SectionId.LABEL_MAP, SectionId.KEEP_MASK, SectionId.ALPHA})
+SUPPORTED_CRITICAL: frozenset[int] = frozenset(
+    {SectionId.LABEL_MAP, SectionId.KEEP_MASK, SectionId.REST_QUALITY, SectionId.ALPHA}
+)
 """Critical sections that this version decodes; the other ids are reserved."""
 
 
@@ -130,8 +132,9 @@ def parse(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> GczFile:
         if is_critical(section_id) and section_id not in SUPPORTED_CRITICAL:
             raise SectionError(f"section {section_id}: critical and unknown to this version; a newer one is needed")
     present = {section_id for section_id, _, _ in rows}
-    if (SectionId.LABEL_MAP in present) != (SectionId.KEEP_MASK in present):
-        raise SectionError("label map and keep mask: one without the other, allowed are both or none")
+    companions = len(present & {SectionId.LABEL_MAP, SectionId.REST_QUALITY})
+    if companions != int(SectionId.KEEP_MASK in present):
+        raise SectionError("keep mask: goes with a label map or with the rest's quality, and they with it")
     if width * height > max_pixels:
         raise LimitError(f"size {width}x{height}: {width * height} pixels, allowed {max_pixels} (--max-pixels)")
     sections = tuple(Section(row[0], body) for row, body in zip(rows, bodies, strict=True))

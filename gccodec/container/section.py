@@ -15,7 +15,7 @@ class SectionId(enum.IntEnum):
 
     LABEL_MAP = 1
     KEEP_MASK = 2
-    REGION_TABLE = 3
+    REST_QUALITY = 3
     ALPHA = 4
     EXIF = 128
     ICC = 129

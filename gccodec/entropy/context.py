@@ -19,12 +19,12 @@ from gccodec.entropy.layer import (
     Array,
     IntegerLayer,
     integers,
-    interpolate,
     pointwise,
     proven_layer,
     rescale,
     table_index,
 )
+from gccodec.entropy.mask import Quality, at_quality, rows_of
 from gccodec.entropy.tables import IntArray
 from gccodec.errors import WeightsError
 
@@ -98,41 +98,42 @@ class IntegerContext:
                 crc = zlib.crc32(part.astype("<i4").tobytes(), crc)
         return crc
 
-    def normalised(self, y: npt.NDArray[Any], fraction_bits: int, quality: int) -> npt.NDArray[np.float32]:
+    def normalised(self, y: npt.NDArray[Any], fraction_bits: int, quality: Quality) -> npt.NDArray[np.float32]:
         """Latents [H, W, C] in 1/2^fraction_bits steps as the networks see them; float, for the encoder alone."""
         unit = 1 << (INPUT_SHIFT - LATENT_FRACTION_BITS + NORMALISED_FRACTION_BITS + fraction_bits)
-        return np.asarray(y * (interpolate(self.multiplier, quality) / unit), np.float32)
+        return np.asarray(y * (at_quality(self.multiplier, quality) / unit), np.float32)
 
     def offset(self, z: IntArray, height: int, width: int) -> Array:
         """What hyper-latents in canonical order add to a band's first activations, [height, width, n]."""
         return self.hyper.offset(z, height, width, self.arithmetic)
 
     def predict(
-        self, step: int, known: npt.NDArray[Any], quality: int, offset: Array, above: bool = False
+        self, step: int, known: npt.NDArray[Any], quality: Quality, offset: Array, above: bool = False
     ) -> Prediction:
         """known: integers [H, W, C], latents in 1/16 steps, zero where not yet coded; offset: the hyperprior's.
 
-        `above` says that its first row is a neighbour, seen but not predicted.
+        `above` says that its first row (and a quality map's) is a neighbour, seen but not predicted.
         """
         layers = self.steps[step]
-        multiplier = interpolate(self.multiplier, quality)
+        multiplier = at_quality(self.multiplier, quality)
+        quality = rows_of(quality, slice(int(above), None))
         scaled = (known.astype(np.int64) * multiplier + (1 << (INPUT_SHIFT - 1))) >> INPUT_SHIFT
         u = np.clip(scaled, -INPUT_LIMIT, INPUT_LIMIT).astype(self.arithmetic)
-        bias = layers.conv1.bias + interpolate(layers.quality_bias, quality)
+        bias = layers.conv1.bias + at_quality(layers.quality_bias, quality)
         hidden = rescale(self._conv3x3(u, layers.conv1.weight, above), bias, layers.conv1.shift)
         hidden = np.clip(hidden + offset, 0, ACTIVATION_LIMIT)
         hidden = np.clip(pointwise(hidden, layers.conv2), 0, ACTIVATION_LIMIT)
         height, width = hidden.shape[:2]
         mean = np.empty((height, width, self.channels // GROUPS), np.int32)
         index = np.empty_like(mean)
-        index_bias = interpolate(self.index_bias, quality)
+        index_bias = np.broadcast_to(at_quality(self.index_bias, quality), (height, width, self.channels))
         for phase in range(4):
             rows, columns = slice(phase // 2, None, 2), slice(phase % 2, None, 2)
             group = slice((phase - step) % GROUPS, None, GROUPS)
             part = hidden[rows, columns]
             mean[rows, columns] = np.clip(self._output(part, layers.out_mean, group), -MEAN_LIMIT, MEAN_LIMIT)
             index[rows, columns] = table_index(
-                self._output(part, layers.out_index, group) + index_bias[group], self.tables
+                self._output(part, layers.out_index, group) + index_bias[rows, columns, group], self.tables
             )
         return Prediction(mean.reshape(-1), index.reshape(-1))
 

@@ -16,15 +16,14 @@ from gccodec.entropy.layer import (
     Array,
     IntegerLayer,
     integers,
-    interpolate,
     pointwise,
     proven_layer,
     table_index,
 )
+from gccodec.entropy.mask import BLOCK, Quality, at_quality
 from gccodec.entropy.tables import IntArray
 from gccodec.errors import WeightsError
 
-BLOCK = 4
 HYPER_LIMIT = 31
 NORMALISED_LIMIT = 127 / 32
 LEAK = 0.1
@@ -48,10 +47,10 @@ class HyperPrior:
         """Blocks (rows, columns) of a band of latents."""
         return -(-height // BLOCK), -(-width // BLOCK)
 
-    def table_index(self, rows: int, columns: int, quality: int) -> IntArray:
-        """Of every hyper-latent in canonical order (row, column, channel), [n]."""
-        one = table_index(interpolate(self.index_bias, quality), self.tables)
-        return np.tile(one, rows * columns).astype(np.int32)
+    def table_index(self, rows: int, columns: int, quality: Quality) -> IntArray:
+        """Of every hyper-latent in canonical order (row, column, channel), [n]; the quality is that of the blocks."""
+        index = table_index(at_quality(self.index_bias, quality), self.tables)
+        return np.broadcast_to(index, (rows, columns, self.channels)).reshape(-1).astype(np.int32)
 
     def analyse(self, y: npt.NDArray[np.floating[Any]]) -> IntArray:
         """Normalised latents [h, w, C] -> hyper-latents in canonical order, [n]."""

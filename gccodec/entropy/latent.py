@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gccodec.entropy.context import GROUPS, LATENT_FRACTION_BITS, LATENT_LIMIT, STEPS, IntegerContext, Prediction
-from gccodec.entropy.hyper import BLOCK
+from gccodec.entropy.mask import BLOCK, KeepMask, Quality, blocks_of, kept_blocks, rows_of
 from gccodec.entropy.range_coder import CoderFactory, SymbolDecoder, SymbolEncoder
 from gccodec.entropy.symbols import decode_symbols, encode_symbols
 from gccodec.entropy.tables import FrequencyTables, IntArray, require_integers
@@ -27,7 +27,6 @@ INPUT_FRACTION_BITS = 6
 """An encoder's y, before it is quantised, is in 1/64 of a quantization step."""
 
 Int16Array = npt.NDArray[np.int16]
-KeepMask = npt.NDArray[np.bool_]
 
 
 def fixed_point(y: npt.NDArray[np.float32]) -> Int16Array:
@@ -80,7 +79,7 @@ def code_band(
     context: IntegerContext,
     band: Int16Array,
     above: Int16Array | None,
-    quality: int,
+    quality: Quality,
     source: SymbolSource,
     crc: int,
     keep: KeepMask | None = None,
@@ -90,15 +89,16 @@ def code_band(
     `keep` [n, W] leaves the other positions out of the stream; their latents become zero.
 
     The band holds an encoder's y (1/64), a decoder's zeros; what a step has visited is a latent (1/16).
-    `above`: the last row [1, W, C] of the band before; quality: 0..1000.
+    `above`: the last row [1, W, C] of the band before; quality: 0..1000, a map's first row is then that row's.
     """
     height, width = band.shape[:2]
-    index = context.hyper.table_index(*context.hyper.grid(height, width), quality)
+    own_quality = rows_of(quality, slice(int(above is not None), None))
+    index = context.hyper.table_index(*context.hyper.grid(height, width), blocks_of(own_quality))
     coded = index >= context.skip_below
     if keep is not None:
-        coded &= np.repeat(_kept_blocks(keep).reshape(-1), context.hyper.channels)
+        coded &= np.repeat(kept_blocks(keep).reshape(-1), context.hyper.channels)
     z = np.zeros(len(index), np.int32)
-    normalised = functools.partial(context.normalised, band, INPUT_FRACTION_BITS, quality)
+    normalised = functools.partial(context.normalised, band, INPUT_FRACTION_BITS, own_quality)
     z[coded] = source.hyper_latents(index[coded], lambda: context.hyper.analyse(normalised())[coded])
     crc = zlib.crc32(z.astype("<i4").tobytes(), crc)
     offset = context.offset(z, height, width)
@@ -124,18 +124,10 @@ def code_band(
     return crc
 
 
-def _kept_blocks(keep: KeepMask) -> KeepMask:
-    """Which blocks of the hyperprior hold a kept position."""
-    height, width = keep.shape
-    padded = np.pad(keep, ((0, -height % BLOCK), (0, -width % BLOCK)))
-    blocks = padded.reshape(len(padded) // BLOCK, BLOCK, -1, BLOCK)
-    return np.asarray(blocks.any((1, 3)))
-
-
 def traverse(
     context: IntegerContext,
     bands: Iterable[Int16Array],
-    quality: int,
+    quality: Quality,
     source: SymbolSource,
     keep: KeepMask | None = None,
 ) -> int:
@@ -143,7 +135,8 @@ def traverse(
     crc, above, top = 0, None, 0
     for band in bands:
         part = None if keep is None else keep[top : top + len(band)]
-        crc = code_band(context, band, above, quality, source, crc, part)
+        of_band = rows_of(quality, slice(top - int(above is not None), top + len(band)))
+        crc = code_band(context, band, above, of_band, source, crc, part)
         above = band[-1:].copy()
         top += len(band)
     return crc & DIGEST_MASK
@@ -226,7 +219,7 @@ class LatentCodec:
         self.coders = CoderFactory(tables, pure_python)
 
     def cost(
-        self, bands: Iterable[Int16Array], quality: int, rate_weight: float = 0.0, keep: KeepMask | None = None
+        self, bands: Iterable[Int16Array], quality: Quality, rate_weight: float = 0.0, keep: KeepMask | None = None
     ) -> float:
         """Payload size in bits that `encode` will reach, to a byte or so. Overwrites the bands."""
         source = QuantizingSource(self.tables, rate_weight)
@@ -234,7 +227,7 @@ class LatentCodec:
         return source.bits
 
     def encode(
-        self, bands: Iterable[Int16Array], quality: int, rate_weight: float = 0.0, keep: KeepMask | None = None
+        self, bands: Iterable[Int16Array], quality: Quality, rate_weight: float = 0.0, keep: KeepMask | None = None
     ) -> tuple[bytes, int]:
         """bands: int16 [n, W, C] from `fixed_point`, n as `band_rows` but for the last; they become the latents.
 
@@ -250,7 +243,7 @@ class LatentCodec:
         payload: bytes,
         height: int,
         width: int,
-        quality: int,
+        quality: Quality,
         digest: int,
         keep: KeepMask | None = None,
     ) -> Iterator[Int16Array]:
@@ -264,7 +257,8 @@ class LatentCodec:
         for top in range(0, height, rows):
             band = np.zeros((min(rows, height - top), width, self.context.channels), np.int16)
             part = None if keep is None else keep[top : top + rows]
-            crc = code_band(self.context, band, above, quality, source, crc, part)
+            of_band = rows_of(quality, slice(top - int(above is not None), top + len(band)))
+            crc = code_band(self.context, band, above, of_band, source, crc, part)
             if top + rows >= height and crc & DIGEST_MASK != digest:
                 raise ChecksumError(f"symbol digest: computed {crc & DIGEST_MASK:04x}, the file says {digest:04x}")
             above = band[-1:].copy()

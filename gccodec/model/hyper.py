@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gccodec.entropy.hyper import BLOCK, HYPER_LIMIT
+from gccodec.entropy.hyper import HYPER_LIMIT
+from gccodec.entropy.mask import BLOCK
 from gccodec.model.config import ModelConfig
 from gccodec.model.quantization import ACTIVATION_LIMIT, INPUT_LIMIT, INPUT_UNIT, activate, convolve
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from gccodec.entropy.weights import WeightsFile
 from gccodec.errors import WeightsError
 from gccodec.model.analysis import Analysis
+from gccodec.model.blend import blend_weight
 from gccodec.model.config import QUALITY_MAX, ModelConfig
 from gccodec.model.gain import GainUnit
 from gccodec.model.generator import Generator
@@ -77,6 +79,33 @@ class Transforms(nn.Module):
 
         for x_hat in stream(push, strips):
             yield x_hat.float().clamp(0, 1)
+
+    def generate_mixed(
+        self, strips: Iterable[LatentStrip], keep: Tensor, kept: int, rest: int, realism: float = 0.0
+    ) -> Iterator[Tensor]:
+        """As `generate`, for latents in steps of quality `kept` where keep [1, 1, h, w] is 1, of `rest` elsewhere.
+
+        The generator knows one quality a pass, so it runs with both; the results are blended.
+        """
+        with torch.inference_mode():
+            ratio = (self.gain(self._quality(kept)) / self.gain(self._quality(rest))).cpu()
+
+        def in_steps(strips: Iterable[LatentStrip], where_kept: Tensor, elsewhere: Tensor) -> Iterator[LatentStrip]:
+            top = 0
+            for strip in strips:
+                mask = keep[:, :, top : top + strip.y_hat.shape[2]] > 0
+                yield LatentStrip(strip.y_hat * torch.where(mask, where_kept, elsewhere))
+                top += strip.y_hat.shape[2]
+
+        one = torch.ones_like(ratio)
+        first, second = itertools.tee(strips)
+        fine = self.generate(in_steps(first, one, ratio), kept, realism)
+        coarse = self.generate(in_steps(second, 1 / ratio, one), rest, realism)
+        top = 0
+        for a, b in zip(fine, coarse, strict=True):
+            bottom = top + a.shape[2]
+            yield torch.lerp(b, a, blend_weight(keep, top, bottom).to(a.device))
+            top = bottom
 
     @contextlib.contextmanager
     def _running(self) -> Iterator[None]:

@@ -77,7 +77,11 @@ def test_nothing_kept_is_a_picture_made_from_labels_alone(folder, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--keep", "class:person"], "need a label map"),
+        (["--keep", "class:person"], "needs a label map"),
+        (["--keep", "none"], "needs --labels"),
+        (["--labels-from", "camvid", "--keep", "box:0,0,1,1"], "needs --labels"),
+        (["--rest-quality", "5"], "say what to keep"),
+        (["--labels", "labels.png", "--keep", "none", "--rest-quality", "5"], "not with --labels"),
         (["--labels", "auto", "--keep", "none"], "not there yet"),
         (["--labels", "labels.png"], "say what to keep"),
         (["--labels", "labels.png", "--keep", "none", "--keep", "box:0,0,1,1"], "excludes"),
@@ -92,6 +96,19 @@ def test_bad_selections_say_what_is_valid(folder, tmp_path, options, message):
     assert result.returncode == 2
     assert message in result.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_without_labels_a_region_is_finer_than_the_rest(folder, tmp_path):
+    file, shown = tmp_path / "a.gcz", tmp_path / "map.png"
+    options = ["--keep", "box:30,20,20,20", "--rest-quality", 10, "--quality", 60]
+    assert run("encode", folder / "a.png", "-o", file, *options).returncode == 0  # with the shipped weights
+    facts = json.loads(run("info", file, "--json").stdout)
+    assert (facts["coding"], facts["kept_share"]) == ("region", 0.25)
+    assert "the rest is coded more coarsely" in run("info", file).stdout
+    assert run("verify", "--symbols", file).returncode == 0
+    assert run("decode", file, "-o", tmp_path / "a.png", "--map", shown).returncode == 0
+    with Image.open(shown) as image:
+        assert sorted(np.unique(np.asarray(image))) == [128, 255]
 
 
 def test_models_without_that_training_say_so(folder, tmp_path):

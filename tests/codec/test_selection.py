@@ -9,7 +9,7 @@ from gccodec.codec.codec import Codec
 from gccodec.codec.label_input import UNKNOWN
 from gccodec.codec.picture import Picture
 from gccodec.codec.region import Region
-from gccodec.codec.selection import KEPT, SYNTHESISED, Selection, kept_map, kept_share
+from gccodec.codec.selection import COARSE, KEPT, SYNTHESISED, Selection, kept_map, kept_share
 from gccodec.container.file import parse, serialize
 from gccodec.container.section import Section, SectionId
 from gccodec.errors import ChecksumError, CorruptError, SectionError, UsageError, WeightsError
@@ -21,7 +21,14 @@ CODEC = Codec(random_weights(0, True))
 
 def selection(seed=0, share=0.5):
     rng = np.random.default_rng(seed)
-    return Selection(rng.integers(0, UNKNOWN + 1, (10, 16), np.uint8), rng.random((5, 8)) < share)
+    labels = rng.integers(0, UNKNOWN + 1, (10, 16), np.uint8)
+    return Selection(rng.random((5, 8)) < share, labels)
+
+
+def region_of_interest(rest_quality=0):
+    keep = np.zeros((5, 8), bool)
+    keep[1:4, 2:6] = True
+    return Selection(keep, rest_quality=rest_quality)
 
 
 def picture(seed=0):
@@ -51,7 +58,7 @@ def test_what_is_not_kept_is_not_coded():
 def test_the_label_map_steers_what_is_synthesised():
     keep = np.zeros((5, 8), bool)
     pictures = [
-        CODEC.decode(CODEC.encode(picture(), quality=300, selection=Selection(labels, keep)).data).pixels
+        CODEC.decode(CODEC.encode(picture(), quality=300, selection=Selection(keep, labels)).data).pixels
         for labels in (np.zeros((10, 16), np.uint8), np.full((10, 16), 7, np.uint8))
     ]
     assert not np.array_equal(*pictures)
@@ -97,7 +104,7 @@ def test_wrong_grids_and_models_are_refused():
 def test_one_section_without_the_other_is_refused():
     file = parse(CODEC.encode(picture(), quality=100, selection=selection()).data)
     for i in (0, 1):
-        with pytest.raises(SectionError, match="one without the other"):
+        with pytest.raises(SectionError, match="goes with a label map"):
             parse(serialize(dataclasses.replace(file, sections=file.sections[i : i + 1])))
 
 
@@ -111,3 +118,51 @@ def test_foreign_masks_and_maps_never_pass_for_the_picture():
     not_a_mask = Section(int(SectionId.KEEP_MASK), b"\xff" * 9)
     with pytest.raises(CorruptError):
         CODEC.decode(serialize(dataclasses.replace(file, sections=(labels, not_a_mask))))
+
+
+@pytest.mark.parametrize("rest_quality", [0, 400, 1000])
+def test_a_region_of_interest_comes_back_from_any_model(rest_quality):
+    codec, chosen = Codec(random_weights()), region_of_interest(rest_quality)
+    file = parse(codec.encode(picture(), quality=700, selection=chosen).data)
+    found = Selection.of(file, codec.weights)
+    assert np.array_equal(found.keep, chosen.keep)
+    assert (found.labels, found.rest_quality) == (None, rest_quality)
+    pixels = codec.decode(serialize(file)).pixels
+    thin = Codec(codec.weights, strip_pixels=1).decode(serialize(file)).pixels
+    assert np.abs(pixels.astype(int) - thin).max() <= 1
+    part = codec.decode(serialize(file), region=Region(37, 20, 50, 41)).pixels
+    assert np.abs(pixels[20:61, 37:87].astype(int) - part).max() <= 1
+    assert np.asarray(kept_map(file, Region(0, 0, WIDTH, HEIGHT))).min() == COARSE
+
+
+def test_equal_qualities_are_a_plain_file():
+    """The same symbols, whatever the mask, when both qualities are the same."""
+    plain = parse(CODEC.encode(picture(), quality=400).data)
+    mixed = parse(CODEC.encode(picture(), quality=400, selection=region_of_interest(400)).data)
+    assert mixed.payload == plain.payload
+    assert mixed.symbol_digest == plain.symbol_digest
+
+
+def test_a_region_is_closer_than_the_rest_and_than_without(codec, coffee):
+    """With the shipped weights, at the same size of file."""
+    keep = np.zeros((25, 38), bool)
+    keep[8:16, 12:26] = True
+    kept_px = keep.repeat(16, 0).repeat(16, 1)[:400, :600]
+
+    def error(data):
+        difference = codec.decode(data).pixels.astype(float) - coffee.pixels
+        return np.square(difference)[kept_px].mean(), np.square(difference)[~kept_px].mean()
+
+    plain = codec.encode(coffee, size_bytes=1500).data
+    chosen = codec.encode(coffee, size_bytes=1500, selection=Selection(keep)).data
+    assert 0.97 * 1500 <= len(chosen) <= 1500
+    assert error(chosen)[0] < 0.8 * error(plain)[0]
+    assert error(chosen)[1] > error(plain)[1]
+
+
+def test_a_bad_quality_of_the_rest_is_corrupt():
+    file = parse(CODEC.encode(picture(), quality=400, selection=region_of_interest()).data)
+    for body in (b"", b"\xe9\x07", b"\x00\x00", b"\x80"):
+        sections = (file.sections[0], Section(int(SectionId.REST_QUALITY), body))
+        with pytest.raises(CorruptError):
+            CODEC.decode(serialize(dataclasses.replace(file, sections=sections)))
