@@ -22,19 +22,7 @@ def command(state: Path, preset: str, out: Path) -> None:
     if not state.exists():
         raise FileError(f"{state}: does not exist")
 
-    from gccodec.training.checkpoint import load_average
-    from gccodec.training.export import export
-    from gccodec.training.labels import LABELS_FILE, LabelStore, label_prime
-    from gccodec.training.photos import PhotoStore
+    from gccodec.training.export import export_state
     from gccodec.training.preset import load_preset
 
-    chosen = load_preset(preset)
-    model, counters = load_average(state, chosen.model)
-    crops = counters.get("stage_one_crops", counters["crops"])
-    seconds = counters["seconds"] + counters.get("stage_one_seconds", 0)
-    facts = {"crops": str(int(crops)), "minutes": str(round(seconds / 60))}
-    prime = None
-    if "selective" in counters:
-        photos = PhotoStore(state.with_name("photos"))
-        prime = label_prime(LabelStore(photos, state.with_name(LABELS_FILE)), photos)
-    click.echo(export(model, out, chosen.name, facts, prime))
+    click.echo(export_state(state, load_preset(preset), out))

@@ -10,6 +10,7 @@ import click
 from gccodec.cli.stream import read_input
 from gccodec.container.file import GczFile, metadata_bytes, overhead_bytes, parse
 from gccodec.container.section import SectionId
+from gccodec.errors import WeightsError
 
 
 def describe(file: GczFile, total_bytes: int) -> dict[str, Any]:
@@ -49,17 +50,37 @@ def share_kept(file: GczFile) -> float:
     return kept_share(file)
 
 
+def regions(file: GczFile) -> list[dict[str, Any]]:
+    """What a file with a keep mask is made of; WeightsError when its model is not there."""
+    if all(section.id != SectionId.KEEP_MASK for section in file.sections):
+        return []
+    from gccodec.codec.composition import composition
+    from gccodec.entropy.weights import find_weights, load_weights, weights_folder
+
+    weights = load_weights(find_weights(weights_folder(), file.model_id))
+    return [
+        region._asdict() | {"area_share": round(region.area_share, 4), "kept_share": round(region.kept_share, 4)}
+        for region in composition(file, weights)
+    ]
+
+
 @click.command("info")
 @click.argument("input", metavar="FILE")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def command(input: str, as_json: bool) -> None:
-    """Say what the .gcz FILE (- is stdin) holds. Needs neither weights nor torch.
+    """Say what the .gcz FILE (- is stdin) holds. Needs no torch, and weights only to list regions.
 
     \b
     gccodec info photo.gcz --json
     """
     data = read_input(input)
-    facts = describe(parse(data, max_pixels=1 << 32), len(data))
+    file = parse(data, max_pixels=1 << 32)
+    facts = describe(file, len(data))
+    try:
+        facts["regions"] = regions(file)
+    except WeightsError as error:
+        facts["regions"] = None
+        click.echo(f"gccodec: {input}: regions are not listed: {error}", err=True)
     if as_json:
         click.echo(json.dumps({"input": input} | facts))
         return
@@ -79,5 +100,10 @@ def command(input: str, as_json: bool) -> None:
     click.echo(f"  {facts['bytes']} bytes, {facts['bpp']:.4f} bpp, quality {facts['quality']} of 100")
     click.echo(f"  latents {facts['latent_bytes']} bytes, framing {facts['overhead_bytes']} bytes")
     click.echo(f"  needs model {facts['model_id']}")
+    rest = "synthesised" if selective else "coarse"
+    for region in facts["regions"] or []:
+        share = region["kept_share"]
+        state = {0: rest, 1: "kept"}.get(share, f"{share:.1%} kept, else {rest}")
+        click.echo(f"  {region['name']}: {region['area_share']:.1%} of the area, {region['bits']} bits, {state}")
     for section in facts["sections"]:
         click.echo(f"  section {section['name']}: {section['bytes']} bytes")

@@ -54,11 +54,16 @@ def rest_quality_of(file: GczFile) -> int | None:
     return None
 
 
-def decode_latent(latents: LatentCodec, file: GczFile) -> Iterator[npt.NDArray[np.int16]]:
-    """Bands of latents [n, w, C] in 1/16 steps from top to bottom; the file's symbol digest is checked."""
+def decode_latent(
+    latents: LatentCodec, file: GczFile, spent: npt.NDArray[np.float32] | None = None
+) -> Iterator[npt.NDArray[np.int16]]:
+    """Bands of latents [n, w, C] in 1/16 steps from top to bottom; the file's symbol digest is checked.
+
+    `spent`, zeros on the latent grid, is filled with the bits of each position.
+    """
     rows, columns = grid_size(file.height, file.width)
     keep, rest = keep_mask_of(file), rest_quality_of(file)
     if keep is None or rest is None:
-        return latents.decode(file.payload, rows, columns, file.quality, file.symbol_digest, keep)
+        return latents.decode(file.payload, rows, columns, file.quality, file.symbol_digest, keep, spent)
     quality = QualityMap(keep, file.quality, rest)
-    return latents.decode(file.payload, rows, columns, quality, file.symbol_digest)
+    return latents.decode(file.payload, rows, columns, quality, file.symbol_digest, spent=spent)

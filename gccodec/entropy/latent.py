@@ -40,6 +40,8 @@ class SymbolSource(Protocol):
     Hyper-latents come first; `analyse` is what an encoder chooses.
     """
 
+    tables: FrequencyTables
+
     def hyper_latents(self, index: IntArray, analyse: Callable[[], IntArray]) -> IntArray: ...
 
     def symbols(self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array) -> IntArray: ...
@@ -83,10 +85,12 @@ def code_band(
     source: SymbolSource,
     crc: int,
     keep: KeepMask | None = None,
+    spent: npt.NDArray[np.float32] | None = None,
 ) -> int:
     """Replace `band` [n, W, C], step by step, by what is coded; returns the symbols' CRC-32, continued from `crc`.
 
-    `keep` [n, W] leaves the other positions out of the stream; their latents become zero.
+    `keep` [n, W] leaves the other positions out of the stream; their latents become zero. `spent` [n, W], zeros, is
+    filled with the bits of each position; those of a hyper-latent are spread over its block.
 
     The band holds an encoder's y (1/64), a decoder's zeros; what a step has visited is a latent (1/16).
     `above`: the last row [1, W, C] of the band before; quality: 0..1000, a map's first row is then that row's.
@@ -101,6 +105,9 @@ def code_band(
     normalised = functools.partial(context.normalised, band, INPUT_FRACTION_BITS, own_quality)
     z[coded] = source.hyper_latents(index[coded], lambda: context.hyper.analyse(normalised())[coded])
     crc = zlib.crc32(z.astype("<i4").tobytes(), crc)
+    if spent is not None:
+        blocks = _bits(source.tables, index, z, coded).reshape(*context.hyper.grid(height, width), -1).sum(2)
+        spent += blocks.repeat(BLOCK, 0).repeat(BLOCK, 1)[:height, :width] / BLOCK**2
     offset = context.offset(z, height, width)
     for step in range(STEPS):
         known = band.copy()
@@ -118,10 +125,23 @@ def code_band(
         symbols[coded] = source.symbols(prediction, coded, gather(step, band))
         require_integers("symbols", symbols)
         crc = zlib.crc32(symbols.astype("<i4").tobytes(), crc)
+        if spent is not None:
+            bits = np.zeros(band.shape, np.float32)
+            scatter(step, _bits(source.tables, prediction.table_index, symbols, coded), bits)
+            spent += bits.sum(2)
         values = (symbols.astype(np.int64) << LATENT_FRACTION_BITS) + prediction.mean
         values = values if keep is None else values * kept
         scatter(step, np.clip(values, -LATENT_LIMIT, LATENT_LIMIT).astype(np.int16), band)
     return crc
+
+
+def _bits(
+    tables: FrequencyTables, index: IntArray, symbols: IntArray, coded: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float32]:
+    """Of each symbol, 0 where it is not coded."""
+    bits = np.zeros(len(symbols), np.float32)
+    bits[coded] = tables.bits(index[coded], symbols[coded])
+    return bits
 
 
 def traverse(
@@ -246,8 +266,9 @@ class LatentCodec:
         quality: Quality,
         digest: int,
         keep: KeepMask | None = None,
+        spent: npt.NDArray[np.float32] | None = None,
     ) -> Iterator[Int16Array]:
-        """The bands of a grid ceil(picture / 16), in 1/16 of a quantization step.
+        """The bands of a grid ceil(picture / 16), in 1/16 of a quantization step; `spent` is as in `code_band`.
 
         CorruptError where the payload is no stream of this coder, ChecksumError before the last band when the symbols
         do not have the digest.
@@ -257,8 +278,9 @@ class LatentCodec:
         for top in range(0, height, rows):
             band = np.zeros((min(rows, height - top), width, self.context.channels), np.int16)
             part = None if keep is None else keep[top : top + rows]
+            account = None if spent is None else spent[top : top + rows]
             of_band = rows_of(quality, slice(top - int(above is not None), top + len(band)))
-            crc = code_band(self.context, band, above, of_band, source, crc, part)
+            crc = code_band(self.context, band, above, of_band, source, crc, part, account)
             if top + rows >= height and crc & DIGEST_MASK != digest:
                 raise ChecksumError(f"symbol digest: computed {crc & DIGEST_MASK:04x}, the file says {digest:04x}")
             above = band[-1:].copy()

@@ -31,6 +31,10 @@ class Autoencoder(nn.Module):
         self.context = ContextModel(config)
         self.generator = Generator(config)
 
+    def latent(self, x: Tensor, quality: Tensor) -> Tensor:
+        """y [B, C, H/16, W/16] in quantization steps, float32; x and quality as in `forward`."""
+        return self.analysis(x, quality) * self.gain(quality)
+
     def forward(
         self,
         x: Tensor,
@@ -40,6 +44,6 @@ class Autoencoder(nn.Module):
         keep_mask: Tensor | None = None,
     ) -> Reconstruction:
         """x [B, 3, H, W] in [0, 1], sides multiples of 16; quality [B] in [0, 1]."""
-        gain = self.gain(quality)
-        coded = self.context(self.analysis(x, quality) * gain, quality)
-        return Reconstruction(self.generator(coded.y_hat / gain, quality, realism, label_map, keep_mask), coded.bits)
+        coded = self.context(self.latent(x, quality), quality)
+        y_hat = coded.y_hat / self.gain(quality)
+        return Reconstruction(self.generator(y_hat, quality, realism, label_map, keep_mask), coded.bits)

@@ -18,6 +18,10 @@ from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.context import ContextModel
 from gccodec.model.likelihood import LOG_SCALE_MIN, LOG_SCALE_STEP
 from gccodec.model.quantization import ACTIVATION_LIMIT, INPUT_LIMIT, INPUT_UNIT, weight_shift
+from gccodec.training.checkpoint import load_average
+from gccodec.training.labels import LABELS_FILE, LabelStore, label_prime
+from gccodec.training.photos import PhotoStore
+from gccodec.training.preset import Preset
 from gccodec.training.tables import all_tables
 
 SKIP_BELOW = 4
@@ -114,3 +118,16 @@ def export(
     manifest["models"][path.name] = {"sha256": digest, "bytes": len(data)} | metadata
     manifest_path.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
     return path
+
+
+def export_state(state: Path, preset: Preset, folder: Path) -> Path:
+    """`export` the averaged model of a training state, with what selective coding needs if it was trained for that."""
+    model, counters = load_average(state, preset.model)
+    crops = counters.get("stage_one_crops", counters["crops"])
+    seconds = counters["seconds"] + counters.get("stage_one_seconds", 0)
+    facts = {"crops": str(int(crops)), "minutes": str(round(seconds / 60))}
+    prime = None
+    if "selective" in counters:
+        photos = PhotoStore(state.with_name("photos"))
+        prime = label_prime(LabelStore(photos, state.with_name(LABELS_FILE)), photos)
+    return export(model, folder, preset.name, facts, prime)

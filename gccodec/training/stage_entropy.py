@@ -37,7 +37,7 @@ class EntropyStage(Run):
     def measure(self, batch: Batch, rng: np.random.Generator) -> Measured:
         x, quality, _ = batch
         with torch.no_grad(), autocast(self.device):
-            y = self.model.analysis(x, quality).float() * self.model.gain(quality)
+            y = self.model.latent(x, quality)
         bits = self.model.context(y, quality).bits
         bpp = bits / math.prod(x.shape[-2:])
         # relative rate: every quality counts alike

@@ -75,9 +75,10 @@ class GenerativeStage(Run):
         labels, keep = self._semantics(windows, half, rng)
         realism = (torch.arange(len(x), device=x.device) >= half).float()
         with torch.no_grad():
-            gain = self.model.gain(quality)
-            coded = self.model.context(self.model.analysis(x, quality) * gain, quality)
-            y_hat = coded.y_hat / gain
+            with autocast(self.device):
+                y = self.model.latent(x, quality)
+            coded = self.model.context(y, quality)
+            y_hat = coded.y_hat / self.model.gain(quality)
             known = y_hat * self.model.generator.latent_scale[None, :, None, None] * keep
         with autocast(self.device):
             x_hat = self.model.generator(y_hat, quality, realism, labels, keep).float()

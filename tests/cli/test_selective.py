@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -62,7 +63,11 @@ def test_a_region_is_kept_by_every_kind_of_rule(folder, tmp_path, keep):
     facts = json.loads(run("info", file, "--json").stdout)
     assert (facts["coding"], facts["kept_share"]) == ("selective", 0.25)
     assert [section["name"] for section in facts["sections"]] == ["label_map", "keep_mask"]
-    assert "25.0% of the area is kept" in run("info", file).stdout
+    assert facts["regions"] is None
+    told = run("info", file, weights=folder).stdout
+    assert "25.0% of the area is kept" in told
+    assert "road: 95.8% of the area" in told
+    assert re.search(r"person: 4\.2% of the area, \d+ bits, kept", told)
     assert run("verify", "--symbols", file, weights=folder).returncode == 0
 
 
@@ -104,6 +109,8 @@ def test_without_labels_a_region_is_finer_than_the_rest(folder, tmp_path):
     assert run("encode", folder / "a.png", "-o", file, *options).returncode == 0  # with the shipped weights
     facts = json.loads(run("info", file, "--json").stdout)
     assert (facts["coding"], facts["kept_share"]) == ("region", 0.25)
+    assert [r["name"] for r in facts["regions"]] == ["rest", "kept"]
+    assert sum(r["bits"] for r in facts["regions"]) == pytest.approx(8 * facts["latent_bytes"], abs=16)
     assert "the rest is coded more coarsely" in run("info", file).stdout
     assert run("verify", "--symbols", file).returncode == 0
     assert run("decode", file, "-o", tmp_path / "a.png", "--map", shown).returncode == 0

@@ -49,7 +49,7 @@ def test_alpha_is_exact_and_counts_under_the_ceiling(codec, coffee):
     encoded = codec.encode(picture, size_bytes=500)
     assert 490 <= len(encoded.data) <= 500
     assert np.array_equal(codec.decode(encoded.data).alpha, alpha)
-    with pytest.raises(UsageError, match="of them header, alpha and metadata"):
+    with pytest.raises(UsageError, match="of them header and sections"):
         codec.encode(picture, size_bytes=100)
 
 

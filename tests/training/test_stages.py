@@ -1,6 +1,7 @@
 """Every stage of training runs, resumes exactly and ends in a weights file that codes pictures."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -10,13 +11,14 @@ from safetensors.numpy import load
 
 from gccodec.codec.codec import Codec
 from gccodec.codec.picture import Picture
+from gccodec.codec.selection import Selection
+from gccodec.entropy.label_map import LabelMapCodec
 from gccodec.entropy.weights import find_weights, load_weights
 from gccodec.errors import WeightsError
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import LABEL_CLASSES
-from gccodec.training.checkpoint import load_average
-from gccodec.training.export import export, weights_bytes
-from gccodec.training.labels import LabelStore, random_keep_mask
+from gccodec.training.export import export_state, weights_bytes
+from gccodec.training.labels import LABELS_FILE, LabelStore, label_prime, random_keep_mask
 from gccodec.training.optimizer import orthogonalised
 from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import load_preset
@@ -89,14 +91,25 @@ def test_all_stages_end_in_a_codec(stage_one, store, tmp_path):
     assert moved == {"generator"}
     after = generative.discriminator.state_dict()
     assert not any(torch.equal(v, adversary[k]) for k, v in after.items() if k.endswith("weight.original"))
-    model, counters = load_average(generative.state_path, PRESET.model)
-    assert counters["stage_one_crops"] == PRESET.crops
-    path = export(model, tmp_path / "weights", "tiny", {"crops": str(counters["crops"])})
+    (tmp_path / "photos").symlink_to(store.pixels.filename.parent)
+    made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
+    path = export_state(generative.state_path, PRESET, tmp_path / "weights")
     assert path == find_weights(tmp_path / "weights")
+    assert json.loads((tmp_path / "weights" / "manifest.json").read_text())["models"][path.name]["crops"] == "64"
     codec = Codec(load_weights(path))
     pixels = store.picture(0)[:100, :90]
     decoded = codec.decode(codec.encode(Picture.of(pixels), quality=1000).data).pixels
     assert np.mean((decoded.astype(float) - pixels) ** 2) < 2000
+    labels_alone = Selection(np.zeros((7, 6), bool), np.full((13, 12), 3, np.uint8))
+    data = codec.encode(Picture.of(pixels), quality=1000, selection=labels_alone).data
+    assert codec.decode(data).pixels.shape == pixels.shape
+
+
+def test_the_label_coder_is_primed_with_the_training_maps(store, tmp_path):
+    labels = made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
+    primed = LabelMapCodec(label_prime(labels, store))
+    assert len(primed.encode(labels.map(3))) < 0.5 * len(LabelMapCodec().encode(labels.map(3)))
+    assert np.array_equal(primed.decode(primed.encode(labels.map(3)), *labels.map(3).shape), labels.map(3))
 
 
 def test_a_resumed_run_is_the_run_that_never_stopped(stage_one):

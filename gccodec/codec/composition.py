@@ -1,0 +1,62 @@
+"""What a file with a keep mask is made of: its regions, their area, and the bits that went into each."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gccodec.codec.label_classes import VOID, unified_classes
+from gccodec.codec.latent import LATENT_CELL_PX, decode_latent, grid_size
+from gccodec.codec.selection import Selection
+from gccodec.container.file import GczFile
+from gccodec.entropy.weights import WeightsFile
+from gccodec.model.config import LABEL_CELL_PX
+
+CELLS = LATENT_CELL_PX // LABEL_CELL_PX
+"""Label cells along one side of a latent position."""
+
+
+class RegionFacts(NamedTuple):
+    """area_share of the picture; kept_share of this area, the rest being synthesised or coarse; bits of its latents."""
+
+    name: str
+    area_share: float
+    kept_share: float
+    bits: int
+
+
+def composition(file: GczFile, weights: WeightsFile) -> list[RegionFacts]:
+    """Classes of the label map, largest first; of a region of interest "kept" and "rest"; of a plain file nothing.
+
+    Decodes all latents: CorruptError where they are damaged.
+    """
+    selection = Selection.of(file, weights)
+    if selection is None:
+        return []
+    spent = np.zeros(grid_size(file.height, file.width), np.float32)
+    for _ in decode_latent(weights.latent_codec(), file, spent):
+        pass
+    kept, bits = _on_cells(selection.keep), _on_cells(spent / CELLS**2)
+    area = _cell_areas(file.height, len(kept))[:, None] * _cell_areas(file.width, kept.shape[1])
+    if selection.labels is None:
+        regions = {"kept": kept, "rest": ~kept}
+    else:
+        labels, names = selection.labels_of_latents(), [c.name for c in unified_classes() if c.name != VOID]
+        regions = {name: labels == i for i, name in enumerate([*names, VOID])}
+    facts = [
+        RegionFacts(name, share, float(area[cells & kept].sum() / area[cells].sum()), round(float(bits[cells].sum())))
+        for name, cells in regions.items()
+        if (share := float(area[cells].sum() / area.sum())) > 0
+    ]
+    return sorted(facts, key=lambda region: -region.area_share)
+
+
+def _on_cells(latents: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return latents.repeat(CELLS, 0).repeat(CELLS, 1)
+
+
+def _cell_areas(side: int, cells: int) -> npt.NDArray[np.int64]:
+    """Pixels of a side that each cell covers; none beyond the picture."""
+    return np.clip(side - LABEL_CELL_PX * np.arange(cells), 0, LABEL_CELL_PX)
