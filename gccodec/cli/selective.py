@@ -52,9 +52,7 @@ class SelectiveOptions(NamedTuple):
         from gccodec.codec.selection import Selection
 
         rules = [parse_rule(text) for text in self.rules if text != NOTHING]
-        labels = (
-            None if self.labels is None else read_labels(read_input(self.labels), width, height, self.label_set)
-        )
+        labels = None if self.labels is None else read_labels(read_input(self.labels), width, height, self.label_set)
         instances = None if self.instances is None else read_instances(read_input(self.instances), width, height)
         masks = [read_mask(read_input(name), width, height) for name in self.masks]
         keep = keep_mask(rules, masks, Annotation(labels, instances), width, height)

@@ -95,6 +95,7 @@ def command(
             run = EntropyStage(chosen, store, start_state, own_state, where)
         else:
             run = GenerativeStage(chosen, store, nets, start_state, own_state, where)
+    dials = [0.0, 1.0] if stage == "generative" else [0.0]
     last_grid = time.monotonic()
 
     def report(progress: Progress) -> None:
@@ -103,12 +104,13 @@ def command(
         line = {k: round(v, 4) for k, v in progress._asdict().items()} | {"minutes_left": round(left / 60, 1)}
         messages.note(json.dumps(line))
         if stage != "entropy" and time.monotonic() - last_grid > 60 * chosen.grid_every_min:
-            write_grid(run.model, store, state / "samples.png")
+            write_grid(run.model, store, state / "samples.png", dials[-1])
             last_grid = time.monotonic()
 
     run.run(minutes, report)
     if rank() == 0:
         run.model.load_state_dict(run.average.state)
-        for row in validate(run.model, store, nets, [0.0, 0.25, 0.5, 0.75, 1.0]):
-            messages.note(json.dumps(row._asdict()))
+        for realism in dials:
+            for row in validate(run.model, store, nets, [0.0, 0.25, 0.5, 0.75, 1.0], realism):
+                messages.note(json.dumps(row._asdict()))
     leave()

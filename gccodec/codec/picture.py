@@ -96,7 +96,8 @@ def read_picture(
     if not data:
         raise PictureError("the input is empty")
     try:
-        with without_pillows_limit(), Image.open(io.BytesIO(data)) as image:
+        # closing the buffer lets go of the data, which some of Pillow's pictures would hold on to
+        with without_pillows_limit(), io.BytesIO(data) as buffer, Image.open(buffer) as image:
             width, height = image.size
             if width * height > max_pixels:
                 raise LimitError(f"size {width}x{height}: {width * height} pixels, allowed {max_pixels}")

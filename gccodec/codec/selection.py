@@ -108,4 +108,3 @@ def kept_share(file: GczFile) -> float:
         for side, count in zip((file.height, file.width), keep.shape, strict=True)
     )
     return float(heights @ keep @ widths / (file.height * file.width))
-

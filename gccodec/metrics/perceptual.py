@@ -26,9 +26,7 @@ def feature_distance(
     return sum((_normalised_square_distance(a, b, w) for a, b, w in pairs), start=maps[0].new_zeros(len(maps[0])))
 
 
-def lpips(
-    trunk: LpipsTrunk, x: Tensor, y: Tensor, distance: Callable[..., Tensor] = feature_distance
-) -> Tensor:
+def lpips(trunk: LpipsTrunk, x: Tensor, y: Tensor, distance: Callable[..., Tensor] = feature_distance) -> Tensor:
     """LPIPS v0.1 between pictures [B, 3, H, W] in [0, 1]; [B], lower is closer. `distance` may be a compiled form."""
     maps = trunk(x)
     return distance(maps, trunk(y), [trunk.weight(f"lin{i}") for i in range(len(maps))])

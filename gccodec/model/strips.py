@@ -2,7 +2,7 @@
 
 Every 3x3 convolution keeps the last two rows that it has seen; what bypasses convolutions waits in a queue until they
 have caught up. The rows that come out are those of the whole picture's forward pass, some later than they went in.
-`None` stands for "no rows yet".
+`None` stands for "no rows yet"; a transform's `push` yields the rows that it completes, a few at a time.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class AnalysisRows:
         self.linear = RowQueue()
         self.partial = {2: RowQueue(), 4: RowQueue()}
 
-    def push(self, x: Tensor, last: bool) -> Tensor | None:
+    def push(self, x: Tensor, last: bool) -> Iterator[Tensor]:
         a = self.analysis
         x = (x - 0.5).contiguous(memory_format=torch.channels_last)
         self.linear.push(a.linear(x))
@@ -116,7 +116,8 @@ class AnalysisRows:
         h = self.mid.push(_halve(a.to_mid, self.partial[2], h), last)
         h = self.coarse.push(_halve(a.to_coarse, self.partial[4], h), last)
         h = self.last.push(h, last)
-        return None if h is None else self.linear.take(h.shape[2]).float() + h.float()
+        if h is not None:
+            yield self.linear.take(h.shape[2]).float() + h.float()
 
 
 def _halve(down: nn.Module, partial: RowQueue, x: Tensor | None) -> Tensor | None:
@@ -162,7 +163,7 @@ class GeneratorRows:
         self.base, self.linear_fine = RowQueue(), RowQueue()
         self.coarse_side, self.mid_side = RowQueue(), RowQueue()
 
-    def push(self, strip: LatentStrip, last: bool) -> Tensor | None:
+    def push(self, strip: LatentStrip, last: bool) -> Iterator[Tensor]:
         g, (y_hat, semantics) = self.generator, strip
         if semantics is not None:
             y_hat = g.without_missing(y_hat, semantics.keep_mask)
@@ -177,13 +178,12 @@ class GeneratorRows:
         if h is not None and self.coarse_side.rows is not None:
             h = h + self.coarse_side.take(h.shape[2])
         h = self.coarse.push(h, last)
-        if h is None:
-            return None
         # the last strip releases all rows that the coarse blocks held back: too many at once for the finer ones
-        pieces = h.split(y_hat.shape[2], 2)
-        outputs = [self._finer(piece, last and piece is pieces[-1]) for piece in pieces]
-        finished = [out for out in outputs if out is not None]
-        return torch.cat(finished, 2) if finished else None
+        pieces = () if h is None else h.split(y_hat.shape[2], 2)
+        for piece in pieces:
+            out = self._finer(piece, last and piece is pieces[-1])
+            if out is not None:
+                yield out
 
     def _finer(self, h: Tensor, last: bool) -> Tensor | None:
         """From 1/16 to pixels."""
@@ -204,14 +204,12 @@ class GeneratorRows:
 Strip = TypeVar("Strip", Tensor, LatentStrip)
 
 
-def stream(push: Callable[[Strip, bool], Tensor | None], strips: Iterable[Strip]) -> Iterator[Tensor]:
+def stream(push: Callable[[Strip, bool], Iterable[Tensor]], strips: Iterable[Strip]) -> Iterator[Tensor]:
     """Push every strip, the last one as such, and yield what comes out."""
     pending: Strip | None = None
     for strip in strips:
-        if pending is not None and (out := push(pending, False)) is not None:
-            yield out
+        if pending is not None:
+            yield from push(pending, False)
         pending = strip
     assert pending is not None, "a picture has at least one strip"
-    out = push(pending, True)
-    assert out is not None
-    yield out
+    yield from push(pending, True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from collections.abc import Iterable, Iterator
 
@@ -57,9 +56,8 @@ class Transforms(nn.Module):
             with autocast(self.device):
                 rows = AnalysisRows(self.analysis, q)
 
-        def push(strip: Tensor, last: bool) -> Tensor | None:
-            with self._running():
-                return rows.push(strip.to(self.device), last)
+        def push(strip: Tensor, last: bool) -> Iterator[Tensor]:
+            return self._running(rows.push(strip.to(self.device), last))
 
         for y in stream(push, strips):
             yield y.float() * gain
@@ -72,10 +70,9 @@ class Transforms(nn.Module):
             with autocast(self.device):
                 rows = GeneratorRows(self.generator, q, torch.full_like(q, realism))
 
-        def push(strip: LatentStrip, last: bool) -> Tensor | None:
+        def push(strip: LatentStrip, last: bool) -> Iterator[Tensor]:
             semantics = None if strip.semantics is None else Semantics(*(t.to(self.device) for t in strip.semantics))
-            with self._running():
-                return rows.push(LatentStrip(strip.y_hat.to(self.device) / gain, semantics), last)
+            return self._running(rows.push(LatentStrip(strip.y_hat.to(self.device) / gain, semantics), last))
 
         for x_hat in stream(push, strips):
             yield x_hat.float().clamp(0, 1)
@@ -107,8 +104,11 @@ class Transforms(nn.Module):
             yield torch.lerp(b, a, blend_weight(keep, top, bottom).to(a.device))
             top = bottom
 
-    @contextlib.contextmanager
-    def _running(self) -> Iterator[None]:
-        """The mode of one push; it must not leak out of a generator between two strips."""
-        with torch.inference_mode(), autocast(self.device):
-            yield
+    def _running(self, outputs: Iterator[Tensor]) -> Iterator[Tensor]:
+        """Each output is computed in the networks' mode, which must not leak out of a generator between two."""
+        while True:
+            with torch.inference_mode(), autocast(self.device):
+                output = next(outputs, None)
+            if output is None:
+                return
+            yield output

@@ -29,9 +29,7 @@ class Terms(NamedTuple):
     perception: Tensor
 
 
-def _windows(
-    rng: np.random.Generator, x: Tensor, y: Tensor, sides: Sequence[int], size: int
-) -> tuple[Tensor, Tensor]:
+def _windows(rng: np.random.Generator, x: Tensor, y: Tensor, sides: Sequence[int], size: int) -> tuple[Tensor, Tensor]:
     """The same random window of both pictures, a side drawn from `sides`, scaled to `size`."""
     side = min(int(rng.choice(sides)), *x.shape[-2:])
     top, left = (int(rng.integers(0, n - side + 1)) for n in x.shape[-2:])

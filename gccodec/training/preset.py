@@ -17,6 +17,9 @@ class Preset:
     """One training plan. Times are in minutes, sides in pixels; quality is drawn as u^quality_power, u uniform.
 
     compiled: fuse the feature distances by torch.compile, which needs a C++ compiler (a fifth faster on a CPU).
+    adversarial_share: length of the adversaries' gradient at the pixels, as a share of the reconstruction's.
+    faithful_share: part of a batch in the generative stage that is generated with realism 0.
+    feature_matching_weight: in units of the adversarial loss.
     generative_rate_share: learning rates of the generator in the generative stage, as a share of stage 1's.
     """
 
@@ -42,8 +45,9 @@ class Preset:
     discriminator_learning_rate: float = 2e-4
     feature_heads: bool = True
     adversarial_loss: AdversarialLoss = "hinge"
-    adversarial_weight: float = 0.05
-    feature_matching_weight: float = 0.5
+    adversarial_share: float = 0.5
+    feature_matching_weight: float = 10.0
+    faithful_share: float = 0.25
     label_share: float = 0.3
     mask_share: float = 0.6
     compiled: bool = False

@@ -26,7 +26,7 @@ ADVERSARY_BETAS = (0.5, 0.99)
 
 
 class GenerativeStage(Run):
-    """Half of every batch is generated faithfully (realism 0, stage 1's loss), half against the adversaries.
+    """A part of every batch is generated faithfully (realism 0, stage 1's loss), the rest against the adversaries.
 
     The generator so learns both ends of `decode --realism` in one set of weights. Starts from the entropy stage's
     state: latents are those that files hold. Some crops come with their label map, and some of these with parts of the
@@ -71,9 +71,9 @@ class GenerativeStage(Run):
 
     def measure(self, batch: Batch, rng: np.random.Generator) -> Measured:
         x, quality, windows = batch
-        preset, half = self.preset, len(x) // 2
-        labels, keep = self._semantics(windows, half, rng)
-        realism = (torch.arange(len(x), device=x.device) >= half).float()
+        preset, faithful = self.preset, round(self.preset.faithful_share * len(batch.x))
+        labels, keep = self._semantics(windows, faithful, rng)
+        realism = (torch.arange(len(x), device=x.device) >= faithful).float()
         with torch.no_grad():
             with autocast(self.device):
                 y = self.model.latent(x, quality)
@@ -82,21 +82,39 @@ class GenerativeStage(Run):
             known = y_hat * self.model.generator.latent_scale[None, :, None, None] * keep
         with autocast(self.device):
             x_hat = self.model.generator(y_hat, quality, realism, labels, keep).float()
-            perception = self.perception(x_hat, x, rng).float()
-        self._train_adversary(x[half:], x_hat[half:].detach(), known[half:])
+        pixels = x_hat.detach().requires_grad_()
         with autocast(self.device):
-            fake = self.discriminator(x_hat[half:], known[half:])
-            with torch.no_grad():
-                real = self.discriminator(x[half:], known[half:])
+            perception = self.perception(pixels, x, rng).float()
         kept_px = F.interpolate(keep, size=x.shape[-2:], mode="nearest")
-        mse = ((x - x_hat) * kept_px).square().mean((1, 2, 3))  # what is synthesised need not be the original
-        loss = (preset.mse_weight * mse + preset.perception_weight * perception).mean()
-        loss = loss + preset.adversarial_weight * generator_loss(fake, preset.adversarial_loss)
-        loss = loss + preset.feature_matching_weight * feature_matching(real, fake)
-        pixels = x.shape[-2] * x.shape[-1]
-        return Measured(loss, coded.bits / pixels, -10 * mse.detach().clamp_min(1e-9).log10(), perception)
+        mse = ((x - pixels) * kept_px).square().mean((1, 2, 3))  # what is synthesised need not be the original
+        reconstruction = (preset.mse_weight * mse + preset.perception_weight * perception).mean()
+        (gradient,) = torch.autograd.grad(reconstruction, pixels)
+        gradient[faithful:] += self._adversarial_gradient(
+            x[faithful:], pixels.detach()[faithful:], known[faithful:], gradient[faithful:].norm()
+        )
+        loss = (x_hat * gradient).sum()  # has the gradient wanted; the value to report is the reconstruction's
+        loss = loss - loss.detach() + reconstruction.detach()
+        bpp = coded.bits / (x.shape[-2] * x.shape[-1])
+        return Measured(loss, bpp, -10 * mse.detach().clamp_min(1e-9).log10(), perception.detach())
 
-    def _semantics(self, windows: list[Window], half: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def _adversarial_gradient(self, x: Tensor, x_hat: Tensor, known: Tensor, norm: Tensor) -> Tensor:
+        """One step of the discriminator, then its gradient at x_hat.
+
+        Its length is a given share of the reconstruction's, so that neither drowns the other as training goes on
+        (Esser et al. 2021, "Taming transformers", equation 7).
+        """
+        self._train_adversary(x, x_hat, known)
+        x_hat.requires_grad_()
+        with autocast(self.device):
+            fake = self.discriminator(x_hat, known)
+            with torch.no_grad():
+                real = self.discriminator(x, known)
+        loss = generator_loss(fake, self.preset.adversarial_loss)
+        loss = loss + self.preset.feature_matching_weight * feature_matching(real, fake)
+        (gradient,) = torch.autograd.grad(loss, x_hat)
+        return gradient * (self.preset.adversarial_share * norm / gradient.norm().clamp_min(1e-12))
+
+    def _semantics(self, windows: list[Window], faithful: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Label maps [B, H / 8, W / 8] and keep masks [B, 1, H / 16, W / 16]; unknown and all kept for most crops.
 
         Only crops with labels, and among them only those that face the adversaries, lose a part of their latents.
@@ -106,7 +124,7 @@ class GenerativeStage(Run):
         for i in range(len(windows)):
             if rng.random() >= self.preset.label_share:
                 labels[i] = LABEL_CLASSES
-            elif i >= half and rng.random() < self.preset.mask_share:
+            elif i >= faithful and rng.random() < self.preset.mask_share:
                 keep[i, 0] = torch.from_numpy(random_keep_mask(rng, labels[i].numpy()))
         return labels.to(self.device), keep.to(self.device)
 

@@ -15,9 +15,10 @@ from gccodec.training.photos import PhotoStore
 
 
 class Validation(NamedTuple):
-    """Means over the held-out crops at one quality; bpp is the estimate of the context model."""
+    """Means over the held-out crops at one quality and realism; bpp is the estimate of the context model."""
 
     quality: float
+    realism: float
     bpp: float
     psnr_db: float
     lpips_alex: float
@@ -25,7 +26,7 @@ class Validation(NamedTuple):
 
 @torch.no_grad()
 def validate(
-    model: Autoencoder, store: PhotoStore, nets: Path, qualities: list[float], count: int = 48
+    model: Autoencoder, store: PhotoStore, nets: Path, qualities: list[float], realism: float = 0.0, count: int = 48
 ) -> list[Validation]:
     """Rate and distances on held-out crops of 256 px."""
     alex = AlexTrunk(nets / "lpips_alex.safetensors")
@@ -35,9 +36,10 @@ def validate(
     for quality in qualities:
         values = []
         for batch in x.split(8):
-            out = model(batch.to(device), torch.full((len(batch),), float(quality), device=device))
+            quality_of = torch.full((len(batch),), float(quality), device=device)
+            out = model(batch.to(device), quality_of, torch.full_like(quality_of, realism))
             x_hat = out.x_hat.clamp(0, 1).float().cpu()
             mse = (batch - x_hat).square().mean((1, 2, 3))
             values.append(torch.stack([out.bits.cpu() / 65536, -10 * mse.log10(), lpips(alex, batch, x_hat)]))
-        rows.append(Validation(quality, *(math.fsum(v) / len(v) for v in torch.cat(values, 1).tolist())))
+        rows.append(Validation(quality, realism, *(math.fsum(v) / len(v) for v in torch.cat(values, 1).tolist())))
     return rows
