@@ -13,7 +13,8 @@ from safetensors.numpy import load
 from gccodec.entropy.label_map import CONTEXTS
 from gccodec.entropy.weights import WeightsFile
 from gccodec.model.autoencoder import Autoencoder
-from gccodec.training.export import weights_bytes
+from gccodec.model.segmenter import Segmenter
+from gccodec.training.export import segmenter_bytes, weights_bytes
 from gccodec.training.preset import load_preset
 
 
@@ -39,3 +40,11 @@ def random_weights(seed: int = 0, selective: bool = False) -> WeightsFile:
     prime = np.random.default_rng(seed).integers(0, 1 << 16, CONTEXTS, np.uint16) if selective else None
     data = weights_bytes(model, {}, prime)
     return WeightsFile(Path("tiny"), load(data), model.config.to_json(), hashlib.sha256(data).digest())
+
+
+@functools.cache
+def random_segmenter_weights() -> WeightsFile:
+    """Of the tiny preset's label network."""
+    torch.manual_seed(0)
+    data = segmenter_bytes(Segmenter(load_preset("tiny").segmenter), {})
+    return WeightsFile(Path("labels"), load(data), load_preset("tiny").segmenter.to_json(), b"")

@@ -98,9 +98,10 @@ def command(
     picture = read_picture(data, max_pixels, alpha, kept)
     del data
     width, height = picture.image.size
-    selection = selective.selection(width, height)
     strip_pixels = strip_pixels_within(mem_limit, width * height)
-    codec = Codec.load(weights, device=choose_device(device, threads, messages), strip_pixels=strip_pixels)
+    where = choose_device(device, threads, messages)
+    selection = selective.selection(picture.image, where)
+    codec = Codec.load(weights, device=where, strip_pixels=strip_pixels)
     with Progress(progress, input, messages.quiet) as codec.progress:
         if quality is not None:
             encoded = codec.encode(picture, quality=round(quality * 10), selection=selection)

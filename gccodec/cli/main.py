@@ -11,7 +11,7 @@ import click
 from gccodec import __version__
 from gccodec.errors import FileError, GccodecError, LimitError
 
-COMMANDS = ("encode", "decode", "info", "verify", "bench", "train", "export")
+COMMANDS = ("encode", "decode", "info", "verify", "labels", "bench", "train", "export")
 EXIT_INTERRUPTED = 130
 
 

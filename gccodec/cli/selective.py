@@ -11,9 +11,13 @@ from gccodec.cli.stream import read_input
 from gccodec.errors import UsageError
 
 if TYPE_CHECKING:
+    import torch
+    from PIL import Image
+
     from gccodec.codec.selection import Selection
 
 NOTHING = "none"
+AUTOMATIC = "auto"
 
 
 class SelectiveOptions(NamedTuple):
@@ -34,31 +38,38 @@ class SelectiveOptions(NamedTuple):
             raise UsageError("--keep none: needs --labels, from which everything is synthesised")
         if self.labels is not None and self.rest_quality is not None:
             raise UsageError("--rest-quality: not with --labels, from which the rest is synthesised")
-        if self.labels == "auto":
-            raise UsageError("--labels auto: not there yet; give a label map as PNG")
+        if self.labels == AUTOMATIC and self.label_set is not None:
+            raise UsageError("--labels-from: not with --labels auto, whose ids are ours")
         if not self.rules and not self.masks:
             raise UsageError("say what to keep: --keep RULE, --keep-mask PNG, or with --labels --keep none")
         if NOTHING in self.rules and len(self.rules) + len(self.masks) > 1:
             raise UsageError("--keep none: excludes other rules and masks")
 
-    def selection(self, width: int, height: int) -> Selection | None:
-        """For a picture of that size; None when the options ask for no selection."""
+    def selection(self, image: Image.Image, device: torch.device) -> Selection | None:
+        """For that picture; None when the options ask for no selection."""
         if not any(option not in (None, ()) for option in self):
             return None
         self._check()
 
         from gccodec.codec.keep import Annotation, keep_mask, parse_rule
         from gccodec.codec.label_input import read_instances, read_labels, read_mask, to_cells
+        from gccodec.codec.segmentation import Labeller, to_label_pixels
         from gccodec.codec.selection import Selection
 
+        width, height = image.size
         rules = [parse_rule(text) for text in self.rules if text != NOTHING]
-        labels = None if self.labels is None else read_labels(read_input(self.labels), width, height, self.label_set)
+        if self.labels is None:
+            labels, cells = None, None
+        elif self.labels == AUTOMATIC:
+            cells = Labeller.load(device).cells(image)
+            labels = to_label_pixels(cells, width, height)
+        else:
+            labels = read_labels(read_input(self.labels), width, height, self.label_set)
+            cells = to_cells(labels)
         instances = None if self.instances is None else read_instances(read_input(self.instances), width, height)
         masks = [read_mask(read_input(name), width, height) for name in self.masks]
         keep = keep_mask(rules, masks, Annotation(labels, instances), width, height)
-        if labels is None:
-            return Selection(keep, rest_quality=round((self.rest_quality or 0) * 10))
-        return Selection(keep, to_cells(labels))
+        return Selection(keep, cells, 0 if cells is not None else round((self.rest_quality or 0) * 10))
 
 
 def selective(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -94,7 +105,7 @@ def selective(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--labels-from", metavar="SET", help="Whose ids: ade20k, camvid, cityscapes, coco-stuff.  [default: ours]"
         ),
-        click.option("--labels", metavar="PNG", help="Label map: synthesise the rest from it."),
+        click.option("--labels", metavar="PNG", help="Label map: synthesise the rest from it; auto makes it."),
     ):
         command = option(command)
     return command

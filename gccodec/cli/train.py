@@ -12,7 +12,7 @@ import click
 from gccodec.cli.options import Messages, choose_device, volume
 from gccodec.errors import FileError, UsageError
 
-CROPS_OF_STAGE = {"1": "crops", "entropy": "entropy_crops", "generative": "generative_crops"}
+CROPS_OF_STAGE = {"1": "crops", "entropy": "entropy_crops", "generative": "generative_crops", "labels": "labels_crops"}
 BEFORE = {"entropy": "stage1", "generative": "entropy"}
 """The stage whose state another stage starts from."""
 
@@ -49,10 +49,12 @@ def command(
     gccodec train --data photos/ --nets nets/ --state ../train-state --start weights/base-0123abcd.safetensors
     gccodec train --data photos/ --nets nets/ --state ../train-state --stage entropy
     gccodec train --data photos/ --nets nets/ --state ../train-state --stage generative
+    gccodec train --data photos/ --nets nets/ --state ../train-state --stage labels
     gccodec export ../train-state/generative.safetensors
 
     Stage 1 trains everything on rate + MSE + perception; stage entropy then refits the context model as the
-    integer network that files are coded with; stage generative tunes the generator against adversaries.
+    integer network that files are coded with; stage generative tunes the generator against adversaries;
+    stage labels trains the network behind --labels auto, from scratch.
     Progress is one JSON line on stderr now and then.
     """
     for folder in (data, nets):
@@ -71,6 +73,7 @@ def command(
     from gccodec.training.samples import write_grid
     from gccodec.training.stage_entropy import EntropyStage
     from gccodec.training.stage_generative import GenerativeStage
+    from gccodec.training.stage_labels import LabelStage, agreement_with_teacher
     from gccodec.training.stage_one import StageOne
     from gccodec.training.validation import validate
 
@@ -87,6 +90,8 @@ def command(
     if stage == "1":
         weights = load_weights(start) if start is not None else None
         run = StageOne(chosen, store, nets, state / "stage1.safetensors", where, weights)
+    elif stage == "labels":
+        run = LabelStage(chosen, store, nets, state / "labels.safetensors", where)
     else:
         start_state, own_state = state / f"{BEFORE[stage]}.safetensors", state / f"{stage}.safetensors"
         if not own_state.exists() and not start_state.exists():
@@ -101,16 +106,21 @@ def command(
     def report(progress: Progress) -> None:
         nonlocal last_grid
         left = (progress.target_crops - progress.crops) / max(progress.crops_per_second, 1e-6)
-        line = {k: round(v, 4) for k, v in progress._asdict().items()} | {"minutes_left": round(left / 60, 1)}
-        messages.note(json.dumps(line))
-        if stage != "entropy" and time.monotonic() - last_grid > 60 * chosen.grid_every_min:
+        values = progress._asdict() | progress.means._asdict() | {"minutes_left": left / 60}
+        del values["means"]
+        messages.note(json.dumps({k: round(v, 4) for k, v in values.items()}))
+        if stage in ("1", "generative") and time.monotonic() - last_grid > 60 * chosen.grid_every_min:
             write_grid(run.model, store, state / "samples.png", dials[-1])
             last_grid = time.monotonic()
 
     run.run(minutes, report)
     if rank() == 0:
         run.model.load_state_dict(run.average.state)
-        for realism in dials:
-            for row in validate(run.model, store, nets, [0.0, 0.25, 0.5, 0.75, 1.0], realism):
-                messages.note(json.dumps(row._asdict()))
+        if isinstance(run, LabelStage):
+            agreement = agreement_with_teacher(run.model, store, run.labels)
+            messages.note(json.dumps({"mean_iou_with_teacher": round(agreement, 4)}))
+        else:
+            for realism in dials:
+                for row in validate(run.model, store, nets, [0.0, 0.25, 0.5, 0.75, 1.0], realism):
+                    messages.note(json.dumps(row._asdict()))
     leave()

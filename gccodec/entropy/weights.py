@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ from gccodec.errors import WeightsError
 
 ENVIRONMENT_VARIABLE = "GCCODEC_WEIGHTS"
 MODEL_ID_BYTES = 4
+
+Purpose = Literal["codec", "labels"]
+"""Keys of the manifest: the default model, and the network behind `--labels auto`."""
 
 
 class WeightsFile(NamedTuple):
@@ -66,8 +69,8 @@ def weights_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "weights"
 
 
-def find_weights(folder: Path, model_id: bytes | None = None) -> Path:
-    """The file of a model id, or the manifest's default."""
+def find_weights(folder: Path, model_id: bytes | None = None, purpose: Purpose = "codec") -> Path:
+    """The file of a model id, or what the manifest names for a purpose."""
     if model_id is not None:
         matches = sorted(folder.glob(f"*-{model_id.hex()}.safetensors"))
         if not matches:
@@ -75,9 +78,12 @@ def find_weights(folder: Path, model_id: bytes | None = None) -> Path:
             raise WeightsError(f"this file needs the model {model_id.hex()}; installed in {folder}: {have}")
         return matches[0]
     try:
-        return folder / str(json.loads((folder / "manifest.json").read_text())["default"])
-    except (OSError, ValueError, KeyError) as error:
+        manifest = json.loads((folder / "manifest.json").read_text())
+    except (OSError, ValueError) as error:
         raise WeightsError(f"{folder}: no usable manifest.json ({error})") from error
+    if not isinstance(manifest, dict) or purpose not in manifest:
+        raise WeightsError(f"{folder}: manifest.json names no weights for {purpose!r}")
+    return folder / str(manifest[purpose])
 
 
 def load_weights(path: Path) -> WeightsFile:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from gccodec.model.autoencoder import Autoencoder
-from gccodec.model.config import ModelConfig
+Model = TypeVar("Model", bound=nn.Module)
 
 
 class RunningAverage:
@@ -77,11 +77,16 @@ def restore(
     return counters
 
 
-def load_average(path: Path, config: ModelConfig) -> tuple[Autoencoder, dict[str, float]]:
-    """The averaged model of a state, and its counters."""
-    model = Autoencoder(config)
+def load_counters(path: Path) -> dict[str, float]:
+    """The counters of a state."""
+    with safe_open(str(path), "pt") as file:
+        counters: dict[str, float] = json.loads(file.metadata()["counters"])
+    return counters
+
+
+def load_average(path: Path, model: Model) -> Model:
+    """Fill a model with the averaged weights of a state; returns it."""
     with safe_open(str(path), "pt") as file:
         names = [n for n in file.keys() if n.startswith("average.")]  # noqa: SIM118
         model.load_state_dict({n[8:]: file.get_tensor(n) for n in names})
-        counters: dict[str, float] = json.loads(file.metadata()["counters"])
-    return model, counters
+    return model

@@ -14,11 +14,13 @@ from torch import nn
 from gccodec.entropy.context import INPUT_SHIFT, LATENT_FRACTION_BITS, IntegerContext
 from gccodec.entropy.hyper import HYPER_LIMIT
 from gccodec.entropy.layer import INDEX_FRACTION_BITS
+from gccodec.entropy.weights import Purpose
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.context import ContextModel
 from gccodec.model.likelihood import LOG_SCALE_MIN, LOG_SCALE_STEP
 from gccodec.model.quantization import ACTIVATION_LIMIT, INPUT_LIMIT, INPUT_UNIT, weight_shift
-from gccodec.training.checkpoint import load_average
+from gccodec.model.segmenter import Segmenter
+from gccodec.training.checkpoint import load_average, load_counters
 from gccodec.training.labels import LABELS_FILE, LabelStore, label_prime
 from gccodec.training.photos import PhotoStore
 from gccodec.training.preset import Preset
@@ -103,31 +105,38 @@ def weights_bytes(model: Autoencoder, metadata: dict[str, str], label_prime: np.
     return serialize(arrays, {"config": model.config.to_json()} | metadata)
 
 
-def export(
-    model: Autoencoder, folder: Path, name: str, metadata: dict[str, str], label_prime: np.ndarray | None = None
-) -> Path:
-    """Write <name>-<8 hex of SHA-256>.safetensors and make it the default in manifest.json."""
-    data = weights_bytes(model, metadata, label_prime)
+def segmenter_bytes(model: Segmenter, metadata: dict[str, str]) -> bytes:
+    """The weights file of a label network, float16."""
+    arrays = {name: np.ascontiguousarray(t.half().numpy()) for name, t in model.state_dict().items()}
+    return serialize(arrays, {"config": model.config.to_json()} | metadata)
+
+
+def place(data: bytes, folder: Path, name: str, purpose: Purpose, facts: dict[str, str]) -> Path:
+    """Write <name>-<8 hex of SHA-256>.safetensors and name it in manifest.json for its purpose."""
     digest = hashlib.sha256(data).hexdigest()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-{digest[:8]}.safetensors"
     path.write_bytes(data)
     manifest_path = folder / "manifest.json"
     manifest = json.loads(manifest_path.read_text()) if manifest_path.exists() else {"models": {}}
-    manifest["default"] = path.name
-    manifest["models"][path.name] = {"sha256": digest, "bytes": len(data)} | metadata
+    manifest[purpose] = path.name
+    manifest["models"][path.name] = {"sha256": digest, "bytes": len(data)} | facts
     manifest_path.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
     return path
 
 
 def export_state(state: Path, preset: Preset, folder: Path) -> Path:
-    """`export` the averaged model of a training state, with what selective coding needs if it was trained for that."""
-    model, counters = load_average(state, preset.model)
+    """Place the averaged model of a training state, with what selective coding needs if it was trained for that."""
+    counters = load_counters(state)
     crops = counters.get("stage_one_crops", counters["crops"])
     seconds = counters["seconds"] + counters.get("stage_one_seconds", 0)
     facts = {"crops": str(int(crops)), "minutes": str(round(seconds / 60))}
+    if "labels" in counters:
+        segmenter = load_average(state, Segmenter(preset.segmenter))
+        return place(segmenter_bytes(segmenter, facts), folder, "labels", "labels", facts)
     prime = None
     if "selective" in counters:
         photos = PhotoStore(state.with_name("photos"))
         prime = label_prime(LabelStore(photos, state.with_name(LABELS_FILE)), photos)
-    return export(model, folder, preset.name, facts, prime)
+    model = load_average(state, Autoencoder(preset.model))
+    return place(weights_bytes(model, facts, prime), folder, preset.name, "codec", facts)

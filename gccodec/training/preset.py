@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gccodec.errors import UsageError
 from gccodec.model.config import ModelConfig
+from gccodec.model.segmenter import SegmenterConfig
 from gccodec.training.discriminator import AdversarialLoss
 
 
@@ -25,6 +26,7 @@ class Preset:
 
     name: str
     model: ModelConfig
+    segmenter: SegmenterConfig = SegmenterConfig()
     crops: int = 150_000
     batch: int = 6
     crop_px: int = 256
@@ -48,6 +50,7 @@ class Preset:
     adversarial_share: float = 0.5
     feature_matching_weight: float = 10.0
     faithful_share: float = 0.25
+    labels_crops: int = 60_000
     label_share: float = 0.3
     mask_share: float = 0.6
     compiled: bool = False
@@ -57,7 +60,7 @@ class Preset:
 
 
 def load_preset(name_or_path: str) -> Preset:
-    """A shipped preset by name, or any TOML file: top-level keys of Preset, table [model] of ModelConfig."""
+    """A shipped preset by name, or any TOML file: keys of Preset, tables [model] and [segmenter] of their parts."""
     shipped = resources.files("gccodec.training").joinpath("presets")
     if name_or_path.endswith(".toml"):
         text, name = Path(name_or_path).read_text(), Path(name_or_path).stem
@@ -68,6 +71,7 @@ def load_preset(name_or_path: str) -> Preset:
         text, name = shipped.joinpath(f"{name_or_path}.toml").read_text(), name_or_path
     try:
         values = tomllib.loads(text)
-        return Preset(name=name, model=ModelConfig(**values.pop("model", {})), **values)
+        model, segmenter = ModelConfig(**values.pop("model", {})), SegmenterConfig(**values.pop("segmenter", {}))
+        return Preset(name=name, model=model, segmenter=segmenter, **values)
     except (tomllib.TOMLDecodeError, TypeError) as error:
         raise UsageError(f"preset {name_or_path!r}: {error}") from error

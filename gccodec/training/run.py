@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gccodec.model.autoencoder import Autoencoder
 from gccodec.training import checkpoint
 from gccodec.training.distributed import average_gradients, rank, world_size
 from gccodec.training.optimizer import MuonAdamW
@@ -34,7 +33,7 @@ class Batch(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """One step: its loss and, each [B], the rate in bits a pixel, PSNR in dB and perceptual distance."""
+    """One step of a codec's stage: loss and, each [B], rate in bits a pixel, PSNR in dB and perceptual distance."""
 
     loss: Tensor
     bpp: Tensor
@@ -43,16 +42,13 @@ class Measured(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """What a run tells now and then; the last four are means since the last report."""
+    """What a run tells now and then; means: of what its steps measured since the last report, in the same fields."""
 
     crops: int
     target_crops: int
     seconds: float
     crops_per_second: float
-    loss: float
-    bpp: float
-    psnr_db: float
-    perception: float
+    means: Any
 
 
 def learning_rate_share(share: float, step: int) -> float:
@@ -70,7 +66,7 @@ class Run(ABC):
         self,
         preset: Preset,
         store: PhotoStore,
-        model: Autoencoder,
+        model: nn.Module,
         groups: list[dict[str, Any]],
         crops: int,
         state: Path,
@@ -85,14 +81,14 @@ class Run(ABC):
             self.counters = checkpoint.restore(state, model, self.average, self.optimizer)
 
     @abstractmethod
-    def measure(self, batch: Batch, rng: np.random.Generator) -> Measured:
-        """The loss, with gradient."""
+    def measure(self, batch: Batch, rng: np.random.Generator) -> Any:
+        """A named tuple of tensors: the loss, with gradient, and what else is worth telling."""
 
     def trained(self) -> list[nn.Parameter]:
         """The parameters that this stage moves."""
         return [p for group in self.optimizer.param_groups for p in group["params"]]
 
-    def step(self) -> Measured:
+    def step(self) -> Any:
         """One optimizer step."""
         step, share = int(self.counters["step"]), self.counters["crops"] / self.target_crops
         rng = np.random.default_rng([self.preset.seed, step, rank()])
@@ -112,7 +108,7 @@ class Run(ABC):
         self.average.update(self.model)
         self.counters["step"] += 1
         self.counters["crops"] += self.preset.batch * world_size()
-        return Measured(*(t.detach() for t in measured))
+        return type(measured)(*(t.detach() for t in measured))
 
     def run(self, minutes: float, report: Callable[[Progress], None]) -> None:
         """Train until the crops or the minutes are spent; saves at the end and every few minutes."""
@@ -124,7 +120,7 @@ class Run(ABC):
     def _loop(self, minutes: float, report: Callable[[Progress], None]) -> None:
         start = saved = tick = time.monotonic()
         before = self.counters["seconds"]
-        window: list[Measured] = []
+        window: list[Any] = []
         while self.counters["crops"] < self.target_crops and time.monotonic() - start < minutes * 60:
             window.append(self.step())
             now = time.monotonic()
@@ -136,11 +132,12 @@ class Run(ABC):
                 self.save()
                 saved = now
 
-    def _progress(self, window: list[Measured], seconds: float) -> Progress:
+    def _progress(self, window: list[Any], seconds: float) -> Progress:
         crops = len(window) * self.preset.batch * world_size()
-        means = [float(torch.stack([m[i].mean() for m in window]).mean()) for i in range(4)]
+        fields = zip(*window, strict=True)
+        means = type(window[0])(*(float(torch.stack([t.mean() for t in values]).mean()) for values in fields))
         counters = self.counters
-        return Progress(int(counters["crops"]), self.target_crops, counters["seconds"], crops / seconds, *means)
+        return Progress(int(counters["crops"]), self.target_crops, counters["seconds"], crops / seconds, means)
 
     def save(self) -> None:
         """Write the state (rank 0 alone)."""

@@ -11,7 +11,7 @@ import torch
 
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.precision import autocast
-from gccodec.training.checkpoint import load_average
+from gccodec.training.checkpoint import load_average, load_counters
 from gccodec.training.photos import PhotoStore
 from gccodec.training.preset import Preset
 from gccodec.training.run import Batch, Measured, Run
@@ -23,7 +23,7 @@ class EntropyStage(Run):
     def __init__(self, preset: Preset, store: PhotoStore, start: Path, state: Path, device: torch.device) -> None:
         model, before = Autoencoder(preset.model), {"crops": 0.0, "seconds": 0.0}
         if not state.exists():
-            model, before = load_average(start, preset.model)
+            model, before = load_average(start, model), load_counters(start)
         model.to(device, memory_format=torch.channels_last)
         model.requires_grad_(False)
         model.context.requires_grad_(True)

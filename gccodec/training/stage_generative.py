@@ -38,7 +38,7 @@ class GenerativeStage(Run):
     ) -> None:
         model, before = Autoencoder(preset.model), {"crops": 0.0, "seconds": 0.0}
         if not state.exists():
-            model, before = checkpoint.load_average(start, preset.model)
+            model, before = checkpoint.load_average(start, model), checkpoint.load_counters(start)
         model.to(device, memory_format=torch.channels_last)
         model.requires_grad_(False)
         model.generator.requires_grad_(True)

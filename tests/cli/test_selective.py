@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gccodec.training.export import weights_bytes
+from gccodec.model.segmenter import Segmenter
+from gccodec.training.export import place, segmenter_bytes, weights_bytes
+from gccodec.training.preset import load_preset
 from tests.models import random_model, random_weights
 
 
@@ -28,7 +30,9 @@ def folder(tmp_path_factory):
     data = weights_bytes(random_model(), {}, np.asarray(random_weights(0, True).label_prime))
     name = f"tiny-{hashlib.sha256(data).hexdigest()[:8]}.safetensors"
     (path / name).write_bytes(data)
-    (path / "manifest.json").write_text(json.dumps({"default": name}))
+    place(segmenter_bytes(Segmenter(load_preset("tiny").segmenter), {}), path, "labels", "labels", {})
+    manifest = json.loads((path / "manifest.json").read_text())
+    (path / "manifest.json").write_text(json.dumps(manifest | {"codec": name}))
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)).save(path / "a.png")
     labels = np.full((64, 96), 1, np.uint8)
     labels[20:40, 30:50] = 11
@@ -87,7 +91,7 @@ def test_nothing_kept_is_a_picture_made_from_labels_alone(folder, tmp_path):
         (["--labels-from", "camvid", "--keep", "box:0,0,1,1"], "needs --labels"),
         (["--rest-quality", "5"], "say what to keep"),
         (["--labels", "labels.png", "--keep", "none", "--rest-quality", "5"], "not with --labels"),
-        (["--labels", "auto", "--keep", "none"], "not there yet"),
+        (["--labels", "auto", "--keep", "none", "--labels-from", "camvid"], "not with --labels auto"),
         (["--labels", "labels.png"], "say what to keep"),
         (["--labels", "labels.png", "--keep", "none", "--keep", "box:0,0,1,1"], "excludes"),
         (["--labels", "labels.png", "--keep", "class:unicorn"], "known are sky, road"),
@@ -116,6 +120,30 @@ def test_without_labels_a_region_is_finer_than_the_rest(folder, tmp_path):
     assert run("decode", file, "-o", tmp_path / "a.png", "--map", shown).returncode == 0
     with Image.open(shown) as image:
         assert sorted(np.unique(np.asarray(image))) == [128, 255]
+
+
+def test_labels_are_made_shown_and_used(folder, tmp_path):
+    labels, shown, file = tmp_path / "labels.png", tmp_path / "shown.png", tmp_path / "a.gcz"
+    made = run("labels", folder / "a.png", "-o", labels, "--overlay", shown, weights=folder)
+    assert made.returncode == 0, made.stderr
+    with Image.open(labels) as image, Image.open(shown) as legend:
+        assert (image.mode, image.size) == ("P", (96, 64))
+        assert legend.width == 96
+        assert legend.height > 64
+    options = ["--keep", "box:0,0,16,16", "--quality", 50]
+    by_hand = tmp_path / "b.gcz"
+    for name, source in ((file, "auto"), (by_hand, labels)):
+        encoded = run("encode", folder / "a.png", "-o", name, "--labels", source, *options, weights=folder)
+        assert encoded.returncode == 0, encoded.stderr
+    assert file.read_bytes() == by_hand.read_bytes()
+
+
+def test_without_a_label_network_labels_are_refused(folder, tmp_path):
+    (tmp_path / "manifest.json").write_text(json.dumps({"codec": "tiny-00000000.safetensors"}))
+    for command in (["labels"], ["encode", "--labels", "auto", "--keep", "none"]):
+        result = run(*command, folder / "a.png", "-o", tmp_path / "a", weights=tmp_path)
+        assert result.returncode == 5
+        assert "names no weights for 'labels'" in result.stderr
 
 
 def test_models_without_that_training_say_so(folder, tmp_path):

@@ -11,6 +11,7 @@ from safetensors.numpy import load
 
 from gccodec.codec.codec import Codec
 from gccodec.codec.picture import Picture
+from gccodec.codec.segmentation import Labeller
 from gccodec.codec.selection import Selection
 from gccodec.entropy.label_map import LabelMapCodec
 from gccodec.entropy.weights import find_weights, load_weights
@@ -25,6 +26,7 @@ from gccodec.training.preset import load_preset
 from gccodec.training.rate_target import RateTarget, nominal_bpp
 from gccodec.training.stage_entropy import EntropyStage
 from gccodec.training.stage_generative import GenerativeStage
+from gccodec.training.stage_labels import LabelStage, agreement_with_teacher
 from gccodec.training.stage_one import StageOne
 from gccodec.training.start import start_from_klt, start_from_weights
 from tests.models import random_model, random_weights
@@ -110,6 +112,20 @@ def test_the_label_coder_is_primed_with_the_training_maps(store, tmp_path):
     primed = LabelMapCodec(label_prime(labels, store))
     assert len(primed.encode(labels.map(3))) < 0.5 * len(LabelMapCodec().encode(labels.map(3)))
     assert np.array_equal(primed.decode(primed.encode(labels.map(3)), *labels.map(3).shape), labels.map(3))
+
+
+def test_the_label_network_learns_and_is_exported(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(LabelStore, "make", made_up_labels)
+    preset = dataclasses.replace(PRESET, labels_crops=160)
+    stage = LabelStage(preset, store, tmp_path, tmp_path / "labels.safetensors", CPU)
+    first = float(np.mean([stage.step().loss for _ in range(5)]))
+    stage.run(10, lambda progress: None)
+    assert float(np.mean([stage.step().loss for _ in range(5)])) < first
+    assert 0 <= agreement_with_teacher(stage.model, store, stage.labels) < 1
+    path = export_state(stage.state_path, preset, tmp_path / "weights")
+    assert path == find_weights(tmp_path / "weights", purpose="labels")
+    cells = Labeller(load_weights(path)).cells(Image.fromarray(store.picture(0)))
+    assert cells.shape == LabelStore.grid(*store.picture(0).shape[:2])
 
 
 def test_a_resumed_run_is_the_run_that_never_stopped(stage_one):

@@ -1,0 +1,56 @@
+"""gccodec labels"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gccodec.cli.options import Messages, choose_device, machine, output, volume
+from gccodec.cli.stream import STANDARD, check_output, read_input, write_output
+from gccodec.errors import UsageError
+
+
+@click.command("labels")
+@click.argument("input", metavar="PICTURE")
+@output
+@click.option("--overlay", "overlay_path", metavar="PNG", help="Also write the labelled picture with a legend.")
+@machine
+@volume
+def command(
+    input: str,
+    output: str,
+    force: bool,
+    overlay_path: str | None,
+    device: str,
+    threads: int | None,
+    weights: Path | None,
+    messages: Messages,
+) -> None:
+    """Label the regions of PICTURE (- is stdin): a palette PNG of class ids, as `encode --labels` takes it.
+
+    \b
+    gccodec labels street.jpg -o labels.png --overlay shown.png
+
+    It is what `encode --labels auto` sees; correct it in any paint program before use.
+    """
+    check_output(output, force)
+    if overlay_path is not None:
+        if overlay_path == STANDARD:
+            raise UsageError("--overlay needs a file; stdout is for the labels")
+        check_output(overlay_path, force)
+    data = read_input(input)
+
+    from gccodec.codec.label_input import to_png
+    from gccodec.codec.picture import picture_format, read_picture, write_picture
+    from gccodec.codec.segmentation import Labeller, overlay
+    from gccodec.entropy.weights import load_weights
+
+    image = read_picture(data, alpha="drop").image
+    where = choose_device(device, threads, messages)
+    labeller = Labeller(load_weights(weights), where) if weights is not None else Labeller.load(where)
+    cells = labeller.cells(image)
+    png = picture_format("png")
+    write_output(output, force, lambda file: to_png(cells, *image.size).save(file, "PNG"))
+    if overlay_path is not None:
+        write_output(overlay_path, force, lambda file: write_picture(overlay(image, cells), png, file))

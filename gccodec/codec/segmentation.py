@@ -1,0 +1,79 @@
+"""Label maps made from the picture itself, for `--labels auto`."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageDraw, ImageFont
+
+from gccodec.codec.label_classes import unified_classes
+from gccodec.codec.label_input import UNKNOWN
+from gccodec.codec.selection import label_grid
+from gccodec.entropy.weights import WeightsFile, find_weights, load_weights, weights_folder
+from gccodec.errors import WeightsError
+from gccodec.model.config import LABEL_CELL_PX
+from gccodec.model.precision import autocast
+from gccodec.model.segmenter import STRIDE_PX, Segmenter, SegmenterConfig
+
+LONGEST_SIDE_PX = 768
+"""Larger pictures are labelled at this size: the network knows things as large as they are in such pictures."""
+
+LEGEND_ROW_PX = 18
+
+
+class Labeller:
+    """One loaded label network."""
+
+    def __init__(self, weights: WeightsFile, device: torch.device | str = "cpu") -> None:
+        """WeightsError when the file is not that of a label network."""
+        try:
+            self.network = Segmenter(SegmenterConfig.from_json(weights.config))
+            state = self.network.state_dict()
+            self.network.load_state_dict(
+                {name: torch.from_numpy(np.asarray(weights.arrays[name], np.float32)) for name in state}
+            )
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise WeightsError(f"{weights.path}: is no label network ({reason})") from error
+        self.device = torch.device(device)
+        self.network.to(self.device).eval().requires_grad_(False)
+
+    @classmethod
+    def load(cls, device: torch.device | str = "cpu") -> Labeller:
+        """The installed one."""
+        return cls(load_weights(find_weights(weights_folder(), purpose="labels")), device)
+
+    def cells(self, image: Image.Image) -> npt.NDArray[np.uint8]:
+        """Unified ids [ceil(H / 8), ceil(W / 8)] of a picture in mode RGB or L."""
+        scale = min(1.0, LONGEST_SIDE_PX / max(image.size))
+        width, height = (max(1, round(n * scale / STRIDE_PX)) * STRIDE_PX for n in image.size)
+        resized = image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0).convert("RGB")
+        x = torch.from_numpy(np.array(resized)).permute(2, 0, 1)[None].float() / 255
+        with torch.inference_mode(), autocast(self.device):
+            logits = self.network(x.to(self.device)).float()
+        grid = label_grid(image.height, image.width)
+        return F.interpolate(logits, grid, mode="bilinear").argmax(1)[0].to(torch.uint8).cpu().numpy()
+
+
+def to_label_pixels(cells: npt.NDArray[np.uint8], width: int, height: int) -> npt.NDArray[np.uint8]:
+    """Ids [ceil(H / 8), ceil(W / 8)] -> of every pixel [H, W]."""
+    return cells.repeat(LABEL_CELL_PX, 0).repeat(LABEL_CELL_PX, 1)[:height, :width]
+
+
+def overlay(image: Image.Image, cells: npt.NDArray[np.uint8]) -> Image.Image:
+    """The picture under the colours of its labels, and below it a legend with the share of each class."""
+    classes = {min(c.id, UNKNOWN): c for c in unified_classes()}
+    colours = np.array([classes[i].colour for i in range(UNKNOWN + 1)], np.uint8)
+    painted = Image.fromarray(colours[to_label_pixels(cells, *image.size)])
+    ids, counts = np.unique(cells, return_counts=True)
+    order = np.argsort(-counts)
+    out = Image.new("RGB", (image.width, image.height + LEGEND_ROW_PX * len(ids)), "white")
+    out.paste(Image.blend(image.convert("RGB"), painted, 0.5))
+    draw, font = ImageDraw.Draw(out), ImageFont.load_default()
+    for row, k in enumerate(order):
+        entry, top = classes[int(ids[k])], image.height + LEGEND_ROW_PX * row
+        draw.rectangle((4, top + 3, 16, top + 15), fill=entry.colour, outline="black")
+        draw.text((22, top + 3), f"{entry.name} {counts[k] / cells.size:.1%}", fill="black", font=font)
+    return out
