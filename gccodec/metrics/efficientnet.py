@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.functional import relu6
 
 from gccodec.metrics.networks import FrozenNetwork
 
@@ -41,17 +42,19 @@ class EfficientNetLite(FrozenNetwork):
     """Pooled features of pictures [B, 3, H, W] in [0, 1]: [B, 1280]."""
 
     def layer(self, name: str, x: Tensor, kernel_size: int = 1, stride: int = 1, groups: int = 1) -> Tensor:
+        if stride == 1:  # the same on both sides, so the convolution can pad without a copy
+            return self.conv(name, x, stride, kernel_size // 2, groups)
         return self.conv(name, same_padding(x, kernel_size, stride), stride, 0, groups)
 
     def block(self, i: int, x: Tensor, stage: Stage, stride: int) -> Tensor:
-        h = self.layer(f"b{i}.expand", x).clamp(0, 6) if stage.expansion > 1 else x
-        h = self.layer(f"b{i}.dw", h, stage.kernel_size, stride, h.shape[1]).clamp(0, 6)
+        h = relu6(self.layer(f"b{i}.expand", x)) if stage.expansion > 1 else x
+        h = relu6(self.layer(f"b{i}.dw", h, stage.kernel_size, stride, h.shape[1]))
         h = self.layer(f"b{i}.project", h)
         return x + h if stride == 1 and h.shape == x.shape else h
 
     def stages(self, x: Tensor) -> list[Tensor]:
         """The last map of each stage."""
-        x, i, maps = self.layer("stem", (x * 255 - 127) / 128, 3, 2).clamp(0, 6), 0, []
+        x, i, maps = relu6(self.layer("stem", (x * 255 - 127) / 128, 3, 2)), 0, []
         for stage in STAGES:
             for first in range(stage.blocks):
                 x = self.block(i, x, stage, stage.stride if first == 0 else 1)
@@ -60,4 +63,4 @@ class EfficientNetLite(FrozenNetwork):
         return maps
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layer("head", self.stages(x)[-1]).clamp(0, 6).mean((2, 3))
+        return relu6(self.layer("head", self.stages(x)[-1])).mean((2, 3))

@@ -15,6 +15,7 @@ from gccodec.model.config import DOWNSAMPLING, ModelConfig
 
 SCALES = 3
 CONDITION_CHANNELS = 16
+CONDITIONED_LAYER = 2
 TAPPED_STAGES = (1, 2, 4, 6)
 """EfficientNet-lite0 stages whose last maps (strides 4, 8, 16, 32) carry a head."""
 TAPPED_CHANNELS = (24, 40, 112, 320)
@@ -30,14 +31,18 @@ class Judgement(NamedTuple):
 
 
 class PatchDiscriminator(nn.Module):
-    """Strided convolutions that judge overlapping patches (Isola et al. 2017), conditioned on the latent."""
+    """Strided convolutions that judge overlapping patches (Isola et al. 2017), conditioned on the latent.
+
+    The latent joins at a quarter of the picture's side, where it needs little or no enlarging at any scale.
+    """
 
     def __init__(self, latent_channels: int, width: int) -> None:
         super().__init__()
         self.condition = nn.Conv2d(latent_channels, CONDITION_CHANNELS, 1)
         layers = []
-        channels = 3 + CONDITION_CHANNELS
+        channels = 3
         for i in range(3):
+            channels += CONDITION_CHANNELS * (i == CONDITIONED_LAYER)
             layers.append(spectral_norm(nn.Conv2d(channels, width << i, 4, stride=2, padding=1)))
             channels = width << i
         layers.append(spectral_norm(nn.Conv2d(channels, channels, 3, padding=1)))
@@ -45,9 +50,11 @@ class PatchDiscriminator(nn.Module):
         self.last = spectral_norm(nn.Conv2d(channels, 1, 3, padding=1))
 
     def forward(self, x: Tensor, latent: Tensor) -> Judgement:
-        condition = F.interpolate(self.condition(latent), size=x.shape[-2:], mode="nearest")
-        h, features = torch.cat([x - 0.5, condition], 1), []
-        for layer in self.layers:
+        h, features = x - 0.5, []
+        for i, layer in enumerate(self.layers):
+            if i == CONDITIONED_LAYER:
+                condition = F.interpolate(self.condition(latent), size=h.shape[-2:], mode="nearest")
+                h = torch.cat([h, condition], 1)
             h = F.leaky_relu(layer(h), 0.2)
             features.append(h)
         return Judgement([self.last(h)], features)
@@ -122,4 +129,4 @@ def generator_loss(fake: Judgement, kind: AdversarialLoss) -> Tensor:
 def feature_matching(real: Judgement, fake: Judgement) -> Tensor:
     """L1 between the patch discriminators' features (Wang et al. 2018, "pix2pixHD", equation 4)."""
     pairs = zip(real.features, fake.features, strict=True)
-    return torch.stack([(r.detach().float() - f.float()).abs().mean() for r, f in pairs]).mean()
+    return torch.stack([(r.detach() - f).abs().mean(dtype=torch.float32) for r, f in pairs]).mean()

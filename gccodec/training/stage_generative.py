@@ -98,21 +98,24 @@ class GenerativeStage(Run):
         return Measured(loss, bpp, -10 * mse.detach().clamp_min(1e-9).log10(), perception.detach())
 
     def _adversarial_gradient(self, x: Tensor, x_hat: Tensor, known: Tensor, norm: Tensor) -> Tensor:
-        """One step of the discriminator, then its gradient at x_hat.
+        """One step of the discriminator, and from the same judgement the generator's gradient at x_hat.
 
         Its length is a given share of the reconstruction's, so that neither drowns the other as training goes on
         (Esser et al. 2021, "Taming transformers", equation 7).
         """
-        self._train_adversary(x, x_hat, known)
+        preset, parameters = self.preset, [p for p in self.discriminator.parameters() if p.requires_grad]
         x_hat.requires_grad_()
         with autocast(self.device):
-            fake = self.discriminator(x_hat, known)
-            with torch.no_grad():
-                real = self.discriminator(x, known)
-        loss = generator_loss(fake, self.preset.adversarial_loss)
-        loss = loss + self.preset.feature_matching_weight * feature_matching(real, fake)
-        (gradient,) = torch.autograd.grad(loss, x_hat)
-        return gradient * (self.preset.adversarial_share * norm / gradient.norm().clamp_min(1e-12))
+            real, fake = self.discriminator(x, known), self.discriminator(x_hat, known)
+        loss = generator_loss(fake, preset.adversarial_loss)
+        loss = loss + preset.feature_matching_weight * feature_matching(real, fake)
+        (gradient,) = torch.autograd.grad(loss, x_hat, retain_graph=True)
+        loss = discriminator_loss(real, fake, preset.adversarial_loss)
+        for parameter, its_gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+            parameter.grad = its_gradient
+        average_gradients(parameters)
+        self.adversary.step()
+        return gradient * (preset.adversarial_share * norm / gradient.norm().clamp_min(1e-12))
 
     def _semantics(self, windows: list[Window], faithful: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Label maps [B, H / 8, W / 8] and keep masks [B, 1, H / 16, W / 16]; unknown and all kept for most crops.
@@ -127,17 +130,6 @@ class GenerativeStage(Run):
             elif i >= faithful and rng.random() < self.preset.mask_share:
                 keep[i, 0] = torch.from_numpy(random_keep_mask(rng, labels[i].numpy()))
         return labels.to(self.device), keep.to(self.device)
-
-    def _train_adversary(self, x: Tensor, x_hat: Tensor, known: Tensor) -> None:
-        """One step of the discriminator; in the generator's step its weights then want no gradient."""
-        self.discriminator.requires_grad_(True)
-        with autocast(self.device):
-            real, fake = self.discriminator(x, known), self.discriminator(x_hat, known)
-        self.adversary.zero_grad()
-        discriminator_loss(real, fake, self.preset.adversarial_loss).backward()
-        average_gradients(self.discriminator.parameters())
-        self.adversary.step()
-        self.discriminator.requires_grad_(False)
 
     def save(self) -> None:
         super().save()
