@@ -15,7 +15,8 @@ from PIL import Image
 
 from gccodec.codec.codec import Codec
 from gccodec.codec.latent import grid_size
-from gccodec.codec.picture import Picture, picture_format, read_picture, write_picture
+from gccodec.codec.picture import Picture, read_picture
+from gccodec.codec.picture_format import picture_format, write_picture
 from gccodec.codec.strip import strip_rows, to_strips
 from gccodec.container.file import parse
 from gccodec.entropy.context import LATENT_FRACTION_BITS, STEPS
@@ -49,13 +50,13 @@ def time_parts(codec: Codec, picture: Picture, quality: int, repeats: int) -> li
 
     def write_png() -> bytes:
         out = io.BytesIO()
-        write_picture(picture.image, picture_format("png"), out)
+        write_picture(picture.whole(), picture_format("png"), out)
         return out.getvalue()
 
     png = write_png()
     data = codec.encode(picture, quality=quality).data
     file = parse(data)
-    rows, columns = grid_size(picture.image.height, picture.image.width)
+    rows, columns = grid_size(*picture.image.size[::-1])
     bands = list(codec.latents.decode(file.payload, rows, columns, quality, file.symbol_digest))
     latent = np.concatenate(bands)
     y_hat = torch.from_numpy(latent.astype(np.float32) / (1 << LATENT_FRACTION_BITS)).permute(2, 0, 1)[None]

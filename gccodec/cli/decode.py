@@ -79,7 +79,7 @@ def command(
     from gccodec.codec.codec import Codec
     from gccodec.codec.memory import strip_pixels_within
     from gccodec.codec.metadata import with_source_type
-    from gccodec.codec.picture import picture_format, write_picture
+    from gccodec.codec.picture_format import picture_format, write_picture, write_strips
     from gccodec.codec.region import Region
     from gccodec.codec.selection import kept_map
 
@@ -88,15 +88,20 @@ def command(
     start = time.perf_counter()
     region = Region.parse(crop) if crop is not None else Region(0, 0, file.width, file.height)
     region.check(file.width, file.height)
-    strip_pixels = strip_pixels_within(mem_limit, file.width * file.height)
+    streamed = form.name == "PNG"
+    strip_pixels = strip_pixels_within(mem_limit, file.width * file.height, streamed)
     codec = Codec.load(weights, file.model_id, choose_device(device, threads, messages), strip_pixels)
-    with Progress(progress, input, messages.quiet) as codec.progress:
-        decoded = codec.decode(data, max_pixels, realism, region)
-    metadata = decoded.metadata.only(kept)
+    decoding = codec.decode_strips(data, max_pixels, realism, region)
+    metadata = decoding.metadata.only(kept)
     if "xmp" in form.metadata:
         metadata = metadata._replace(xmp=with_source_type(metadata.xmp))
     notes: list[str] = []
-    write_output(output, force, lambda file: notes.extend(write_picture(decoded.image, form, file, metadata)))
+    with Progress(progress, input, messages.quiet) as codec.progress:
+        write_output(
+            output,
+            force,
+            lambda out: notes.extend(write_strips(decoding.strips, decoding.size, form, out, metadata)),
+        )
     if map_path is not None:
         kept_area = kept_map(file, region)
         write_output(map_path, force, lambda file: write_picture(kept_area, picture_format("png"), file))

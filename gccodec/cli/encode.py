@@ -22,7 +22,7 @@ from gccodec.cli.options import (
 )
 from gccodec.cli.progress import Progress, ProgressMode
 from gccodec.cli.selective import SelectiveOptions, selective
-from gccodec.cli.stream import STANDARD, check_output, read_input, write_output
+from gccodec.cli.stream import STANDARD, check_output, open_input, write_output
 from gccodec.errors import UsageError
 
 if TYPE_CHECKING:
@@ -87,27 +87,27 @@ def command(
         raise UsageError(f"--bpp {bpp}: must be above 0 and at most 24")
     kept = metadata_kinds(kinds)
     check_output(output, force)
-    data = read_input(input)
-
     from gccodec.codec.codec import DEFAULT_BPP, Codec, bytes_of_bpp
     from gccodec.codec.memory import strip_pixels_within
     from gccodec.codec.picture import read_picture
     from gccodec.container.file import metadata_bytes, parse
 
     start = time.perf_counter()
-    picture = read_picture(data, max_pixels, alpha, kept)
-    del data
-    width, height = picture.image.size
-    strip_pixels = strip_pixels_within(mem_limit, width * height)
-    where = choose_device(device, threads, messages)
-    selection = selective.selection(picture.image, where)
-    codec = Codec.load(weights, device=where, strip_pixels=strip_pixels)
-    with Progress(progress, input, messages.quiet) as codec.progress:
-        if quality is not None:
-            encoded = codec.encode(picture, quality=round(quality * 10), selection=selection)
-        else:
-            budget = size if size is not None else bytes_of_bpp(bpp if bpp is not None else DEFAULT_BPP, width, height)
-            encoded = codec.encode(picture, size_bytes=budget, count_metadata=count_metadata, selection=selection)
+    with open_input(input) as file:
+        picture = read_picture(file, max_pixels, alpha, kept)
+        width, height = picture.image.size
+        strip_pixels = strip_pixels_within(mem_limit, width * height, picture.streamed)
+        where = choose_device(device, threads, messages)
+        selection = selective.selection(picture, where)
+        codec = Codec.load(weights, device=where, strip_pixels=strip_pixels)
+        with Progress(progress, input, messages.quiet) as codec.progress:
+            if quality is not None:
+                encoded = codec.encode(picture, quality=round(quality * 10), selection=selection)
+            else:
+                budget = (
+                    size if size is not None else bytes_of_bpp(bpp if bpp is not None else DEFAULT_BPP, width, height)
+                )
+                encoded = codec.encode(picture, size_bytes=budget, count_metadata=count_metadata, selection=selection)
     write_output(output, force, lambda file: file.write(encoded.data))
 
     rate = 8 * len(encoded.data) / (width * height)

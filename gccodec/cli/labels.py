@@ -42,11 +42,12 @@ def command(
     data = read_input(input)
 
     from gccodec.codec.label_input import to_png
-    from gccodec.codec.picture import picture_format, read_picture, write_picture
+    from gccodec.codec.picture import read_picture
+    from gccodec.codec.picture_format import picture_format, write_picture
     from gccodec.codec.segmentation import Labeller, overlay
     from gccodec.entropy.weights import load_weights
 
-    image = read_picture(data, alpha="drop").image
+    image = read_picture(data, alpha="drop").whole()
     where = choose_device(device, threads, messages)
     labeller = Labeller(load_weights(weights), where) if weights is not None else Labeller.load(where)
     cells = labeller.cells(image)

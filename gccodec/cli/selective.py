@@ -12,8 +12,8 @@ from gccodec.errors import UsageError
 
 if TYPE_CHECKING:
     import torch
-    from PIL import Image
 
+    from gccodec.codec.picture import Picture
     from gccodec.codec.selection import Selection
 
 NOTHING = "none"
@@ -45,7 +45,7 @@ class SelectiveOptions(NamedTuple):
         if NOTHING in self.rules and len(self.rules) + len(self.masks) > 1:
             raise UsageError("--keep none: excludes other rules and masks")
 
-    def selection(self, image: Image.Image, device: torch.device) -> Selection | None:
+    def selection(self, picture: Picture, device: torch.device) -> Selection | None:
         """For that picture; None when the options ask for no selection."""
         if not any(option not in (None, ()) for option in self):
             return None
@@ -56,12 +56,12 @@ class SelectiveOptions(NamedTuple):
         from gccodec.codec.segmentation import Labeller, to_label_pixels
         from gccodec.codec.selection import Selection
 
-        width, height = image.size
+        width, height = picture.image.size
         rules = [parse_rule(text) for text in self.rules if text != NOTHING]
         if self.labels is None:
             labels, cells = None, None
         elif self.labels == AUTOMATIC:
-            cells = Labeller.load(device).cells(image)
+            cells = Labeller.load(device).cells(picture.whole())
             labels = to_label_pixels(cells, width, height)
         else:
             labels = read_labels(read_input(self.labels), width, height, self.label_set)

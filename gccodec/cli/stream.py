@@ -3,29 +3,48 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
+import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
 from gccodec.errors import FileError, UsageError
 
 STANDARD = "-"
+HELD_BYTES = 1 << 26
+"""More of stdin or stdout goes through a temporary file."""
+
+
+@contextlib.contextmanager
+def open_input(name: str) -> Iterator[IO[bytes]]:
+    """A file, or a copy of stdin for `-` (on the disk when large), that can be read more than once."""
+    if name != STANDARD:
+        try:
+            file = open(name, "rb")  # noqa: SIM115  # closed below; errors of its reader are not errors of opening
+        except OSError as error:
+            raise FileError(f"{name}: {error.strerror}") from error
+        with file:
+            yield file
+        return
+    if sys.stdin.isatty():
+        raise UsageError("stdin is a terminal; give a file or pipe data in")
+    with tempfile.SpooledTemporaryFile(HELD_BYTES) as copy:
+        try:
+            shutil.copyfileobj(sys.stdin.buffer, copy)
+        except OSError as error:
+            raise FileError(f"stdin: {error.strerror}") from error
+        copy.seek(0)
+        yield copy
 
 
 def read_input(name: str, limit_bytes: int = 1 << 32) -> bytes:
     """All of a file, or of stdin for `-`."""
-    if name == STANDARD:
-        if sys.stdin.isatty():
-            raise UsageError("stdin is a terminal; give a file or pipe data in")
-        data = sys.stdin.buffer.read(limit_bytes + 1)
-    else:
+    with open_input(name) as file:
         try:
-            with open(name, "rb") as file:
-                data = file.read(limit_bytes + 1)
+            data = file.read(limit_bytes + 1)
         except OSError as error:
             raise FileError(f"{name}: {error.strerror}") from error
     if len(data) > limit_bytes:
@@ -51,12 +70,13 @@ def check_output(name: str, force: bool) -> None:
 def write_output(name: str, force: bool, write: Callable[[IO[bytes]], object]) -> None:
     """Let `write` fill a temporary neighbour, flush it to the disk, then put it in place in one step."""
     if name == STANDARD:
-        _write_stdout(_filled(write))
+        with _filled(write) as data:
+            _write_stdout(data)
         return
     path = Path(name)
     if path.exists() and not path.is_file():  # a device such as /dev/null or a named pipe
-        with open(path, "wb") as device:
-            device.write(_filled(write))
+        with _filled(write) as data, open(path, "wb") as device:
+            shutil.copyfileobj(data, device)
         return
     temporary = None
     try:
@@ -82,16 +102,18 @@ def write_output(name: str, force: bool, write: Callable[[IO[bytes]], object]) -
                 os.unlink(temporary)
 
 
-def _filled(write: Callable[[IO[bytes]], object]) -> memoryview:
-    """What `write` writes; some formats seek, which a pipe cannot."""
-    buffer = io.BytesIO()
-    write(buffer)
-    return buffer.getbuffer()
+@contextlib.contextmanager
+def _filled(write: Callable[[IO[bytes]], object]) -> Iterator[IO[bytes]]:
+    """What `write` writes, to be copied when it is complete; some formats seek, which a pipe cannot."""
+    with tempfile.SpooledTemporaryFile(HELD_BYTES) as buffer:
+        write(buffer)
+        buffer.seek(0)
+        yield buffer
 
 
-def _write_stdout(data: memoryview) -> None:
+def _write_stdout(data: IO[bytes]) -> None:
     try:
-        sys.stdout.buffer.write(data)
+        shutil.copyfileobj(data, sys.stdout.buffer)
         sys.stdout.buffer.flush()
     except OSError as error:
         # Python would complain once more while flushing stdout at exit

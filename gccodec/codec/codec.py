@@ -16,9 +16,10 @@ from PIL import Image
 
 from gccodec.codec.alpha import decode_alpha, encode_alpha, fill_transparent
 from gccodec.codec.latent import LATENT_CELL_PX, decode_latent, grid_size
-from gccodec.codec.memory import with_smaller_strips
+from gccodec.codec.memory import rows_with_smaller_strips, with_smaller_strips
 from gccodec.codec.metadata import Metadata
-from gccodec.codec.picture import Picture
+from gccodec.codec.picture import Picture, Pixels
+from gccodec.codec.picture_format import joined
 from gccodec.codec.rate import search_quality
 from gccodec.codec.region import Region
 from gccodec.codec.selection import Selection
@@ -69,11 +70,23 @@ class Decoded(NamedTuple):
         return np.asarray(self.image.getchannel("A")) if self.image.mode in ("LA", "RGBA") else None
 
 
+class Decoding(NamedTuple):
+    """A picture as it comes: strips in mode RGB, L, RGBA or LA from top to bottom, `size` in all.
+
+    They are computed when asked for; a damaged file may show only then.
+    """
+
+    strips: Iterator[Image.Image]
+    size: tuple[int, int]
+    metadata: Metadata
+    file: GczFile
+
+
 class _Source(NamedTuple):
     """What is encoded: the file without latents, the pixels, and what is kept of them (None: all alike)."""
 
     template: GczFile
-    image: Image.Image
+    image: Pixels
     selection: Selection | None
 
     @property
@@ -106,7 +119,7 @@ class Codec:
         """From a weights file, from an installed model's id, or the installed default."""
         return cls(load_weights(path or find_weights(weights_folder(), model_id)), device, strip_pixels)
 
-    def _latent(self, image: Image.Image, quality: Quality) -> Iterator[npt.NDArray[np.int16]]:
+    def _latent(self, image: Pixels, quality: Quality) -> Iterator[npt.NDArray[np.int16]]:
         """Bands of y [n, w, C] in fixed point, ready to be coded."""
         if isinstance(quality, int):
             yield from self._latent_at(image, quality)
@@ -116,8 +129,8 @@ class Codec:
             yield np.where(quality.keep[top : top + len(kept), :, None], kept, rest)
             top += len(kept)
 
-    def _latent_at(self, image: Image.Image, quality: int) -> Iterator[npt.NDArray[np.int16]]:
-        rows, columns = grid_size(image.height, image.width)
+    def _latent_at(self, image: Pixels, quality: int) -> Iterator[npt.NDArray[np.int16]]:
+        rows, columns = grid_size(*image.size[::-1])
         height = band_rows(columns)
         parts: list[npt.NDArray[np.int16]] = []
         done = 0
@@ -210,7 +223,7 @@ class Codec:
             sections += (Section(int(SectionId.ALPHA), encode_alpha(picture.alpha)),)
         sections += picture.metadata.sections()
         template = GczFile(width, height, picture.gray, self.weights.model_id, 0, 0, b"", sections)
-        image = picture.image if picture.alpha is None else fill_transparent(picture.image, picture.alpha)
+        image = picture.image if picture.alpha is None else fill_transparent(picture.whole(), picture.alpha)
         return _Source(template, image, selection)
 
     def _cost(
@@ -232,32 +245,41 @@ class Codec:
 
         CorruptError subclasses for damaged files, WeightsError for another model's file.
         """
+        decoding = self.decode_strips(data, max_pixels, realism, region)
+        return Decoded(joined(decoding.strips, decoding.size), decoding.metadata, decoding.file)
+
+    def decode_strips(
+        self, data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS, realism: float = 0.0, region: Region | None = None
+    ) -> Decoding:
+        """As `decode`, without ever holding the whole picture."""
         file = parse(data, max_pixels)
         if file.model_id != self.weights.model_id:
             raise WeightsError(f"the file needs model {file.model_id.hex()}, loaded is {self.weights.model_id.hex()}")
         region = region or Region(0, 0, file.width, file.height)
         region.check(file.width, file.height)
-        image = with_smaller_strips(
-            lambda strip_pixels: self._with_strips(strip_pixels)._decode_region(file, realism, region),
-            self.strip_pixels,
-        )
         bodies = {section.id: section.body for section in file.sections}
+        alpha = None
         if SectionId.ALPHA in bodies:
             alpha = decode_alpha(bodies[SectionId.ALPHA], file.height, file.width)
-            rows, columns = slice(region.y, region.y + region.height), slice(region.x, region.x + region.width)
-            image.putalpha(Image.fromarray(alpha[rows, columns]))
-        return Decoded(image, Metadata.from_sections(file.sections), file)
+            alpha = alpha[region.y : region.y + region.height, region.x : region.x + region.width]
+        strips = self._decode_images(file, realism, region, alpha)
+        return Decoding(strips, (region.width, region.height), Metadata.from_sections(file.sections), file)
 
-    def _decode_region(self, file: GczFile, realism: float, region: Region) -> Image.Image:
-        # without a colour Pillow leaves memory untouched until a strip fills it
-        image = Image.new("L" if file.gray else "RGB", (region.width, region.height), None)
+    def _decode_images(
+        self, file: GczFile, realism: float, region: Region, alpha: npt.NDArray[np.uint8] | None
+    ) -> Iterator[Image.Image]:
+        """The region's strips, with what the alpha section says of it."""
         top = 0
-        for part in self._decode_strips(file, realism, region):
-            image.paste(Image.fromarray(part), (0, top))
-            top += len(part)
-        return image
+        for rows in rows_with_smaller_strips(
+            lambda strip_pixels: self._with_strips(strip_pixels)._decode_rows(file, realism, region), self.strip_pixels
+        ):
+            image = Image.fromarray(rows)
+            if alpha is not None:
+                image.putalpha(Image.fromarray(alpha[top : top + len(rows)]))
+            top += len(rows)
+            yield image
 
-    def _decode_strips(self, file: GczFile, realism: float, region: Region) -> Iterator[npt.NDArray[np.uint8]]:
+    def _decode_rows(self, file: GczFile, realism: float, region: Region) -> Iterator[npt.NDArray[np.uint8]]:
         """The region's rows from top to bottom, some at a time: uint8 [n, W, 3] or [n, W]."""
         rows, columns = region.cells(self.transforms.generator.halo)
         selection = Selection.of(file, self.weights)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from gccodec.codec.latent import LATENT_CELL_PX
@@ -16,7 +18,7 @@ PROGRAM_BYTES = 400 << 20
 """Interpreter, torch and weights."""
 
 BYTES_A_PIXEL = 6
-"""The picture, which is held as a whole (Pillow stores RGB in four bytes), and its file."""
+"""A picture that is held as a whole (Pillow stores RGB in four bytes), and its file."""
 
 BYTES_A_BAND_POSITION = 6000
 """The entropy layer works on a band of latents at a time."""
@@ -27,14 +29,18 @@ BYTES_A_STRIP_PIXEL = 400
 LEAST_STRIP_PIXELS = 1 << 12
 
 T = TypeVar("T")
+Rows = npt.NDArray[np.uint8]
 
 
-def strip_pixels_within(limit_bytes: int | None, pixels: int) -> int:
-    """Strip size for a picture under a memory limit; LimitError when not even the smallest strip fits."""
+def strip_pixels_within(limit_bytes: int | None, pixels: int, streamed: bool) -> int:
+    """Strip size for a picture under a memory limit; LimitError when not even the smallest strip fits.
+
+    streamed: it is read or written as it goes, never held as a whole.
+    """
     if limit_bytes is None:
         return STRIP_PIXELS
     positions = min(-(-pixels // LATENT_CELL_PX**2), BAND_POSITIONS)
-    fixed = PROGRAM_BYTES + BYTES_A_PIXEL * pixels + BYTES_A_BAND_POSITION * positions
+    fixed = PROGRAM_BYTES + (0 if streamed else BYTES_A_PIXEL * pixels) + BYTES_A_BAND_POSITION * positions
     allowed = (limit_bytes - fixed) // BYTES_A_STRIP_PIXEL
     if allowed < LEAST_STRIP_PIXELS:
         least = fixed + LEAST_STRIP_PIXELS * BYTES_A_STRIP_PIXEL
@@ -49,14 +55,36 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and ("not enough memory" in str(error) or "can't allocate" in str(error))
 
 
+def _smaller(strip_pixels: int, error: Exception) -> int:
+    """The next strip size to try when memory ran out; raises every other error, LimitError when nothing helps."""
+    if not _is_out_of_memory(error):
+        raise error
+    if strip_pixels <= LEAST_STRIP_PIXELS:
+        raise LimitError("out of memory, even with the smallest strips") from error
+    return max(strip_pixels // 4, LEAST_STRIP_PIXELS)
+
+
 def with_smaller_strips(action: Callable[[int], T], strip_pixels: int) -> T:
     """action(strip_pixels), again with a quarter of it whenever memory runs out; LimitError when nothing helps."""
     while True:
         try:
             return action(strip_pixels)
         except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
-                raise
-            if strip_pixels <= LEAST_STRIP_PIXELS:
-                raise LimitError("out of memory, even with the smallest strips") from error
-        strip_pixels = max(strip_pixels // 4, LEAST_STRIP_PIXELS)
+            strip_pixels = _smaller(strip_pixels, error)
+
+
+def rows_with_smaller_strips(make: Callable[[int], Iterator[Rows]], strip_pixels: int) -> Iterator[Rows]:
+    """make(strip_pixels), arrays of rows; when memory runs out, the rows not yet given from smaller strips."""
+    given = 0
+    while True:
+        top = 0
+        try:
+            for rows in make(strip_pixels):
+                new = rows[max(0, given - top) :]
+                top += len(rows)
+                if len(new):
+                    given += len(new)
+                    yield new
+            return
+        except (MemoryError, RuntimeError) as error:
+            strip_pixels = _smaller(strip_pixels, error)

@@ -1,17 +1,20 @@
-"""Picture files <-> arrays of bytes, with their alpha and metadata."""
+"""Picture files -> pixels, alpha and metadata; large PNG files are read as their pixels are asked for."""
 
 from __future__ import annotations
 
+import contextlib
 import io
-from typing import IO, Any, Literal, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import IO, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from gccodec.codec.alpha import OPAQUE, on_white, without_pillows_limit
+from gccodec.codec.alpha import OPAQUE, without_pillows_limit
 from gccodec.codec.colour import is_srgb, profile_fits, to_srgb
 from gccodec.codec.metadata import KINDS, Kind, Metadata, upright_exif
+from gccodec.codec.png import PngRows
 from gccodec.container.file import DEFAULT_MAX_PIXELS, MAX_SIDE_PX
 from gccodec.errors import LimitError, PictureError, UsageError
 
@@ -25,13 +28,30 @@ STRUCTURAL_TIFF_TAGS = frozenset([*range(254, 267), 273, *range(277, 282), 284, 
 """TIFF tags that describe the storage of pixels; they mean nothing in another file."""
 
 
+STREAMED_PIXELS = 1 << 23
+"""Larger PNG files are not held as a whole."""
+
+ORIENTATION = 0x0112
+UPRIGHT = 1
+
+
+class Pixels(Protocol):
+    """Mode RGB or L: a Pillow picture, or one that is read a strip at a time."""
+
+    @property
+    def size(self) -> tuple[int, int]: ...
+    @property
+    def mode(self) -> str: ...
+    def crop(self, box: tuple[int, int, int, int], /) -> Image.Image: ...
+
+
 class Picture(NamedTuple):
     """image in mode RGB or L; alpha uint8 [H, W] or None when opaque.
 
     notes: what was converted or dropped, one line each.
     """
 
-    image: Image.Image
+    image: Pixels
     alpha: npt.NDArray[np.uint8] | None = None
     metadata: Metadata = Metadata()
     notes: tuple[str, ...] = ()
@@ -49,65 +69,89 @@ class Picture(NamedTuple):
     @property
     def pixels(self) -> npt.NDArray[np.uint8]:
         """uint8 [H, W, 3] or [H, W]; a copy."""
-        return np.asarray(self.image)
+        return np.asarray(self.whole())
+
+    def whole(self) -> Image.Image:
+        """All pixels at once; a copy."""
+        return self.image.crop((0, 0, *self.image.size))
+
+    @property
+    def streamed(self) -> bool:
+        """Read from its file as the pixels are asked for."""
+        return isinstance(self.image, _StreamedPixels)
 
     @property
     def gray(self) -> bool:
         return self.image.mode == "L"
 
 
-class Format(NamedTuple):
-    """What a picture format holds, and how it is written."""
+class _StreamedPixels:
+    """Rows of a PNG file, each strip converted as the whole picture would be."""
 
-    name: str
-    alpha: bool = False
-    metadata: frozenset[Kind] = frozenset()
-    options: tuple[tuple[str, Any], ...] = ()
+    def __init__(self, rows: PngRows, convert: Callable[[Image.Image], Image.Image], mode: str) -> None:
+        self._rows, self._convert, self.mode = rows, convert, mode
+        self.size = rows.header.width, rows.header.height
 
-
-_PNG = Format("PNG", True, ALL_METADATA, (("compress_level", 4),))
-_JPEG = Format("JPEG", False, ALL_METADATA, (("quality", 95), ("subsampling", 0)))
-_TIFF = Format("TIFF", True, ALL_METADATA)
-_PPM = Format("PPM")
-FORMATS = {
-    "png": _PNG,
-    "jpg": _JPEG,
-    "jpeg": _JPEG,
-    "webp": Format("WEBP", True, ALL_METADATA, (("quality", 95), ("method", 4))),
-    "avif": Format("AVIF", True, ALL_METADATA, (("quality", 90),)),
-    "tif": _TIFF,
-    "tiff": _TIFF,
-    "bmp": Format("BMP"),
-    "ppm": _PPM,
-    "pgm": _PPM,
-}
+    def crop(self, box: tuple[int, int, int, int], /) -> Image.Image:
+        """left, top, right, bottom; from top to bottom is fast. PictureError when the file is damaged."""
+        left, top, right, bottom = box
+        with _readable():
+            return self._convert(self._rows.crop(top, bottom)).crop((left, 0, right, bottom - top))
 
 
 def read_picture(
-    data: bytes,
+    source: bytes | IO[bytes],
     max_pixels: int = DEFAULT_MAX_PIXELS,
     alpha: AlphaPolicy = "keep",
     metadata: frozenset[Kind] = ALL_METADATA,
 ) -> Picture:
-    """Decode a picture file, upright.
+    """Decode a picture file, upright. It must stay open: the pixels of a large PNG file are read later.
 
     PictureError when unreadable, LimitError when too large, UsageError for transparency that is to be refused.
     """
-    if not data:
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    if not file.read(1):
         raise PictureError("the input is empty")
-    try:
-        # closing the buffer lets go of the data, which some of Pillow's pictures would hold on to
-        with without_pillows_limit(), io.BytesIO(data) as buffer, Image.open(buffer) as image:
+    file.seek(0)
+    with _readable():
+        with Image.open(file) as image:
             width, height = image.size
             if width * height > max_pixels:
                 raise LimitError(f"size {width}x{height}: {width * height} pixels, allowed {max_pixels}")
             if max(width, height) > MAX_SIDE_PX:
                 raise LimitError(f"size {width}x{height}: sides are at most {MAX_SIDE_PX}")
-            return _to_picture(image, alpha, metadata)
+            if image.format != "PNG" or width * height <= STREAMED_PIXELS:
+                return _to_picture(image, alpha, metadata)
+        return _streamed(file, alpha, metadata)
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """What goes wrong is the picture's fault: a PictureError."""
+    try:
+        with without_pillows_limit():
+            yield
     except UnidentifiedImageError as error:
         raise PictureError(f"not a picture that can be read: {str(error).splitlines()[0]}") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise PictureError(f"the picture is damaged: {str(error).splitlines()[0] if str(error) else error}") from error
+
+
+def _streamed(file: IO[bytes], alpha: AlphaPolicy, kinds: frozenset[Kind]) -> Picture:
+    """A PNG file whose strips can be read one by one; as a whole, when it has to be turned or cannot be cut."""
+    rows = PngRows.open(file)
+    first = None if rows is None else rows.crop(0, 1)
+    if rows is None or first is None or first.getexif().get(ORIENTATION, UPRIGHT) != UPRIGHT:
+        file.seek(0)
+        with Image.open(file) as image:
+            return _to_picture(image, alpha, kinds)
+    picture = _to_picture(first, alpha, kinds)
+    mode = picture.image.mode
+    return picture._replace(image=_StreamedPixels(rows, lambda strip: _convert(strip, kinds), mode))
+
+
+def _convert(strip: Image.Image, kinds: frozenset[Kind]) -> Image.Image:
+    return _eight_bit_colour(strip, strip.info.get("icc_profile") or None, "icc" in kinds, [])[0]
 
 
 def _to_picture(image: Image.Image, alpha_policy: AlphaPolicy, kinds: frozenset[Kind]) -> Picture:
@@ -195,56 +239,3 @@ def _eight_bit(image: Image.Image) -> npt.NDArray[np.uint8]:
     values = np.asarray(image).astype(np.float64)
     scaled = values * 255 if image.mode == "F" else values / 257
     return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
-
-
-def picture_format(name: str) -> Format:
-    """A format given by suffix or option; UsageError lists the choices."""
-    try:
-        return FORMATS[name.lower().lstrip(".")]
-    except KeyError:
-        raise UsageError(f"format {name!r}: known are {', '.join(FORMATS)}") from None
-
-
-def write_picture(
-    image: Image.Image,
-    form: Format,
-    file: IO[bytes],
-    metadata: Metadata = Metadata(),  # noqa: B008  # immutable
-) -> tuple[str, ...]:
-    """Write mode L, RGB, LA or RGBA as a picture file; returns notes on what the format cannot hold."""
-    notes = []
-    if image.mode in ("LA", "RGBA") and not form.alpha:
-        image = on_white(image)
-        notes.append(f"{form.name} cannot hold transparency; the picture is put on white")
-    if lost := [kind for kind in KINDS if getattr(metadata, kind) is not None and kind not in form.metadata]:
-        notes.append(f"{form.name} cannot hold {', '.join(lost)}")
-    options = dict(form.options) | _metadata_options(form, metadata.only(form.metadata))
-    try:
-        image.save(file, form.name, **options)
-    except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # the file's trouble, not the format's
-        raise UsageError(f"{form.name} cannot hold this picture: {error}") from error
-    return tuple(notes)
-
-
-def _metadata_options(form: Format, metadata: Metadata) -> dict[str, Any]:
-    """Pillow's arguments, which differ by format."""
-    options: dict[str, Any] = {}
-    if metadata.icc is not None:
-        options["icc_profile"] = metadata.icc
-    if form.name == "TIFF":  # both are tags of the one directory
-        options["exif"] = Image.Exif()
-        if metadata.exif is not None:
-            options["exif"].load(EXIF_PREFIX + metadata.exif)
-        if metadata.xmp is not None:
-            options["exif"][XMP_TIFF_TAG] = metadata.xmp
-        return options
-    if metadata.exif is not None:
-        options["exif"] = EXIF_PREFIX + metadata.exif
-    if metadata.xmp is not None and form.name == "PNG":
-        options["pnginfo"] = PngImagePlugin.PngInfo()
-        options["pnginfo"].add_itxt("XML:com.adobe.xmp", metadata.xmp.decode("utf-8", "replace"))
-    elif metadata.xmp is not None:
-        options["xmp"] = metadata.xmp
-    return options

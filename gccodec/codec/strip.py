@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 
 from gccodec.codec.latent import LATENT_CELL_PX, grid_size
+from gccodec.codec.picture import Pixels
 
 STRIP_PIXELS = 1 << 18
 """Default size of a strip. Results do not depend on it."""
@@ -22,7 +22,7 @@ def strip_rows(columns: int, strip_pixels: int) -> int:
     return max(1, strip_pixels // (LATENT_CELL_PX * LATENT_CELL_PX * columns))
 
 
-def to_strips(image: Image.Image, strip_pixels: int) -> Iterator[torch.Tensor]:
+def to_strips(image: Pixels, strip_pixels: int) -> Iterator[torch.Tensor]:
     """Mode RGB or L -> [1, 3, 16 n, W'] in [0, 1], edges repeated up to multiples of 16."""
     width, height = image.size
     rows, columns = grid_size(height, width)

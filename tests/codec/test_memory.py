@@ -1,20 +1,21 @@
 """Memory limits and running out of memory."""
 
+import numpy as np
 import pytest
 import torch
 
-from gccodec.codec.memory import LEAST_STRIP_PIXELS, strip_pixels_within, with_smaller_strips
+from gccodec.codec.memory import LEAST_STRIP_PIXELS, rows_with_smaller_strips, strip_pixels_within, with_smaller_strips
 from gccodec.codec.strip import STRIP_PIXELS
 from gccodec.errors import LimitError
 
 
 def test_strips_shrink_with_the_limit():
-    assert strip_pixels_within(None, 1 << 28) == STRIP_PIXELS
-    assert strip_pixels_within(8 << 30, 1 << 28) == STRIP_PIXELS
-    tight = strip_pixels_within(720 << 20, 12_000_000)
+    assert strip_pixels_within(None, 1 << 28, False) == STRIP_PIXELS
+    assert strip_pixels_within(8 << 30, 1 << 28, False) == STRIP_PIXELS
+    tight = strip_pixels_within(720 << 20, 12_000_000, False)
     assert LEAST_STRIP_PIXELS < tight < STRIP_PIXELS
     with pytest.raises(LimitError, match="memory limit: 104857600 bytes"):
-        strip_pixels_within(100 << 20, 12_000_000)
+        strip_pixels_within(100 << 20, 12_000_000, False)
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,24 @@ def test_other_errors_pass():
 
     with pytest.raises(RuntimeError, match="shape mismatch"):
         with_smaller_strips(action, 1 << 20)
+
+
+def test_rows_already_given_are_not_given_again():
+    made = []
+
+    def make(strip_pixels):
+        made.append(strip_pixels)
+        rows = 4 if len(made) == 1 else 3
+        for top in range(0, 20, rows):
+            if len(made) == 1 and top == 12:
+                raise MemoryError
+            yield np.arange(top, min(top + rows, 20), dtype=np.uint8)
+
+    assert np.concatenate(list(rows_with_smaller_strips(make, 1 << 20))).tolist() == list(range(20))
+    assert made == [1 << 20, 1 << 18]
+
+
+def test_a_streamed_picture_needs_less():
+    with pytest.raises(LimitError):
+        strip_pixels_within(900 << 20, 200_000_000, False)
+    assert strip_pixels_within(900 << 20, 200_000_000, True) == STRIP_PIXELS

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image, ImageCms, ImageOps, TiffImagePlugin
 
 from gccodec.codec.metadata import Metadata
-from gccodec.codec.picture import FORMATS, picture_format, read_picture, write_picture
+from gccodec.codec.picture import read_picture
+from gccodec.codec.picture_format import FORMATS, picture_format, write_picture
 from gccodec.errors import LimitError, PictureError, UsageError
 
 RNG = np.random.default_rng(0)

@@ -1,0 +1,120 @@
+"""Picture formats, and pictures written in them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from typing import IO, Any, NamedTuple
+
+from PIL import Image, PngImagePlugin
+
+from gccodec.codec.alpha import on_white
+from gccodec.codec.metadata import KINDS, Kind, Metadata
+from gccodec.codec.picture import ALL_METADATA, EXIF_PREFIX, XMP_TIFF_TAG
+from gccodec.codec.png import write_png
+from gccodec.errors import UsageError
+
+
+class Format(NamedTuple):
+    """What a picture format holds, and how it is written."""
+
+    name: str
+    alpha: bool = False
+    metadata: frozenset[Kind] = frozenset()
+    options: tuple[tuple[str, Any], ...] = ()
+
+
+_PNG = Format("PNG", True, ALL_METADATA)
+_JPEG = Format("JPEG", False, ALL_METADATA, (("quality", 95), ("subsampling", 0)))
+_TIFF = Format("TIFF", True, ALL_METADATA)
+_PPM = Format("PPM")
+FORMATS = {
+    "png": _PNG,
+    "jpg": _JPEG,
+    "jpeg": _JPEG,
+    "webp": Format("WEBP", True, ALL_METADATA, (("quality", 95), ("method", 4))),
+    "avif": Format("AVIF", True, ALL_METADATA, (("quality", 90),)),
+    "tif": _TIFF,
+    "tiff": _TIFF,
+    "bmp": Format("BMP"),
+    "ppm": _PPM,
+    "pgm": _PPM,
+}
+
+
+def picture_format(name: str) -> Format:
+    """A format given by suffix or option; UsageError lists the choices."""
+    try:
+        return FORMATS[name.lower().lstrip(".")]
+    except KeyError:
+        raise UsageError(f"format {name!r}: known are {', '.join(FORMATS)}") from None
+
+
+def write_picture(
+    image: Image.Image,
+    form: Format,
+    file: IO[bytes],
+    metadata: Metadata = Metadata(),  # noqa: B008  # immutable
+) -> tuple[str, ...]:
+    """Write mode L, LA, RGB or RGBA as a picture file; returns notes on what the format cannot hold."""
+    return write_strips([image], image.size, form, file, metadata)
+
+
+def write_strips(
+    strips: Iterable[Image.Image], size: tuple[int, int], form: Format, file: IO[bytes], metadata: Metadata
+) -> tuple[str, ...]:
+    """As `write_picture`, strips from top to bottom, `size` in all; other formats than PNG need the whole picture."""
+    notes = []
+    if lost := [kind for kind in KINDS if getattr(metadata, kind) is not None and kind not in form.metadata]:
+        notes.append(f"{form.name} cannot hold {', '.join(lost)}")
+    options = dict(form.options) | _metadata_options(form, metadata.only(form.metadata))
+    try:
+        if form.name == "PNG":
+            write_png(file, size, strips, options)
+            return tuple(notes)
+        image = joined(strips, size)
+        if image.mode in ("LA", "RGBA") and not form.alpha:
+            image = on_white(image)
+            notes.append(f"{form.name} cannot hold transparency; the picture is put on white")
+        image.save(file, form.name, **options)
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the file's trouble, not the format's
+        raise UsageError(f"{form.name} cannot hold this picture: {error}") from error
+    return tuple(notes)
+
+
+def joined(strips: Iterable[Image.Image], size: tuple[int, int]) -> Image.Image:
+    """One picture of strips from top to bottom, `size` in all."""
+    strips = iter(strips)
+    first = next(strips)
+    if first.size == size:
+        return first
+    # without a colour Pillow leaves memory untouched until a strip fills it
+    image, top = Image.new(first.mode, size, None), 0
+    for strip in itertools.chain([first], strips):
+        image.paste(strip, (0, top))
+        top += strip.height
+    return image
+
+
+def _metadata_options(form: Format, metadata: Metadata) -> dict[str, Any]:
+    """Pillow's arguments, which differ by format."""
+    options: dict[str, Any] = {}
+    if metadata.icc is not None:
+        options["icc_profile"] = metadata.icc
+    if form.name == "TIFF":  # both are tags of the one directory
+        options["exif"] = Image.Exif()
+        if metadata.exif is not None:
+            options["exif"].load(EXIF_PREFIX + metadata.exif)
+        if metadata.xmp is not None:
+            options["exif"][XMP_TIFF_TAG] = metadata.xmp
+        return options
+    if metadata.exif is not None:
+        options["exif"] = EXIF_PREFIX + metadata.exif
+    if metadata.xmp is not None and form.name == "PNG":
+        options["pnginfo"] = PngImagePlugin.PngInfo()
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", metadata.xmp.decode("utf-8", "replace"))
+    elif metadata.xmp is not None:
+        options["xmp"] = metadata.xmp
+    return options
