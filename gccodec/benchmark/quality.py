@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -19,10 +21,11 @@ from gccodec.metrics.pixel import colour_error_levels, ms_ssim, psnr_db
 
 
 class Measurement(NamedTuple):
-    """One picture at one target; bpp is that of the whole file."""
+    """One picture at one target, decoded with one realism; bpp is that of the whole file."""
 
     image: str
     target_bpp: float
+    realism: float
     bytes: int
     bpp: float
     quality: float
@@ -34,41 +37,54 @@ class Measurement(NamedTuple):
 
 
 class Features:
-    """Patch features of originals and, at each rate, of their reconstructions: for the KID of whole sets."""
+    """Patch features of originals and, at each rate and realism, of what comes back: for the KID of whole sets."""
 
     def __init__(self, nets: Path) -> None:
         self.network = EfficientNetLite(nets / "effnet_lite0.safetensors")
         self.real: dict[str, Tensor] = {}
-        self.fake: dict[float, list[Tensor]] = {}
+        self.fake: dict[tuple[float, float], list[Tensor]] = {}
 
-    def add(self, image: str, rate: float, x: Tensor, x_hat: Tensor) -> None:
-        """x, x_hat: [3, H, W] in [0, 1]."""
+    def add_original(self, image: str, x: Tensor) -> None:
+        """x: [3, H, W] in [0, 1]."""
         if image not in self.real:
             self.real[image] = patch_features(self.network, x)
-        self.fake.setdefault(rate, []).append(patch_features(self.network, x_hat))
 
-    def kid(self, rate: float) -> float:
-        """Patch KID x 1000 of all reconstructions at a rate."""
-        return kid(torch.cat(list(self.real.values())), torch.cat(self.fake[rate]))
+    def add_decoded(self, rate: float, realism: float, x_hat: Tensor) -> None:
+        """x_hat: [3, H, W] in [0, 1]."""
+        self.fake.setdefault((rate, realism), []).append(patch_features(self.network, x_hat))
+
+    def kid(self, rate: float, realism: float) -> float:
+        """Patch KID x 1000 of all that was decoded at a rate with a realism."""
+        return kid(torch.cat(list(self.real.values())), torch.cat(self.fake[rate, realism]))
 
 
 def measure(
-    codec: Codec, pictures: list[Path], nets: Path, rates: list[float], features: Features
+    codec: Codec, pictures: list[Path], nets: Path, rates: list[float], realisms: list[float], features: Features
 ) -> Iterator[Measurement]:
     """Encode to bytes, decode those bytes, compare: rates outermost. Collects `features` on the way."""
     alex = AlexTrunk(nets / "lpips_alex.safetensors")
     tolerant = ShiftTolerantAlexTrunk(nets / "stlpips_alex.safetensors")
+
+    @torch.inference_mode()
+    def compared(x: Tensor, x_hat: Tensor) -> list[float]:
+        metrics = (lpips(alex, x, x_hat), ms_ssim(x, x_hat), psnr_db(x, x_hat))
+        more = (lpips(tolerant, x, x_hat), colour_error_levels(x, x_hat))
+        return [float(m) for m in metrics + more]
+
     for rate in rates:
         for path in pictures:
             picture = read_picture(path.read_bytes())
             width, height = picture.image.size
             encoded = codec.encode(picture, size_bytes=bytes_of_bpp(rate, width, height))
-            decoded = codec.decode(encoded.data).pixels
-            x, x_hat = (torch.tensor(p).permute(2, 0, 1)[None].float() / 255 for p in (picture.pixels, decoded))
-            size = len(encoded.data)
-            with torch.inference_mode():
-                metrics = (lpips(alex, x, x_hat), ms_ssim(x, x_hat), psnr_db(x, x_hat))
-                more = (lpips(tolerant, x, x_hat), colour_error_levels(x, x_hat))
-            values = [float(m) for m in metrics + more]
-            features.add(path.stem, rate, x[0], x_hat[0])
-            yield Measurement(path.stem, rate, size, 8 * size / (width * height), encoded.quality / 10, *values)
+            x, size = _tensor(picture.pixels), len(encoded.data)
+            features.add_original(path.stem, x[0])
+            for realism in realisms:
+                x_hat = _tensor(codec.decode(encoded.data, realism=realism).pixels)
+                features.add_decoded(rate, realism, x_hat[0])
+                bpp, quality = 8 * size / (width * height), encoded.quality / 10
+                yield Measurement(path.stem, rate, realism, size, bpp, quality, *compared(x, x_hat))
+
+
+def _tensor(pixels: npt.NDArray[np.uint8]) -> Tensor:
+    """uint8 [H, W, 3] -> [1, 3, H, W] in [0, 1]."""
+    return torch.tensor(pixels).permute(2, 0, 1)[None].float() / 255

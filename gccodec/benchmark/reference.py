@@ -7,12 +7,15 @@ import math
 from collections import defaultdict
 from pathlib import Path
 
+Curves = dict[str, list[dict[str, float]]]
+"""Of each image: rows of bpp and metrics, by ascending rate."""
+
 METRICS = ("lpips_alex", "ms_ssim", "psnr_db")
 
 
-def read_curves(path: Path) -> dict[str, list[dict[str, float]]]:
+def read_curves(path: Path) -> Curves:
     """Rows of each image, by ascending rate."""
-    curves: dict[str, list[dict[str, float]]] = defaultdict(list)
+    curves: Curves = defaultdict(list)
     with open(path, newline="") as file:
         for row in csv.DictReader(file, delimiter="\t"):
             curves[row["image"]].append({k: float(row[k]) for k in ("bpp", *METRICS)})
@@ -29,14 +32,14 @@ def at_rate(rows: list[dict[str, float]], bpp: float, metric: str) -> float | No
     return low[metric] + share * (high[metric] - low[metric])
 
 
-def mean_at_rate(curves: dict[str, list[dict[str, float]]], bpp: float, metric: str) -> float | None:
+def mean_at_rate(curves: Curves, bpp: float, metric: str) -> float | None:
     """Mean over the images; None when any of them was not measured around this rate."""
     values = [at_rate(rows, bpp, metric) for rows in curves.values()]
     known = [v for v in values if v is not None]
     return sum(known) / len(known) if known and len(known) == len(values) else None
 
 
-def rate_for(curves: dict[str, list[dict[str, float]]], target: float, rates: list[float]) -> float | None:
+def rate_for(curves: Curves, target: float, rates: list[float]) -> float | None:
     """The smallest of `rates` at which the mean LPIPS-Alex is at most `target`."""
     for bpp in rates:
         value = mean_at_rate(curves, bpp, "lpips_alex")

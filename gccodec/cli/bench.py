@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -11,23 +11,38 @@ from gccodec.cli.options import Messages, choose_device, machine, volume
 from gccodec.errors import FileError, UsageError
 
 if TYPE_CHECKING:
+    from gccodec.benchmark.quality import Measurement
+    from gccodec.benchmark.reference import Curves
     from gccodec.codec.codec import Codec
 
 
+class Plan(NamedTuple):
+    """Ceilings in bits a pixel, and the realisms that each file is decoded with."""
+
+    rates: list[float]
+    realisms: list[float]
+
+
 @click.command("bench")
-@click.option("--pictures", type=click.Path(path_type=Path), required=True, help="Folder of PNG pictures.")
+@click.option("--pictures", type=click.Path(path_type=Path), help="Folder of PNG pictures.")
+@click.option("--scenes", type=click.Path(path_type=Path), help="Instead: pictures with label maps; selective coding.")
 @click.option("--nets", type=click.Path(path_type=Path), help="Folder of the frozen metric networks.")
 @click.option("--reference", type=click.Path(path_type=Path), help="Folder of curves of other codecs.")
 @click.option("--bpp", "rates", multiple=True, type=float, help="Rates.  [default: 0.03 0.05 0.07 0.10]")
+@click.option(
+    "--realism", "realisms", multiple=True, type=click.FloatRange(0, 1), help="Decoded with.  [default: as decode]"
+)
 @click.option("--table", type=click.Path(path_type=Path), help="Also write a row a picture (TSV).")
 @click.option("--speed", is_flag=True, help="Time each part instead, at 768x512 and 4000x3000.")
 @machine
 @volume
 def command(
-    pictures: Path,
+    pictures: Path | None,
+    scenes: Path | None,
     nets: Path | None,
     reference: Path | None,
     rates: tuple[float, ...],
+    realisms: tuple[float, ...],
     table: Path | None,
     speed: bool,
     device: str,
@@ -39,21 +54,35 @@ def command(
 
     \b
     gccodec bench --pictures kodak/ --nets nets/ --reference reference/
+    gccodec bench --pictures kodak/ --nets nets/ --bpp 0.05 --realism 0 --realism 1
     gccodec bench --pictures photos/ --speed
+    gccodec bench --scenes streets/ --nets nets/ --bpp 0.05
     """
+    if (pictures is None) == (scenes is None):
+        raise UsageError("give either --pictures or --scenes")
+    for folder in (pictures, scenes):
+        if folder is not None and not folder.is_dir():
+            raise FileError(f"{folder}: not a folder")
+    if scenes is not None and nets is None:
+        raise UsageError("--nets is needed for the metrics")
+
+    from gccodec.codec.codec import DEFAULT_REALISM, Codec
+
+    codec = Codec.load(weights, device=choose_device(device, threads, messages))
+    if scenes is not None and nets is not None:
+        show_scenes(codec, scenes, nets, list(rates) or [0.05])
+        return
+    assert pictures is not None
     paths = sorted(pictures.glob("*.png"))
     if not paths:
         raise FileError(f"{pictures}: no PNG pictures")
-
-    from gccodec.codec.codec import Codec
-
-    codec = Codec.load(weights, device=choose_device(device, threads, messages))
     if speed:
         show_speed(codec, paths[0])
         return
     if nets is None:
         raise UsageError("--nets is needed for the metrics")
-    show_quality(codec, paths, nets, reference, list(rates) or [0.03, 0.05, 0.07, 0.10], table, messages)
+    plan = Plan(list(rates) or [0.03, 0.05, 0.07, 0.10], list(realisms) or [DEFAULT_REALISM])
+    show_quality(codec, paths, nets, reference, plan, table, messages)
 
 
 def show_speed(codec: Codec, path: Path) -> None:
@@ -73,43 +102,68 @@ def show_quality(
     paths: list[Path],
     nets: Path,
     reference: Path | None,
-    rates: list[float],
+    plan: Plan,
     table: Path | None,
     messages: Messages,
 ) -> None:
     """Print the means at each rate, ours first."""
-    from gccodec.benchmark.quality import Features, Measurement, measure
-    from gccodec.benchmark.reference import mean_at_rate, rate_for, read_curves
+    from gccodec.benchmark.quality import Features, measure
+    from gccodec.benchmark.reference import read_curves
 
     rows, features = [], Features(nets)
-    for row in measure(codec, paths, nets, rates, features):
+    for row in measure(codec, paths, nets, plan.rates, plan.realisms, features):
         rows.append(row)
         messages.detail("\t".join(map(str, row)))
     if table is not None:
-        lines = ["\t".join(Measurement._fields)] + ["\t".join(map(str, row)) for row in rows]
+        lines = ["\t".join(rows[0]._fields)] + ["\t".join(map(str, row)) for row in rows]
         table.write_text("\n".join(lines) + "\n")
     curves = {p.stem.partition("-")[2]: read_curves(p) for p in sorted(reference.glob("*.tsv"))} if reference else {}
     click.echo(f"means over {len(paths)} pictures, whole files; model {codec.weights.model_id.hex()}")
     click.echo("LPIPS-Alex / MS-SSIM / PSNR dB; other codecs interpolated over log rate")
+    for rate in plan.rates:
+        for realism in plan.realisms:
+            chosen = [row for row in rows if (row.target_bpp, row.realism) == (rate, realism)]
+            show_means(chosen, features.kid(rate, realism), curves)
+
+
+def show_means(rows: list[Measurement], kid: float, curves: dict[str, Curves]) -> None:
+    """Of one rate and realism: ours, then what other codecs reach at that rate and need for our LPIPS."""
+    from gccodec.benchmark.reference import mean_at_rate, rate_for
+
+    def mean(field: str) -> float:
+        return sum(float(getattr(r, field)) for r in rows) / len(rows)
+
+    rate = rows[0].target_bpp
+    click.echo(f"{rate:.3f} bpp, realism {rows[0].realism:g}  (quality {mean('quality'):.1f})")
+    ours = f"{mean('lpips_alex'):.3f} / {mean('ms_ssim'):.3f} / {mean('psnr_db'):.2f}"
+    click.echo(f"  gccodec   {ours}   {mean('bpp'):.4f} bpp, patch KID {kid:.2f}")
+    colour = max(r.colour_error_levels for r in rows)
+    click.echo(
+        f"            ST-LPIPS-Alex {mean('st_lpips_alex'):.3f}, colour error {mean('colour_error_levels'):.2f}"
+        f" levels, at most {colour:.2f}"
+    )
+    for name, curve in curves.items():
+        values = [mean_at_rate(curve, rate, m) for m in ("lpips_alex", "ms_ssim", "psnr_db")]
+        if None not in values:
+            equal = rate_for(curve, mean("lpips_alex"), [0.02 * 1.01**i for i in range(400)])
+            needs = f"{equal:.3f} bpp for our LPIPS, {equal / mean('bpp'):.2f} times" if equal else "-"
+            lpips, ssim, psnr = (v for v in values if v is not None)
+            click.echo(f"  {name:9s} {lpips:.3f} / {ssim:.3f} / {psnr:.2f}   {needs}")
+
+
+def show_scenes(codec: Codec, folder: Path, nets: Path, rates: list[float]) -> None:
+    """Print a line a way of keeping the scenes, at each rate."""
+    from gccodec.benchmark.scenes import judge_scenes
+    from gccodec.codec.segmentation import Labeller
+    from gccodec.errors import WeightsError
+
+    try:
+        labeller = Labeller.load(codec.transforms.device)
+    except WeightsError:
+        labeller = None
+    click.echo(f"model {codec.weights.model_id.hex()}; mean IoU with the true labels, of DeepLab on what comes back")
     for rate in rates:
-        ours = [r for r in rows if r.target_bpp == rate]
-
-        def mean(field: str, ours: list[Measurement] = ours) -> float:
-            return sum(float(getattr(r, field)) for r in ours) / len(ours)
-
-        click.echo(f"{rate:.3f} bpp  (quality {mean('quality'):.1f})")
-        ours_at_rate = f"{mean('lpips_alex'):.3f} / {mean('ms_ssim'):.3f} / {mean('psnr_db'):.2f}"
-        click.echo(f"  gccodec   {ours_at_rate}   {mean('bpp'):.4f} bpp, patch KID {features.kid(rate):.2f}")
-        colour = max(r.colour_error_levels for r in ours)
-        click.echo(
-            f"            ST-LPIPS-Alex {mean('st_lpips_alex'):.3f}, colour error {mean('colour_error_levels'):.2f}"
-            f" levels, at most {colour:.2f}"
-        )
-        for name, curve in curves.items():
-            values = [mean_at_rate(curve, rate, m) for m in ("lpips_alex", "ms_ssim", "psnr_db")]
-            if None not in values:
-                steps = [0.02 * 1.01**i for i in range(400)]
-                equal = rate_for(curve, mean("lpips_alex"), steps)
-                needs = f"{equal:.3f} bpp for our LPIPS, {equal / mean('bpp'):.2f} times" if equal else "-"
-                lpips, ssim, psnr = (v for v in values if v is not None)
-                click.echo(f"  {name:9s} {lpips:.3f} / {ssim:.3f} / {psnr:.2f}   {needs}")
+        click.echo(f"{rate:.3f} bpp".ljust(41) + "bpp    mIoU   KID    PSNR kept  LPIPS kept")
+        for row in judge_scenes(codec, folder, nets, rate, labeller):
+            values = f"{row.bpp:7.4f} {row.mean_iou:6.3f} {row.kid:7.1f} {row.kept_psnr_db:8.2f} {row.kept_lpips:9.4f}"
+            click.echo(f"  {row.name:36s} {values.replace('nan', '  -')}")

@@ -21,9 +21,7 @@ from gccodec.errors import UsageError
 @click.option(
     "--realism",
     type=click.FloatRange(0, 1),
-    default=0.0,
-    show_default=True,
-    help="0 faithful .. 1 sharp; no effect with weights trained without an adversary.",
+    help="0 faithful .. 1 sharp; no effect with weights trained without an adversary.  [default: 1]",
 )
 @click.option("--crop", metavar="X,Y,W,H", help="Decode this region alone, in pixels.")
 @click.option(
@@ -43,7 +41,7 @@ def command(
     output: str,
     force: bool,
     format_name: str | None,
-    realism: float,
+    realism: float | None,
     crop: str | None,
     map_path: str | None,
     kinds: str,
@@ -76,7 +74,7 @@ def command(
 
     file = parse(data, max_pixels)  # a damaged file is refused before torch is loaded
 
-    from gccodec.codec.codec import Codec
+    from gccodec.codec.codec import DEFAULT_REALISM, Codec
     from gccodec.codec.memory import strip_pixels_within
     from gccodec.codec.metadata import with_source_type
     from gccodec.codec.picture_format import picture_format, write_picture, write_strips
@@ -91,7 +89,7 @@ def command(
     streamed = form.name == "PNG"
     strip_pixels = strip_pixels_within(mem_limit, file.width * file.height, streamed)
     codec = Codec.load(weights, file.model_id, choose_device(device, threads, messages), strip_pixels)
-    decoding = codec.decode_strips(data, max_pixels, realism, region)
+    decoding = codec.decode_strips(data, max_pixels, DEFAULT_REALISM if realism is None else realism, region)
     metadata = decoding.metadata.only(kept)
     if "xmp" in form.metadata:
         metadata = metadata._replace(xmp=with_source_type(metadata.xmp))

@@ -60,8 +60,8 @@ def command(
     for folder in (data, nets):
         if not folder.is_dir():
             raise FileError(f"{folder}: not a folder")
-    if start is not None and stage != "1":
-        raise UsageError("--start is for stage 1")
+    if start is not None and stage not in ("1", "generative"):
+        raise UsageError("--start is for the stages 1 and generative")
     if minutes <= 0:
         raise UsageError(f"--minutes {minutes}: must be above 0")
 
@@ -87,19 +87,19 @@ def command(
     wait_for_all()
     store = PhotoStore(state / "photos")
     run: Run
+    weights = load_weights(start) if start is not None else None
     if stage == "1":
-        weights = load_weights(start) if start is not None else None
         run = StageOne(chosen, store, nets, state / "stage1.safetensors", where, weights)
     elif stage == "labels":
         run = LabelStage(chosen, store, nets, state / "labels.safetensors", where)
     else:
         start_state, own_state = state / f"{BEFORE[stage]}.safetensors", state / f"{stage}.safetensors"
-        if not own_state.exists() and not start_state.exists():
+        if not own_state.exists() and not start_state.exists() and weights is None:
             raise FileError(f"{start_state}: does not exist; train that stage first")
         if stage == "entropy":
             run = EntropyStage(chosen, store, start_state, own_state, where)
         else:
-            run = GenerativeStage(chosen, store, nets, start_state, own_state, where)
+            run = GenerativeStage(chosen, store, nets, weights or start_state, own_state, where)
     dials = [0.0, 1.0] if stage == "generative" else [0.0]
     last_grid = time.monotonic()
 

@@ -35,6 +35,7 @@ from gccodec.model.strips import LatentStrip, Semantics
 from gccodec.model.transforms import Transforms
 
 DEFAULT_BPP = 0.06
+DEFAULT_REALISM = 1.0
 TARGET_TOLERANCE = 0.02
 HIGHEST_RATE_WEIGHT = 64.0
 """In squared quantization steps a bit: nearly everything is then taken from the predicted means."""
@@ -239,7 +240,11 @@ class Codec:
         return serialize(dataclasses.replace(source.template, quality=quality, payload=payload, symbol_digest=digest))
 
     def decode(
-        self, data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS, realism: float = 0.0, region: Region | None = None
+        self,
+        data: bytes,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+        realism: float = DEFAULT_REALISM,
+        region: Region | None = None,
     ) -> Decoded:
         """Decompress, if wanted a region alone: pixels outside are not computed, its own are within a level.
 
@@ -249,7 +254,11 @@ class Codec:
         return Decoded(joined(decoding.strips, decoding.size), decoding.metadata, decoding.file)
 
     def decode_strips(
-        self, data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS, realism: float = 0.0, region: Region | None = None
+        self,
+        data: bytes,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+        realism: float = DEFAULT_REALISM,
+        region: Region | None = None,
     ) -> Decoding:
         """As `decode`, without ever holding the whole picture."""
         file = parse(data, max_pixels)

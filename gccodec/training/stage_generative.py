@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gccodec.entropy.weights import WeightsFile
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import LABEL_CLASSES
 from gccodec.model.precision import autocast
@@ -21,6 +22,7 @@ from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
 from gccodec.training.run import Batch, Measured, Run
 from gccodec.training.stage_one import parameter_groups
+from gccodec.training.start import start_from_weights
 
 ADVERSARY_BETAS = (0.5, 0.99)
 
@@ -29,15 +31,24 @@ class GenerativeStage(Run):
     """A part of every batch is generated faithfully (realism 0, stage 1's loss), the rest against the adversaries.
 
     The generator so learns both ends of `decode --realism` in one set of weights. Starts from the entropy stage's
-    state: latents are those that files hold. Some crops come with their label map, and some of these with parts of the
-    latents missing, which the generator then synthesises (selective mode, section 3.3 of the paper).
+    state or from exported weights: latents are those that files hold. Some crops come with their label map, and some
+    of these with parts of the latents missing, which the generator then synthesises (selective mode, section 3.3 of
+    the paper).
     """
 
     def __init__(
-        self, preset: Preset, store: PhotoStore, nets: Path, start: Path, state: Path, device: torch.device
+        self,
+        preset: Preset,
+        store: PhotoStore,
+        nets: Path,
+        start: Path | WeightsFile,
+        state: Path,
+        device: torch.device,
     ) -> None:
         model, before = Autoencoder(preset.model), {"crops": 0.0, "seconds": 0.0}
-        if not state.exists():
+        if isinstance(start, WeightsFile):
+            start_from_weights(model, start)
+        elif not state.exists():
             model, before = checkpoint.load_average(start, model), checkpoint.load_counters(start)
         model.to(device, memory_format=torch.channels_last)
         model.requires_grad_(False)

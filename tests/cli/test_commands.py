@@ -181,6 +181,9 @@ def test_an_existing_file_is_not_overwritten_without_force(small, tmp_path):
         (["info", "{small}"], 4, b"not a gccodec picture"),
         (["frobnicate"], 2, b"frobnicate"),
         (["bench", "--pictures", "{folder}"], 7, b"no PNG pictures"),
+        (["bench"], 2, b"either --pictures or --scenes"),
+        (["bench", "--scenes", "{folder}/none", "--nets", "{folder}"], 7, b"not a folder"),
+        (["bench", "--scenes", "{folder}"], 2, b"--nets is needed"),
     ],
 )
 def test_bad_input_gets_one_clear_line_and_its_exit_code(arguments, code, message, small, tmp_path):

@@ -18,6 +18,7 @@ from gccodec.entropy.weights import find_weights, load_weights
 from gccodec.errors import WeightsError
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import LABEL_CLASSES
+from gccodec.training.checkpoint import load_average
 from gccodec.training.export import export_state, weights_bytes
 from gccodec.training.labels import LABELS_FILE, LabelStore, label_prime, random_keep_mask
 from gccodec.training.optimizer import orthogonalised
@@ -98,7 +99,10 @@ def test_all_stages_end_in_a_codec(stage_one, store, tmp_path):
     path = export_state(generative.state_path, PRESET, tmp_path / "weights")
     assert path == find_weights(tmp_path / "weights")
     assert json.loads((tmp_path / "weights" / "manifest.json").read_text())["models"][path.name]["crops"] == "64"
-    codec = Codec(load_weights(path))
+    shipped = load_weights(path)
+    again = GenerativeStage(PRESET, store, tmp_path, shipped, tmp_path / "again.safetensors", CPU)
+    assert weights_bytes(again.model, {}) == weights_bytes(load_average(generative.state_path, again.model), {})
+    codec = Codec(shipped)
     pixels = store.picture(0)[:100, :90]
     decoded = codec.decode(codec.encode(Picture.of(pixels), quality=1000).data).pixels
     assert np.mean((decoded.astype(float) - pixels) ** 2) < 2000

@@ -1,0 +1,196 @@
+"""Selective coding judged as in the paper (section 6.2): what a segmentation network still recognises, at what rate."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from gccodec.benchmark.avif import avif_within
+from gccodec.codec.codec import Codec, bytes_of_bpp
+from gccodec.codec.keep import Annotation, keep_mask, parse_rule
+from gccodec.codec.label_classes import fold_from, unified_classes
+from gccodec.codec.label_input import UNKNOWN, read_labels, to_cells
+from gccodec.codec.latent import LATENT_CELL_PX
+from gccodec.codec.picture import Picture, read_picture
+from gccodec.codec.segmentation import Labeller, to_label_pixels
+from gccodec.codec.selection import Selection
+from gccodec.errors import FileError
+from gccodec.metrics.deeplab import DeepLab
+from gccodec.metrics.efficientnet import EfficientNetLite
+from gccodec.metrics.iou import Confusion
+from gccodec.metrics.kid import kid, patch_features
+from gccodec.metrics.networks import AlexTrunk
+from gccodec.metrics.perceptual import lpips
+
+ROAD_USERS = "class:person,rider_cycle,car,large_vehicle"
+KEEP_SETS = {"road users": (ROAD_USERS,), "road users, signs": (ROAD_USERS, "class:pole_sign"), "nothing": ()}
+"""What selective coding keeps, by name."""
+
+
+class Scene(NamedTuple):
+    """A picture and its true labels, unified ids [H, W]."""
+
+    picture: Picture
+    labels: npt.NDArray[np.uint8]
+
+    def selection(self, rules: tuple[str, ...]) -> Selection:
+        width, height = self.picture.image.size
+        keep = keep_mask([parse_rule(text) for text in rules], [], Annotation(self.labels), width, height)
+        return Selection(keep, to_cells(self.labels))
+
+
+def read_scenes(folder: Path) -> Iterator[Scene]:
+    """Every picture that has its label map beside it: the same name with .png, in unified ids or colours.
+
+    FileError for a folder without any.
+    """
+    found = False
+    for path in sorted(folder.iterdir()):
+        labels = path.with_suffix(".png")
+        if path.suffix != ".png" and labels.exists():
+            found = True
+            picture = read_picture(path.read_bytes())
+            yield Scene(picture, read_labels(labels.read_bytes(), *picture.image.size))
+    if not found:
+        raise FileError(f"{folder}: no picture with its label map (.png of the same name) beside it")
+
+
+class Result(NamedTuple):
+    """One way to keep the scenes: the files' bits a pixel, mean IoU of labels and truth, patch KID x 1000.
+
+    kept_psnr_db, kept_lpips: of the kept region alone. nan: not measured.
+    """
+
+    name: str
+    bpp: float
+    mean_iou: float
+    kid: float
+    kept_psnr_db: float
+    kept_lpips: float
+
+
+class _Way:
+    """Sums over the scenes of one way."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.confusion = name, Confusion(UNKNOWN)
+        self.bits, self.pixels, self.square_error, self.samples = 0, 0, 0.0, 0
+        self.kept_lpips: list[float] = []
+        self.features: list[Tensor] = []
+
+    def result(self, real: Tensor) -> Result:
+        return Result(
+            self.name,
+            self.bits / self.pixels if self.pixels else math.nan,
+            self.confusion.mean_iou(),
+            kid(real, torch.cat(self.features)) if self.features else math.nan,
+            -10 * math.log10(self.square_error / self.samples) if self.samples else math.nan,
+            statistics.mean(self.kept_lpips) if self.kept_lpips else math.nan,
+        )
+
+
+class Judge:
+    """Collects, for every way of keeping a scene, what its file costs and what is recognised in what comes back."""
+
+    def __init__(self, nets: Path) -> None:
+        self.teacher = DeepLab(nets / "deeplab_mnv2_ade151.safetensors")
+        self.network = EfficientNetLite(nets / "effnet_lite0.safetensors")
+        self.alex = AlexTrunk(nets / "lpips_alex.safetensors")
+        self.fold = fold_from("ade20k", UNKNOWN)
+        self.parent = _parents()
+        self.ways: dict[str, _Way] = {}
+
+    def add_labels(self, name: str, scene: Scene, predicted: npt.NDArray[np.uint8]) -> None:
+        """Predicted unified ids [H, W], by whatever network, against the truth."""
+        way = self.ways.setdefault(name, _Way(name))
+        way.confusion.add(self.parent[scene.labels], self.parent[predicted])
+
+    @torch.inference_mode()
+    def add(
+        self,
+        name: str,
+        scene: Scene,
+        pixels: npt.NDArray[np.uint8],
+        size_bytes: int,
+        kept: npt.NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Decoded pixels [H, W, 3], their file's size, and of which latent positions fidelity is wanted."""
+        x_hat, height, width = _tensor(pixels), *pixels.shape[:2]
+        ids = self.teacher.labels(x_hat, height, width)[0].numpy()
+        self.add_labels(name, scene, self.fold[ids])
+        way = self.ways[name]
+        way.bits += 8 * size_bytes
+        way.pixels += height * width
+        way.features.append(patch_features(self.network, x_hat[0]))
+        if kept is not None and kept.any():
+            x = _tensor(np.asarray(scene.picture.image.convert("RGB")))
+            inside = kept.repeat(LATENT_CELL_PX, 0).repeat(LATENT_CELL_PX, 1)[:height, :width]
+            merged = torch.where(torch.from_numpy(inside), x_hat, x)
+            way.square_error += float((merged - x).square().sum())
+            way.samples += 3 * int(inside.sum())
+            way.kept_lpips.append(float(lpips(self.alex, x, merged)))
+
+    def results(self, original: str) -> list[Result]:
+        """Of every way; `original` names the one whose patches are the real ones."""
+        real = torch.cat(self.ways[original].features)
+        return [way.result(real) for way in self.ways.values()]
+
+
+def _parents() -> npt.NDArray[np.uint8]:
+    """[256]: of each unified id the class that it folds into."""
+    table = np.full(256, UNKNOWN, np.uint8)
+    ids = {c.name: c.id for c in unified_classes()}
+    for entry in unified_classes():
+        if entry.id < UNKNOWN:
+            table[entry.id] = ids[entry.parent]
+    return table
+
+
+def _tensor(pixels: npt.NDArray[np.uint8]) -> Tensor:
+    """uint8 [H, W, 3] -> [1, 3, H, W] in [0, 1]."""
+    return torch.tensor(pixels).permute(2, 0, 1)[None].float() / 255
+
+
+ORIGINAL = "original"
+
+
+def judge_scenes(codec: Codec, folder: Path, nets: Path, bpp: float, labeller: Labeller | None) -> list[Result]:
+    """Original; GC and selective coding at a ceiling and at the quality that GC has there; AVIF at that ceiling.
+
+    Also labels alone and AVIF at three times their bits; and how well the label network, if there is one, sees.
+    """
+    judge = Judge(nets)
+    for scene in read_scenes(folder):
+        image = scene.picture.image.convert("RGB")
+        width, height = image.size
+        ceiling = bytes_of_bpp(bpp, width, height)
+        raw = np.asarray(image)
+        judge.add(ORIGINAL, scene, raw, raw.size)
+        if labeller is not None:
+            judge.add_labels("label network", scene, to_label_pixels(labeller.cells(image), width, height))
+        plain = codec.encode(scene.picture, size_bytes=ceiling)
+        plain_pixels = codec.decode(plain.data).pixels
+        judge.add("GC", scene, plain_pixels, len(plain.data))
+        data, pixels = avif_within(image, ceiling)
+        judge.add("AVIF", scene, pixels, len(data))
+        for name, rules in KEEP_SETS.items():
+            selection = scene.selection(rules)
+            equal = codec.encode(scene.picture, quality=plain.quality, selection=selection)
+            pixels = codec.decode(equal.data).pixels
+            judge.add(f"SC {name}, GC's quality", scene, pixels, len(equal.data), selection.keep)
+            if not rules:
+                data, pixels = avif_within(image, 3 * len(equal.data))
+                judge.add("AVIF, 3 times the bits of SC nothing", scene, pixels, len(data))
+                continue
+            judge.add(f"GC where SC keeps {name}", scene, plain_pixels, len(plain.data), selection.keep)
+            within = codec.encode(scene.picture, size_bytes=ceiling, selection=selection)
+            judge.add(f"SC {name}, GC's bits", scene, codec.decode(within.data).pixels, len(within.data))
+    return judge.results(ORIGINAL)

@@ -1,0 +1,84 @@
+"""Recognition in decoded scenes; stand-ins for the frozen networks, which are not shipped."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gccodec.benchmark import scenes
+from gccodec.benchmark.avif import avif_within
+from gccodec.codec.codec import Codec
+from gccodec.codec.label_classes import fold_from
+from gccodec.errors import FileError
+from tests.models import random_weights
+from tests.paths import COFFEE
+
+CAR, PAVEMENT, WINDOW, BUILDING = 13, 2, 8, 7
+WIDTH, HEIGHT = 256, 192
+
+
+class Brightness:
+    """Judges a bright pixel to be a car and a dark one to be a pavement, in ADE20K's ids."""
+
+    def __init__(self, path):
+        fold = fold_from("ade20k", scenes.UNKNOWN)
+        self.car, self.pavement = (int(np.flatnonzero(fold == i)[0]) for i in (CAR, PAVEMENT))
+
+    def labels(self, x, height, width):
+        assert x.shape[-2:] == (height, width)
+        return torch.where(x.mean(1) > 0.5, self.car, self.pavement)
+
+
+@pytest.fixture
+def judged(tmp_path, monkeypatch):
+    """The function under test, on two scenes with a bright lower half."""
+    monkeypatch.setattr(scenes, "DeepLab", Brightness)
+    monkeypatch.setattr(scenes, "EfficientNetLite", lambda path: lambda x: x.mean((2, 3)))
+    monkeypatch.setattr(scenes, "AlexTrunk", lambda path: None)
+    monkeypatch.setattr(scenes, "lpips", lambda trunk, x, y: (x - y).abs().mean((1, 2, 3)))
+    for i in range(2):
+        pixels = np.full((HEIGHT, WIDTH, 3), 60 + i, np.uint8)
+        pixels[HEIGHT // 2 :] = 200
+        Image.fromarray(pixels).save(tmp_path / f"{i}.bmp")
+        ids = np.where(pixels[..., 0] > 127, CAR, PAVEMENT).astype(np.uint8)
+        Image.fromarray(ids).save(tmp_path / f"{i}.png")
+
+    def judge():
+        codec = Codec(random_weights(selective=True))
+        return {row.name: row for row in scenes.judge_scenes(codec, tmp_path, tmp_path, 0.5, None)}
+
+    return judge
+
+
+def test_every_way_is_judged_and_coded_regions_cost_bits(judged):
+    rows = judged()
+    assert rows["original"].mean_iou == 1
+    assert rows["original"].bpp == 24
+    assert rows["AVIF"].mean_iou == 1
+    equal = rows["SC road users, GC's quality"]
+    assert rows["SC nothing, GC's quality"].bpp < equal.bpp < rows["GC"].bpp <= 0.5
+    assert equal.kept_psnr_db > 0
+    assert np.isnan(rows["SC nothing, GC's quality"].kept_psnr_db)
+    assert 0 <= rows["GC"].mean_iou < 1  # random weights give noise back
+
+
+def test_classes_fold_into_their_parents():
+    table = scenes._parents()
+    assert table[WINDOW] == BUILDING
+    assert table[CAR] == CAR
+    assert table[255] == table[scenes.UNKNOWN] == scenes.UNKNOWN
+
+
+def test_a_folder_without_scenes_is_refused(tmp_path):
+    with pytest.raises(FileError, match="no picture with its label map"):
+        list(scenes.read_scenes(tmp_path))
+
+
+def test_avif_keeps_to_its_ceiling_or_gives_its_smallest():
+    with Image.open(COFFEE) as image:
+        image = image.convert("RGB").crop((0, 0, 200, 120))
+    data, pixels = avif_within(image, 2500)
+    assert len(data) <= 2500
+    assert pixels.shape == (120, 200, 3)
+    assert len(avif_within(image, 5000)[0]) > len(data)
+    assert len(avif_within(image, 1)[0]) < len(data)
