@@ -76,10 +76,10 @@ def command(
 
     from gccodec.codec.codec import DEFAULT_REALISM, Codec
     from gccodec.codec.memory import strip_pixels_within
-    from gccodec.codec.metadata import with_source_type
-    from gccodec.codec.picture_format import picture_format, write_picture, write_strips
+    from gccodec.codec.metadata import Metadata, with_source_type
+    from gccodec.codec.picture_format import picture_format, write_strips
     from gccodec.codec.region import Region
-    from gccodec.codec.selection import kept_map
+    from gccodec.codec.selection import kept_strips
 
     suffix = Path(output).suffix if output != STANDARD else ""
     form = picture_format(format_name or suffix or "png")
@@ -101,8 +101,8 @@ def command(
             lambda out: notes.extend(write_strips(decoding.strips, decoding.size, form, out, metadata)),
         )
     if map_path is not None:
-        kept_area = kept_map(file, region)
-        write_output(map_path, force, lambda file: write_picture(kept_area, picture_format("png"), file))
+        strips, size = kept_strips(file, region), (region.width, region.height)
+        write_output(map_path, force, lambda out: write_strips(strips, size, picture_format("png"), out, Metadata()))
     for note in notes:
         messages.note(f"{input}: {note}")
     messages.detail(f"{input}: {file.width}x{file.height}, quality {file.quality / 10:.1f}")

@@ -6,6 +6,7 @@ the generator has the label map everywhere. Without one, a region of interest: t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -85,17 +86,23 @@ class Selection(NamedTuple):
         return np.pad(self.labels, pad, mode="edge").astype(np.int64)
 
 
-def kept_map(file: GczFile, region: Region) -> Image.Image:
-    """Of a region of the decoded picture, mode L: KEPT, and elsewhere SYNTHESISED, or COARSE where it is coded too."""
+def kept_strips(file: GczFile, region: Region) -> Iterator[Image.Image]:
+    """Of a region of the decoded picture, from top to bottom in mode L: KEPT, and elsewhere SYNTHESISED or COARSE.
+
+    COARSE is what is coded too, at the rest quality.
+    """
     keep = keep_mask_of(file)
-    if keep is None:
-        return Image.new("L", (region.width, region.height), KEPT)
     rows, columns = region.cells(0)
+    if keep is None:
+        keep = np.ones(grid_size(file.height, file.width), bool)
     elsewhere = SYNTHESISED if rest_quality_of(file) is None else COARSE
-    cells = np.where(keep[rows, columns], KEPT, elsewhere).astype(np.uint8)
-    pixels = cells.repeat(LATENT_CELL_PX, 0).repeat(LATENT_CELL_PX, 1)
-    top, left = region.y - rows.start * LATENT_CELL_PX, region.x - columns.start * LATENT_CELL_PX
-    return Image.fromarray(np.ascontiguousarray(pixels[top : top + region.height, left : left + region.width]))
+    left = region.x - columns.start * LATENT_CELL_PX
+    for row in range(rows.start, rows.stop):
+        top = row * LATENT_CELL_PX
+        height = min(top + LATENT_CELL_PX, region.y + region.height) - max(top, region.y)
+        cells = np.where(keep[row, columns], KEPT, elsewhere).astype(np.uint8)
+        pixels = cells.repeat(LATENT_CELL_PX)[left : left + region.width]
+        yield Image.fromarray(np.broadcast_to(pixels, (height, region.width)).copy())
 
 
 def kept_share(file: GczFile) -> float:
