@@ -6,51 +6,81 @@ import zlib
 
 import numpy as np
 
+from gccodec.codec.alpha import decode_alpha, encode_alpha
 from gccodec.codec.latent import decode_latent, grid_size
 from gccodec.codec.metadata import Metadata
-from gccodec.container.file import GczFile, _read_section_table, _Reader, parse, serialize
-from gccodec.container.section import Section
+from gccodec.codec.selection import Selection
+from gccodec.container.file import GczFile, parse, serialize
+from gccodec.container.reader import Reader
+from gccodec.container.section import Section, SectionId
 from gccodec.entropy.latent import fixed_point
 from gccodec.errors import CorruptError
 from tests.models import random_weights
 
-WEIGHTS = random_weights()
+WEIGHTS = random_weights(selective=True)
 LATENTS = WEIGHTS.latent_codec()
+QUALITY = 500
 
 
 def seeds():
     """Small files of every kind of section, coded with a small model."""
     rng = np.random.default_rng(0)
     metadata = Metadata(b"II*\0" + bytes(range(64)), bytes(range(128, 256)), b"<x:xmpmeta/>").sections()
-    files = []
-    for width, height, sections in ((1, 1, ()), (33, 20, ()), (40, 64, metadata), (16, 16, (Section(200, b"abc"),))):
-        y = rng.laplace(size=(*grid_size(height, width), LATENTS.context.channels)).astype(np.float32)
-        payload, digest = LATENTS.encode([fixed_point(y)], 500)
-        files.append(serialize(GczFile(width, height, False, WEIGHTS.model_id, 500, digest, payload, sections)))
-    return files
+    keep = rng.random((3, 3)) < 0.5
+    labels = (rng.integers(0, 25, (3, 3)).repeat(2, 0).repeat(2, 1)[:6, :5]).astype(np.uint8)
+    alpha = np.add.outer(np.arange(20), np.arange(33)).astype(np.uint8)
+    return [
+        _seed(rng, 1, 1),
+        _seed(rng, 33, 20, sections=(Section(int(SectionId.ALPHA), encode_alpha(alpha)),)),
+        _seed(rng, 40, 64, sections=metadata),
+        _seed(rng, 16, 16, sections=(Section(200, b"abc"),)),
+        _seed(rng, 40, 48, Selection(keep, labels)),
+        _seed(rng, 40, 48, Selection(keep, None, 100)),
+    ]
+
+
+def _seed(rng, width, height, selection=None, sections=()):
+    y = rng.laplace(size=(*grid_size(height, width), LATENTS.context.channels)).astype(np.float32)
+    quality, coded = QUALITY, None
+    if selection is not None:
+        quality, coded, sections = selection.quality(QUALITY), selection.coded, selection.sections(WEIGHTS)
+    payload, digest = LATENTS.encode([fixed_point(y)], quality, 0.0, coded)
+    return serialize(GczFile(width, height, False, WEIGHTS.model_id, QUALITY, digest, payload, sections))
 
 
 def with_checksum(data):
-    """The file with the CRC field that its header and payload ask for, where the header can be read that far."""
+    """The file with the checksums that its header, sections and payload ask for, where it can be read that far."""
+    reader, out, rows = Reader(data), bytearray(data), []
     try:
-        reader = _Reader(data)
         reader.take(5, "magic, version, flags")
         reader.number("width"), reader.number("height")
         reader.take(4, "model id")
         reader.number("quality")
         reader.take(2, "digest")
-        rows = _read_section_table(reader)
+        for _ in range(reader.take(1, "section count")[0]):
+            reader.take(1, "section id")
+            length = reader.number("length")
+            rows.append((reader.offset, length))
+            reader.take(4, "section checksum")
+        end = reader.offset
+        reader.take(4, "checksum")
+        for at, length in rows:
+            out[at : at + 4] = zlib.crc32(reader.take(length, "section")).to_bytes(4, "big")
     except CorruptError:
         return data
-    end, bodies = reader.offset, sum(length for _, length, _ in rows)
-    payload = data[end + 4 + bodies :]
-    return data[:end] + zlib.crc32(payload, zlib.crc32(data[:end])).to_bytes(4, "big") + data[end + 4 :]
+    checksum = zlib.crc32(data[reader.offset :], zlib.crc32(out[:end]))
+    out[end : end + 4] = checksum.to_bytes(4, "big")
+    return bytes(out)
 
 
 def outcome(data):
-    """Parse and decode the latents of small pictures."""
+    """Parse a small picture's file and decode all that needs no generator."""
     file = parse(data, max_pixels=1 << 14)
     Metadata.from_sections(file.sections)
+    Selection.of(file, WEIGHTS)
+    for section in file.sections:
+        if section.id == SectionId.ALPHA:
+            decode_alpha(section.body, file.height, file.width)
     if file.model_id == WEIGHTS.model_id:
         for _ in decode_latent(LATENTS, file):
             pass

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import zlib
 
+from gccodec.container.reader import Reader
 from gccodec.container.section import MAX_SECTION_BYTES, MAX_SECTIONS, Section, SectionId, is_critical
-from gccodec.container.varint import read_varint, write_varint
+from gccodec.container.varint import write_varint
 from gccodec.errors import ChecksumError, HeaderError, LimitError, NotGczError, SectionError, TruncatedError
 
 MAGIC = b"\xe7GC"
@@ -75,23 +76,6 @@ def metadata_bytes(file: GczFile) -> int:
     return len(serialize(file)) - len(serialize(dataclasses.replace(file, sections=bare)))
 
 
-class _Reader:
-    """A cursor that names the field in which a file ends too early."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data, self.offset = data, 0
-
-    def take(self, count: int, field: str) -> bytes:
-        if self.offset + count > len(self.data):
-            raise TruncatedError(f"{field}: needs {count} bytes, {len(self.data) - self.offset} are left")
-        self.offset += count
-        return self.data[self.offset - count : self.offset]
-
-    def number(self, field: str) -> int:
-        value, self.offset = read_varint(self.data, self.offset, field)
-        return value
-
-
 def _check_magic(data: bytes) -> None:
     if data[:3] == MAGIC:
         return
@@ -105,7 +89,7 @@ def _check_magic(data: bytes) -> None:
 def parse(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> GczFile:
     """Check and take apart a file. Raises CorruptError subclasses, or LimitError above `max_pixels`."""
     _check_magic(data)
-    reader = _Reader(data)
+    reader = Reader(data)
     reader.take(len(MAGIC), "magic")
     version = reader.take(1, "version")[0]
     _require(version == VERSION, f"version: found {version}, this program reads {VERSION}")
@@ -141,7 +125,7 @@ def parse(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> GczFile:
     return GczFile(width, height, bool(flags & FLAG_GRAY), model_id, quality, digest, payload, sections)
 
 
-def _read_section_table(reader: _Reader) -> list[tuple[int, int, int]]:
+def _read_section_table(reader: Reader) -> list[tuple[int, int, int]]:
     """Rows of id, length, CRC-32."""
     count = reader.take(1, "section count")[0]
     if count > MAX_SECTIONS:
