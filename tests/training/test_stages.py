@@ -111,6 +111,17 @@ def test_all_stages_end_in_a_codec(stage_one, store, tmp_path):
     assert codec.decode(data).pixels.shape == pixels.shape
 
 
+def test_without_perception_no_frozen_network_is_read(store, tmp_path):
+    preset = dataclasses.replace(PRESET, perception_weight=0.0, crops=8)
+    reports = []
+    run = StageOne(preset, store, tmp_path / "none", tmp_path / "mse.safetensors", CPU)
+    before = run.model.generator.linear.weight.detach().clone()
+    run.run(10, reports.append)
+    assert not torch.equal(run.model.generator.linear.weight, before)
+    assert load_preset("mse").model == load_preset("base").model
+    assert load_preset("mse").perception_weight == 0
+
+
 def test_the_label_coder_is_primed_with_the_training_maps(store, tmp_path):
     labels = made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
     primed = LabelMapCodec(label_prime(labels, store))
