@@ -1,0 +1,68 @@
+"""File -> rows of pixels: latents, generation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from gccodec.codec.latent import LATENT_CELL_PX, decode_latent
+from gccodec.codec.loaded_model import LoadedModel, Progress
+from gccodec.codec.region import Region
+from gccodec.codec.selection import Selection
+from gccodec.codec.strip import strip_rows, to_pixels
+from gccodec.container.file import GczFile
+from gccodec.entropy.context import LATENT_FRACTION_BITS
+from gccodec.model.strips import LatentStrip, Semantics
+
+
+class Decoder:
+    """A model at work on strips of one size."""
+
+    def __init__(self, model: LoadedModel, strip_pixels: int, progress: Progress) -> None:
+        self.model, self.strip_pixels, self.progress = model, strip_pixels, progress
+
+    def rows(self, file: GczFile, realism: float, region: Region) -> Iterator[npt.NDArray[np.uint8]]:
+        """The region's rows from top to bottom, some at a time: uint8 [n, W, 3] or [n, W]."""
+        transforms = self.model.transforms
+        rows, columns = region.cells(transforms.generator.halo)
+        selection = Selection.of(file, self.model.weights)
+        strips = self._latent_strips(file, rows, columns, _semantics(selection))
+        left, top = region.x - columns.start * LATENT_CELL_PX, rows.start * LATENT_CELL_PX
+        if selection is None or selection.labels is not None:
+            generated = transforms.generate(strips, file.quality, realism)
+        else:
+            keep = torch.from_numpy(selection.keep[rows, columns].astype(np.float32))[None, None]
+            generated = transforms.generate_mixed(strips, keep, file.quality, selection.rest_quality, realism)
+        for x_hat in generated:
+            first, last = (min(max(y - top, 0), x_hat.shape[2]) for y in (region.y, region.y + region.height))
+            if last > first:
+                yield to_pixels(x_hat[:, :, first:last, left : left + region.width], file.gray)
+            top += x_hat.shape[2]
+            self.progress("generation", min(top, region.y + region.height) - region.y, region.height)
+
+    def _latent_strips(
+        self, file: GczFile, rows: slice, columns: slice, whole: Semantics | None
+    ) -> Iterator[LatentStrip]:
+        """Latents [1, C, n, w] of some rows and columns, in steps; all bands are decoded, for their digest."""
+        top = 0
+        for band in decode_latent(self.model.latents, file):
+            first = max(0, rows.start - top)
+            part = band[first : max(0, rows.stop - top), columns]
+            step = strip_rows(part.shape[1], self.strip_pixels)
+            for start in range(0, len(part), step):
+                latent = part[start : start + step].astype(np.float32) / (1 << LATENT_FRACTION_BITS)
+                row = top + first + start
+                semantics = None if whole is None else whole.part(slice(row, row + len(latent)), columns)
+                yield LatentStrip(torch.from_numpy(latent).permute(2, 0, 1)[None], semantics)
+            top += len(band)
+
+
+def _semantics(selection: Selection | None) -> Semantics | None:
+    """What the generator gets of a selection with labels."""
+    if selection is None or selection.labels is None:
+        return None
+    labels = torch.from_numpy(selection.labels_of_latents())[None]
+    return Semantics(labels, torch.from_numpy(selection.keep.astype(np.float32))[None, None])

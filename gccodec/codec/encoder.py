@@ -1,0 +1,152 @@
+"""Picture -> file: analysis, rate control, the finished bytes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gccodec.codec.alpha import encode_alpha, fill_transparent
+from gccodec.codec.latent import grid_size
+from gccodec.codec.loaded_model import LoadedModel, Progress
+from gccodec.codec.picture import Picture, Pixels
+from gccodec.codec.rate import search_quality
+from gccodec.codec.selection import Selection
+from gccodec.codec.strip import to_strips
+from gccodec.container.file import MAX_QUALITY, GczFile, metadata_bytes, serialize
+from gccodec.container.section import Section, SectionId
+from gccodec.entropy.latent import band_rows, fixed_point
+from gccodec.entropy.mask import KeepMask, Quality
+from gccodec.entropy.weights import WeightsFile
+from gccodec.errors import UsageError
+
+TARGET_TOLERANCE = 0.02
+HIGHEST_RATE_WEIGHT = 64.0
+"""In squared quantization steps a bit: nearly everything is then taken from the predicted means."""
+
+
+class Encoded(NamedTuple):
+    """A finished file. quality 0..1000; below_target: the model's best quality needs less than was allowed."""
+
+    data: bytes
+    quality: int
+    below_target: bool
+
+
+class Source(NamedTuple):
+    """What is encoded: the file without latents, the pixels, and what is kept of them (None: all alike)."""
+
+    template: GczFile
+    image: Pixels
+    selection: Selection | None
+
+    @property
+    def coded(self) -> KeepMask | None:
+        return None if self.selection is None else self.selection.coded
+
+    def quality(self, kept: int) -> Quality:
+        return kept if self.selection is None else self.selection.quality(kept)
+
+    @classmethod
+    def of(cls, picture: Picture, selection: Selection | None, weights: WeightsFile) -> Source:
+        """WeightsError for a selection with labels when the model was not trained for that."""
+        width, height = picture.image.size
+        sections: tuple[Section, ...] = ()
+        if selection is not None:
+            selection.check(width, height)
+            sections += selection.sections(weights)
+        if picture.alpha is not None:
+            sections += (Section(int(SectionId.ALPHA), encode_alpha(picture.alpha)),)
+        sections += picture.metadata.sections()
+        template = GczFile(width, height, picture.gray, weights.model_id, 0, 0, b"", sections)
+        image = picture.image if picture.alpha is None else fill_transparent(picture.whole(), picture.alpha)
+        return cls(template, image, selection)
+
+
+class Encoder:
+    """A model at work on strips of one size."""
+
+    def __init__(self, model: LoadedModel, strip_pixels: int, progress: Progress) -> None:
+        self.model, self.strip_pixels, self.progress = model, strip_pixels, progress
+
+    def _latent(self, image: Pixels, quality: Quality) -> Iterator[npt.NDArray[np.int16]]:
+        """Bands of y [n, w, C] in fixed point, ready to be coded."""
+        if isinstance(quality, int):
+            yield from self._latent_at(image, quality)
+            return
+        top = 0
+        for kept, rest in zip(*(self._latent_at(image, q) for q in (quality.kept, quality.rest)), strict=True):
+            yield np.where(quality.keep[top : top + len(kept), :, None], kept, rest)
+            top += len(kept)
+
+    def _latent_at(self, image: Pixels, quality: int) -> Iterator[npt.NDArray[np.int16]]:
+        rows, columns = grid_size(*image.size[::-1])
+        height = band_rows(columns)
+        parts: list[npt.NDArray[np.int16]] = []
+        done = 0
+        for part in self.model.transforms.analyse(to_strips(image, self.strip_pixels), quality):
+            parts.append(fixed_point(part[0].permute(1, 2, 0).cpu().numpy()))
+            done += part.shape[2]
+            self.progress(f"analysis at quality {quality / 10:g}", done, rows)
+            while sum(map(len, parts)) >= height:
+                whole = np.concatenate(parts)
+                parts = [whole[height:]]
+                yield whole[:height]
+        if len(rest := np.concatenate(parts)):
+            yield rest
+
+    def encode(self, source: Source, quality: int | None, size_bytes: int | None, count_metadata: bool) -> Encoded:
+        """At a quality, or else under a ceiling in bytes; see `Codec.encode`."""
+        if size_bytes is None:
+            assert quality is not None
+            return Encoded(self._encode_at(source, quality), quality, False)
+        if not count_metadata:
+            size_bytes += metadata_bytes(source.template)
+        framing = len(serialize(source.template)) + 1
+        quality = search_quality(
+            lambda q: framing + self._cost(source, self._latent(source.image, source.quality(q)), q) / 8, size_bytes + 1
+        )
+        if quality is not None:
+            for q in range(quality, -1, -1):  # the estimate is a byte off at times
+                data = self._encode_at(source, q)
+                if len(data) <= size_bytes:
+                    below = q == MAX_QUALITY and len(data) < (1 - TARGET_TOLERANCE) * size_bytes - 4
+                    return Encoded(data, q, below)
+        return self._encode_below_range(source, size_bytes, framing)
+
+    def _encode_below_range(self, source: Source, size_bytes: int, framing: int) -> Encoded:
+        """Quality 0 is still too large: let its quantiser weigh bits more, as far as it takes."""
+        bands, template = list(self._latent(source.image, source.quality(0))), source.template
+
+        def rate_weight(share: int) -> float:
+            # cubic, so that the logarithm of the size falls about evenly with the share
+            return HIGHEST_RATE_WEIGHT * (1 - share / MAX_QUALITY) ** 3
+
+        def size(share: int) -> float:
+            return framing + self._cost(source, (b.copy() for b in bands), 0, rate_weight(share)) / 8
+
+        found = search_quality(size, size_bytes + 1)
+        for share in range(found if found is not None else 0, -1, -1):
+            data = self._encode_at(source, 0, rate_weight(share))
+            if len(data) <= size_bytes:
+                return Encoded(data, 0, False)
+        fixed = f", {framing - 1} of them header and sections" if template.sections else ""
+        raise UsageError(
+            f"{size_bytes} bytes are too few: the smallest file for this {template.width}x{template.height} picture has"
+            f" {len(data)} bytes ({8 * len(data) / (template.width * template.height):.4f} bpp){fixed}"
+        )
+
+    def _cost(
+        self, source: Source, bands: Iterable[npt.NDArray[np.int16]], quality: int, rate_weight: float = 0.0
+    ) -> float:
+        """Bits of the payload."""
+        return self.model.latents.cost(bands, source.quality(quality), rate_weight, source.coded)
+
+    def _encode_at(self, source: Source, quality: int, rate_weight: float = 0.0) -> bytes:
+        by_position = source.quality(quality)
+        latent = self._latent(source.image, by_position)
+        payload, digest = self.model.latents.encode(latent, by_position, rate_weight, source.coded)
+        return serialize(dataclasses.replace(source.template, quality=quality, payload=payload, symbol_digest=digest))
