@@ -21,7 +21,8 @@ class Preset:
     adversarial_share: length of the adversaries' gradient at the pixels, as a share of the reconstruction's.
     faithful_share: part of a batch in the generative stage that is generated with realism 0.
     feature_matching_weight: in units of the adversarial loss.
-    generative_rate_share: learning rates of the generator in the generative stage, as a share of stage 1's.
+    generative_rate_share: learning rates in the generative stage, as a share of stage 1's.
+    joint: the generative stage trains encoder and context model too, against their rate.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Preset:
     entropy_learning_rate: float = 1e-3
     generative_crops: int = 100_000
     generative_rate_share: float = 0.25
+    joint: bool = False
     discriminator_width: int = 32
     discriminator_learning_rate: float = 2e-4
     feature_heads: bool = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -13,6 +15,8 @@ RATIO = 20.0
 
 FEEDBACK = 0.003
 RELATIVE_ERROR_LIMIT = 2.0
+LMBDA_START = (14.0, 0.7)
+"""At quality 0 and 1; a few hundred steps replace it."""
 
 
 def nominal_bpp(quality: Tensor) -> Tensor:
@@ -27,9 +31,17 @@ class RateTarget:
     transforms learn.
     """
 
-    def __init__(self, nodes: int, start: float, end: float, device: torch.device) -> None:
+    def __init__(self, nodes: int, device: torch.device, counters: Mapping[str, float]) -> None:
+        """Goes on from a run's counters where they hold its weights."""
+        first, last = (torch.tensor(v).log() for v in LMBDA_START)
         share = torch.linspace(0, 1, nodes, device=device)
-        self.log_lmbda = (1 - share) * torch.tensor(start).log() + share * torch.tensor(end).log()
+        self.log_lmbda = (1 - share) * first + share * last
+        for i in range(nodes):
+            self.log_lmbda[i] = counters.get(f"log_lmbda_{i}", self.log_lmbda[i])
+
+    def counters(self) -> dict[str, float]:
+        """To be kept with a run's."""
+        return {f"log_lmbda_{i}": float(v) for i, v in enumerate(self.log_lmbda)}
 
     def lmbda(self, quality: Tensor) -> Tensor:
         """Loss per bit a pixel at quality [B]: [B]."""

@@ -1,4 +1,4 @@
-"""Stage generative: encoder and entropy model frozen, the generator tuned against the adversaries."""
+"""Stage generative: the generator tuned against the adversaries; encoder and entropy model frozen, or joint."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from gccodec.training.labels import LABELS_FILE, LabelStore, random_keep_mask
 from gccodec.training.losses import Perception
 from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
+from gccodec.training.rate_target import RateTarget
 from gccodec.training.run import Batch, Measured, Run
 from gccodec.training.stage_one import parameter_groups
 from gccodec.training.start import start_from_weights
@@ -33,7 +34,7 @@ class GenerativeStage(Run):
     The generator so learns both ends of `decode --realism` in one set of weights. Starts from the entropy stage's
     state or from exported weights: latents are those that files hold. Some crops come with their label map, and some
     of these with parts of the latents missing, which the generator then synthesises (selective mode, section 3.3 of
-    the paper).
+    the paper). With `joint` in the preset everything is trained, as in the paper, against the rate too.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class GenerativeStage(Run):
         elif not state.exists():
             model, before = checkpoint.load_average(start, model), checkpoint.load_counters(start)
         model.to(device, memory_format=torch.channels_last)
-        model.requires_grad_(False)
+        model.requires_grad_(preset.joint)
         model.generator.requires_grad_(True)
         with torch.no_grad():
             model.generator.labels.weight[LABEL_CLASSES] = 0  # "unknown" is as no label map; stays so, as padding
@@ -76,6 +77,7 @@ class GenerativeStage(Run):
         super().__init__(preset, store, model, groups, preset.generative_crops, state, device)
         if self.adversary_path.exists():
             checkpoint.restore(self.adversary_path, self.discriminator, self.adversary_average, self.adversary)
+        self.rate_target = RateTarget(preset.model.quality_nodes, device, self.counters)
         self.counters["selective"] = 1  # trained with label maps and keep masks: files may be selective
         for name in ("crops", "seconds"):
             self.counters.setdefault(f"stage_one_{name}", before.get(f"stage_one_{name}", before[name]))
@@ -85,11 +87,12 @@ class GenerativeStage(Run):
         preset, faithful = self.preset, round(self.preset.faithful_share * len(batch.x))
         labels, keep = self._semantics(windows, faithful, rng)
         realism = (torch.arange(len(x), device=x.device) >= faithful).float()
-        with torch.no_grad():
+        with torch.set_grad_enabled(preset.joint):
             with autocast(self.device):
                 y = self.model.latent(x, quality)
             coded = self.model.context(y, quality)
             y_hat = coded.y_hat / self.model.gain(quality)
+        with torch.no_grad():
             known = y_hat * self.model.generator.latent_scale[None, :, None, None] * keep
         with autocast(self.device):
             x_hat = self.model.generator(y_hat, quality, realism, labels, keep).float()
@@ -106,7 +109,10 @@ class GenerativeStage(Run):
         loss = (x_hat * gradient).sum()  # has the gradient wanted; the value to report is the reconstruction's
         loss = loss - loss.detach() + reconstruction.detach()
         bpp = coded.bits / (x.shape[-2] * x.shape[-1])
-        return Measured(loss, bpp, -10 * mse.detach().clamp_min(1e-9).log10(), perception.detach())
+        if preset.joint:
+            loss = loss + (self.rate_target.lmbda(quality) * bpp).mean()
+            self.rate_target.update(quality, bpp.detach())
+        return Measured(loss, bpp.detach(), -10 * mse.detach().clamp_min(1e-9).log10(), perception.detach())
 
     def _adversarial_gradient(self, x: Tensor, x_hat: Tensor, known: Tensor, norm: Tensor) -> Tensor:
         """One step of the discriminator, and from the same judgement the generator's gradient at x_hat.
@@ -143,6 +149,8 @@ class GenerativeStage(Run):
         return labels.to(self.device), keep.to(self.device)
 
     def save(self) -> None:
+        if self.preset.joint:
+            self.counters |= self.rate_target.counters()
         super().save()
         if rank() == 0:
             self.adversary_average.update(self.discriminator)

@@ -48,10 +48,6 @@ def parameter_groups(model: Autoencoder, preset: Preset) -> list[dict[str, Any]]
     return [{"params": p, "lr": rate, "base": rate, "muon": muon} for (rate, muon), p in groups.items()]
 
 
-LMBDA_START = (14.0, 0.7)
-"""At quality 0 and 1; a few hundred steps replace it."""
-
-
 class StageOne(Run):
     """Starts as a transform codec (start.py) or from exported weights, and trains every weight."""
 
@@ -75,10 +71,7 @@ class StageOne(Run):
         model.to(device, memory_format=torch.channels_last)
         self.perception = Perception(nets, preset).to(device) if preset.perception_weight else None
         super().__init__(preset, store, model, parameter_groups(model, preset), preset.crops, state, device)
-        self.rate_target = RateTarget(preset.model.quality_nodes, *LMBDA_START, device)
-        for i in range(preset.model.quality_nodes):
-            if f"log_lmbda_{i}" in self.counters:
-                self.rate_target.log_lmbda[i] = self.counters[f"log_lmbda_{i}"]
+        self.rate_target = RateTarget(preset.model.quality_nodes, device, self.counters)
 
     def measure(self, batch: Batch, rng: np.random.Generator) -> Measured:
         x, quality, _ = batch
@@ -92,5 +85,5 @@ class StageOne(Run):
         return Measured(loss, parts.bpp, -10 * parts.mse.clamp_min(1e-9).log10(), parts.perception)
 
     def save(self) -> None:
-        self.counters |= {f"log_lmbda_{i}": float(v) for i, v in enumerate(self.rate_target.log_lmbda)}
+        self.counters |= self.rate_target.counters()
         super().save()

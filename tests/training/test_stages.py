@@ -111,6 +111,20 @@ def test_all_stages_end_in_a_codec(stage_one, store, tmp_path):
     assert codec.decode(data).pixels.shape == pixels.shape
 
 
+def test_the_joint_stage_moves_everything_against_the_rate(stage_one, store, tmp_path):
+    preset = dataclasses.replace(PRESET, joint=True)
+    made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
+    stage = GenerativeStage(preset, store, tmp_path, random_weights(), tmp_path / "joint.safetensors", CPU)
+    before = {k: v.clone() for k, v in stage.model.state_dict().items()}
+    lmbda = stage.rate_target.log_lmbda.clone()
+    stage.run(10, [].append)
+    moved = {k.split(".")[0] for k, v in stage.model.state_dict().items() if not torch.equal(v, before[k])}
+    assert moved == {"analysis", "gain", "context", "generator"}
+    assert not torch.equal(stage.rate_target.log_lmbda, lmbda)
+    resumed = GenerativeStage(preset, store, tmp_path, random_weights(), tmp_path / "joint.safetensors", CPU)
+    assert torch.allclose(resumed.rate_target.log_lmbda, stage.rate_target.log_lmbda)
+
+
 def test_without_perception_no_frozen_network_is_read(store, tmp_path):
     preset = dataclasses.replace(PRESET, perception_weight=0.0, crops=8)
     reports = []
@@ -171,7 +185,7 @@ def test_the_start_is_a_working_transform_codec(store):
 
 
 def test_rate_weights_rise_where_crops_cost_too_much_and_fall_where_too_little():
-    target = RateTarget(9, 14.0, 0.7, CPU)
+    target = RateTarget(9, CPU, {})
     quality = torch.tensor([0.0, 1.0])
     before = target.lmbda(quality)
     assert before.tolist() == pytest.approx([14, 0.7], rel=1e-4)
