@@ -11,23 +11,29 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from gccodec.metrics.efficientnet import EfficientNetLite
-from gccodec.model.config import DOWNSAMPLING, ModelConfig
+from gccodec.model.config import DOWNSAMPLING, LABEL_CLASSES, ModelConfig
 
 SCALES = 3
 CONDITION_CHANNELS = 16
 CONDITIONED_LAYER = 2
 TAPPED_STAGES = (1, 2, 4, 6)
 """EfficientNet-lite0 stages whose last maps (strides 4, 8, 16, 32) carry a head."""
+SEMANTIC_TAP = 1
+"""The tap at the label maps' stride."""
 TAPPED_CHANNELS = (24, 40, 112, 320)
 
 AdversarialLoss = Literal["hinge", "least-squares"]
 
 
 class Judgement(NamedTuple):
-    """Logits of every head, [B, 1, h, w] each, and the features that matching compares."""
+    """Logits of every head, [B, 1, h, w] each; the features that matching compares; logits of the classes.
+
+    classes: [B, LABEL_CLASSES + 1, H / 8, W / 8], the last one "fake"; None without a semantic head.
+    """
 
     logits: list[Tensor]
     features: list[Tensor]
+    classes: Tensor | None = None
 
 
 class PatchDiscriminator(nn.Module):
@@ -61,20 +67,17 @@ class PatchDiscriminator(nn.Module):
 
 
 class FeatureHeads(nn.Module):
-    """Small heads on frozen EfficientNet-lite0 features (Sauer et al. 2021, "Projected GANs")."""
+    """Small heads on frozen EfficientNet-lite0 features (Sauer et al. 2021, "Projected GANs").
 
-    def __init__(self, nets: Path, latent_channels: int) -> None:
+    The semantic one names the class of real patches and tells fake ones (Sushko et al. 2020, "OASIS", section 3.1).
+    """
+
+    def __init__(self, nets: Path, latent_channels: int, semantic: bool) -> None:
         super().__init__()
         self.trunk = EfficientNetLite(nets / "effnet_lite0.safetensors")
         self.conditions = nn.ModuleList(nn.Conv2d(latent_channels, CONDITION_CHANNELS, 1) for _ in TAPPED_STAGES)
-        self.heads = nn.ModuleList(
-            nn.Sequential(
-                spectral_norm(nn.Conv2d(channels + CONDITION_CHANNELS, 64, 3, padding=1)),
-                nn.LeakyReLU(0.2),
-                spectral_norm(nn.Conv2d(64, 1, 3, padding=1)),
-            )
-            for channels in TAPPED_CHANNELS
-        )
+        self.heads = nn.ModuleList(_head(channels + CONDITION_CHANNELS, 1) for channels in TAPPED_CHANNELS)
+        self.classes = _head(TAPPED_CHANNELS[SEMANTIC_TAP], LABEL_CLASSES + 1) if semantic else None
 
     def forward(self, x: Tensor, latent: Tensor) -> Judgement:
         maps = self.trunk.stages(x)
@@ -82,16 +85,25 @@ class FeatureHeads(nn.Module):
         for stage, condition, head in zip(TAPPED_STAGES, self.conditions, self.heads, strict=True):
             known = F.adaptive_avg_pool2d(condition(latent), maps[stage].shape[-2:])
             logits.append(head(torch.cat([maps[stage] / 3, known], 1)))
-        return Judgement(logits, [])
+        classes = None if self.classes is None else self.classes(maps[TAPPED_STAGES[SEMANTIC_TAP]] / 3)
+        return Judgement(logits, [], classes)
+
+
+def _head(channels: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        spectral_norm(nn.Conv2d(channels, 64, 3, padding=1)),
+        nn.LeakyReLU(0.2),
+        spectral_norm(nn.Conv2d(64, outputs, 3, padding=1)),
+    )
 
 
 class Discriminator(nn.Module):
     """Patch discriminators at full, half and quarter size (Agustsson et al. 2019, section 5.1), and feature heads."""
 
-    def __init__(self, config: ModelConfig, width: int, nets: Path | None) -> None:
+    def __init__(self, config: ModelConfig, width: int, nets: Path | None, semantic: bool = False) -> None:
         super().__init__()
         self.patches = nn.ModuleList(PatchDiscriminator(config.latent_channels, width) for _ in range(SCALES))
-        self.heads = FeatureHeads(nets, config.latent_channels) if nets is not None else None
+        self.heads = FeatureHeads(nets, config.latent_channels, semantic) if nets is not None else None
 
     def forward(self, x: Tensor, latent: Tensor) -> Judgement:
         """x [B, 3, H, W] in [0, 1]; latent [B, C, H/16, W/16] of about unit scale."""
@@ -103,14 +115,25 @@ class Discriminator(nn.Module):
             judged = patch(scaled, latent)
             logits += judged.logits
             features += judged.features
-        if self.heads is not None:
-            logits += self.heads(x, latent).logits
-        return Judgement(logits, features)
+        if self.heads is None:
+            return Judgement(logits, features)
+        judged = self.heads(x, latent)
+        return Judgement(logits + judged.logits, features, judged.classes)
 
 
-def discriminator_loss(real: Judgement, fake: Judgement, kind: AdversarialLoss) -> Tensor:
+def _named_right(classes: Tensor | None, labels: Tensor) -> list[Tensor]:
+    """Cross entropy with the labels [B, H / 8, W / 8], LABEL_CLASSES where unknown; nothing without a semantic head."""
+    if classes is None:
+        return []
+    loss = F.cross_entropy(classes.float(), labels, ignore_index=LABEL_CLASSES, reduction="sum")
+    return [loss / (labels != LABEL_CLASSES).sum().clamp_min(1)]
+
+
+def discriminator_loss(real: Judgement, fake: Judgement, kind: AdversarialLoss, labels: Tensor) -> Tensor:
     """Mean over the heads; least squares as in the paper (Mao et al. 2017), or hinge (Lim and Ye 2017)."""
-    losses = []
+    losses = _named_right(real.classes, labels)
+    if fake.classes is not None:
+        losses.append(F.cross_entropy(fake.classes.float(), torch.full_like(labels, LABEL_CLASSES)))
     for r, f in zip(real.logits, fake.logits, strict=True):
         if kind == "hinge":
             losses.append(F.relu(1 - r.float()).mean() + F.relu(1 + f.float()).mean())
@@ -119,11 +142,14 @@ def discriminator_loss(real: Judgement, fake: Judgement, kind: AdversarialLoss) 
     return torch.stack(losses).mean()
 
 
-def generator_loss(fake: Judgement, kind: AdversarialLoss) -> Tensor:
-    """What the generator pays for being found out."""
+def generator_loss(fake: Judgement, kind: AdversarialLoss, labels: Tensor) -> Tensor:
+    """What the generator pays for being found out, or taken for another class."""
+    losses = _named_right(fake.classes, labels)
     if kind == "hinge":
-        return torch.stack([-f.float().mean() for f in fake.logits]).mean()
-    return torch.stack([(f.float() - 1).square().mean() for f in fake.logits]).mean()
+        losses += [-f.float().mean() for f in fake.logits]
+    else:
+        losses += [(f.float() - 1).square().mean() for f in fake.logits]
+    return torch.stack(losses).mean()
 
 
 def feature_matching(real: Judgement, fake: Judgement) -> Tensor:

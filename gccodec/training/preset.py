@@ -22,6 +22,7 @@ class Preset:
     faithful_share: part of a batch in the generative stage that is generated with realism 0.
     feature_matching_weight: in units of the adversarial loss.
     generative_rate_share: learning rates in the generative stage, as a share of stage 1's.
+    semantic_head: one adversary names the class of real patches, and takes fakes for a class of their own.
     joint: the generative stage trains encoder and context model too, against their rate.
     """
 
@@ -48,6 +49,7 @@ class Preset:
     discriminator_width: int = 32
     discriminator_learning_rate: float = 2e-4
     feature_heads: bool = True
+    semantic_head: bool = False
     adversarial_loss: AdversarialLoss = "hinge"
     adversarial_share: float = 0.5
     feature_matching_weight: float = 10.0

@@ -18,7 +18,7 @@ from gccodec.training.discriminator import Discriminator, discriminator_loss, fe
 from gccodec.training.distributed import average_gradients, rank
 from gccodec.training.labels import LABELS_FILE, LabelStore, random_keep_mask
 from gccodec.training.losses import Perception
-from gccodec.training.photos import PhotoStore, Window
+from gccodec.training.photos import PhotoStore
 from gccodec.training.preset import Preset
 from gccodec.training.rate_target import RateTarget
 from gccodec.training.run import Batch, Measured, Run
@@ -62,7 +62,7 @@ class GenerativeStage(Run):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(preset.seed + 1)
             heads = nets if preset.feature_heads else None
-            self.discriminator = Discriminator(preset.model, preset.discriminator_width, heads)
+            self.discriminator = Discriminator(preset.model, preset.discriminator_width, heads, preset.semantic_head)
         self.discriminator.to(device, memory_format=torch.channels_last)
         self.adversary = torch.optim.Adam(
             self.discriminator.parameters(), preset.discriminator_learning_rate, ADVERSARY_BETAS
@@ -85,7 +85,8 @@ class GenerativeStage(Run):
     def measure(self, batch: Batch, rng: np.random.Generator) -> Measured:
         x, quality, windows = batch
         preset, faithful = self.preset, round(self.preset.faithful_share * len(batch.x))
-        labels, keep = self._semantics(windows, faithful, rng)
+        true_labels = self.labels.crops(windows, preset.crop_px)
+        labels, keep = self._semantics(true_labels, faithful, rng)
         realism = (torch.arange(len(x), device=x.device) >= faithful).float()
         with torch.set_grad_enabled(preset.joint):
             with autocast(self.device):
@@ -103,9 +104,8 @@ class GenerativeStage(Run):
         mse = ((x - pixels) * kept_px).square().mean((1, 2, 3))  # what is synthesised need not be the original
         reconstruction = (preset.mse_weight * mse + preset.perception_weight * perception).mean()
         (gradient,) = torch.autograd.grad(reconstruction, pixels)
-        gradient[faithful:] += self._adversarial_gradient(
-            x[faithful:], pixels.detach()[faithful:], known[faithful:], gradient[faithful:].norm()
-        )
+        judged = (t[faithful:] for t in (x, pixels.detach(), known, true_labels.to(self.device)))
+        gradient[faithful:] += self._adversarial_gradient(*judged, gradient[faithful:].norm())
         loss = (x_hat * gradient).sum()  # has the gradient wanted; the value to report is the reconstruction's
         loss = loss - loss.detach() + reconstruction.detach()
         bpp = coded.bits / (x.shape[-2] * x.shape[-1])
@@ -114,7 +114,7 @@ class GenerativeStage(Run):
             self.rate_target.update(quality, bpp.detach())
         return Measured(loss, bpp.detach(), -10 * mse.detach().clamp_min(1e-9).log10(), perception.detach())
 
-    def _adversarial_gradient(self, x: Tensor, x_hat: Tensor, known: Tensor, norm: Tensor) -> Tensor:
+    def _adversarial_gradient(self, x: Tensor, x_hat: Tensor, known: Tensor, labels: Tensor, norm: Tensor) -> Tensor:
         """One step of the discriminator, and from the same judgement the generator's gradient at x_hat.
 
         Its length is a given share of the reconstruction's, so that neither drowns the other as training goes on
@@ -124,29 +124,30 @@ class GenerativeStage(Run):
         x_hat.requires_grad_()
         with autocast(self.device):
             real, fake = self.discriminator(x, known), self.discriminator(x_hat, known)
-        loss = generator_loss(fake, preset.adversarial_loss)
+        loss = generator_loss(fake, preset.adversarial_loss, labels)
         loss = loss + preset.feature_matching_weight * feature_matching(real, fake)
         (gradient,) = torch.autograd.grad(loss, x_hat, retain_graph=True)
-        loss = discriminator_loss(real, fake, preset.adversarial_loss)
+        loss = discriminator_loss(real, fake, preset.adversarial_loss, labels)
         for parameter, its_gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
             parameter.grad = its_gradient
         average_gradients(parameters)
         self.adversary.step()
         return gradient * (preset.adversarial_share * norm / gradient.norm().clamp_min(1e-12))
 
-    def _semantics(self, windows: list[Window], faithful: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Label maps [B, H / 8, W / 8] and keep masks [B, 1, H / 16, W / 16]; unknown and all kept for most crops.
+    def _semantics(self, labels: Tensor, faithful: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """From label maps [B, H / 8, W / 8]: what the generator is told of them, and keep masks [B, 1, H / 16, W / 16].
 
-        Only crops with labels, and among them only those that face the adversaries, lose a part of their latents.
+        Unknown and all kept for most crops. Only crops with labels, and among them only those that face the
+        adversaries, lose a part of their latents.
         """
-        labels = self.labels.crops(windows, self.preset.crop_px)
-        keep = torch.ones(len(windows), 1, labels.shape[1] // 2, labels.shape[2] // 2)
-        for i in range(len(windows)):
+        told = labels.clone()
+        keep = torch.ones(len(labels), 1, labels.shape[1] // 2, labels.shape[2] // 2)
+        for i in range(len(labels)):
             if rng.random() >= self.preset.label_share:
-                labels[i] = LABEL_CLASSES
+                told[i] = LABEL_CLASSES
             elif i >= faithful and rng.random() < self.preset.mask_share:
                 keep[i, 0] = torch.from_numpy(random_keep_mask(rng, labels[i].numpy()))
-        return labels.to(self.device), keep.to(self.device)
+        return told.to(self.device), keep.to(self.device)
 
     def save(self) -> None:
         if self.preset.joint:
