@@ -51,7 +51,7 @@ class Preset:
     feature_heads: bool = True
     semantic_head: bool = False
     adversarial_loss: AdversarialLoss = "hinge"
-    adversarial_share: float = 0.5
+    adversarial_share: float = 2.0
     feature_matching_weight: float = 10.0
     faithful_share: float = 0.25
     labels_crops: int = 60_000

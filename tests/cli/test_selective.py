@@ -147,7 +147,8 @@ def test_without_a_label_network_labels_are_refused(folder, tmp_path):
 
 
 def test_models_without_that_training_say_so(folder, tmp_path):
+    place(weights_bytes(random_model(), {}), tmp_path, "tiny", "codec", {})
     options = ["--labels", folder / "labels.png", "--keep", "none"]
-    result = run("encode", folder / "a.png", "-o", tmp_path / "a.gcz", *options)
+    result = run("encode", folder / "a.png", "-o", tmp_path / "a.gcz", *options, weights=tmp_path)
     assert result.returncode == 5
     assert "not trained for selective coding" in result.stderr
