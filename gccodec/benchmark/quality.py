@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from gccodec.benchmark.tensor import to_tensor
 from gccodec.codec.codec import Codec, bytes_of_bpp
 from gccodec.codec.picture import read_picture
 from gccodec.metrics.efficientnet import EfficientNetLite
@@ -76,15 +75,10 @@ def measure(
             picture = read_picture(path.read_bytes())
             width, height = picture.image.size
             encoded = codec.encode(picture, size_bytes=bytes_of_bpp(rate, width, height))
-            x, size = _tensor(picture.pixels), len(encoded.data)
+            x, size = to_tensor(picture.pixels), len(encoded.data)
             features.add_original(path.stem, x[0])
             for realism in realisms:
-                x_hat = _tensor(codec.decode(encoded.data, realism=realism).pixels)
+                x_hat = to_tensor(codec.decode(encoded.data, realism=realism).pixels)
                 features.add_decoded(rate, realism, x_hat[0])
                 bpp, quality = 8 * size / (width * height), encoded.quality / 10
                 yield Measurement(path.stem, rate, realism, size, bpp, quality, *compared(x, x_hat))
-
-
-def _tensor(pixels: npt.NDArray[np.uint8]) -> Tensor:
-    """uint8 [H, W, 3] -> [1, 3, H, W] in [0, 1]."""
-    return torch.tensor(pixels).permute(2, 0, 1)[None].float() / 255

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from gccodec.benchmark.avif import avif_within
+from gccodec.benchmark.tensor import to_tensor
 from gccodec.codec.codec import Codec, bytes_of_bpp
 from gccodec.codec.keep import Annotation, keep_mask, parse_rule
 from gccodec.codec.label_classes import fold_from, unified_classes
@@ -123,7 +124,7 @@ class Judge:
         kept: npt.NDArray[np.bool_] | None = None,
     ) -> None:
         """Decoded pixels [H, W, 3], their file's size, and of which latent positions fidelity is wanted."""
-        x_hat, height, width = _tensor(pixels), *pixels.shape[:2]
+        x_hat, height, width = to_tensor(pixels), *pixels.shape[:2]
         ids = self.teacher.labels(x_hat, height, width)[0].numpy()
         self.add_labels(name, scene, self.fold[ids])
         way = self.ways[name]
@@ -131,7 +132,7 @@ class Judge:
         way.pixels += height * width
         way.features.append(patch_features(self.network, x_hat[0]))
         if kept is not None and kept.any():
-            x = _tensor(np.asarray(scene.picture.image.convert("RGB")))
+            x = to_tensor(np.asarray(scene.picture.image.convert("RGB")))
             inside = kept.repeat(LATENT_CELL_PX, 0).repeat(LATENT_CELL_PX, 1)[:height, :width]
             merged = torch.where(torch.from_numpy(inside), x_hat, x)
             way.square_error += float((merged - x).square().sum())
@@ -152,11 +153,6 @@ def _parents() -> npt.NDArray[np.uint8]:
         if entry.id < UNKNOWN:
             table[entry.id] = ids[entry.parent]
     return table
-
-
-def _tensor(pixels: npt.NDArray[np.uint8]) -> Tensor:
-    """uint8 [H, W, 3] -> [1, 3, H, W] in [0, 1]."""
-    return torch.tensor(pixels).permute(2, 0, 1)[None].float() / 255
 
 
 ORIGINAL = "original"

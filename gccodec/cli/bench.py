@@ -63,24 +63,23 @@ def command(
     for folder in (pictures, scenes):
         if folder is not None and not folder.is_dir():
             raise FileError(f"{folder}: not a folder")
-    if scenes is not None and nets is None:
+    paths = sorted(pictures.glob("*.png")) if pictures is not None else []
+    if pictures is not None and not paths:
+        raise FileError(f"{pictures}: no PNG pictures")
+    timed = speed and scenes is None
+    if nets is None and not timed:
         raise UsageError("--nets is needed for the metrics")
 
     from gccodec.codec.codec import DEFAULT_REALISM, Codec
 
     codec = Codec.load(weights, device=choose_device(device, threads, messages))
-    if scenes is not None and nets is not None:
-        show_scenes(codec, scenes, nets, list(rates) or [0.05])
-        return
-    assert pictures is not None
-    paths = sorted(pictures.glob("*.png"))
-    if not paths:
-        raise FileError(f"{pictures}: no PNG pictures")
-    if speed:
+    if timed:
         show_speed(codec, paths[0])
         return
-    if nets is None:
-        raise UsageError("--nets is needed for the metrics")
+    assert nets is not None
+    if scenes is not None:
+        show_scenes(codec, scenes, nets, list(rates) or [0.05])
+        return
     plan = Plan(list(rates) or [0.03, 0.05, 0.07, 0.10], list(realisms) or [DEFAULT_REALISM])
     show_quality(codec, paths, nets, reference, plan, table, messages)
 

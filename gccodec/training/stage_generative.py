@@ -47,10 +47,11 @@ class GenerativeStage(Run):
         device: torch.device,
     ) -> None:
         model, before = Autoencoder(preset.model), {"crops": 0.0, "seconds": 0.0}
-        if isinstance(start, WeightsFile):
-            start_from_weights(model, start)
-        elif not state.exists():
-            model, before = checkpoint.load_average(start, model), checkpoint.load_counters(start)
+        if not state.exists():
+            if isinstance(start, WeightsFile):
+                start_from_weights(model, start)
+            else:
+                model, before = checkpoint.load_average(start, model), checkpoint.load_counters(start)
         model.to(device, memory_format=torch.channels_last)
         model.requires_grad_(preset.joint)
         model.generator.requires_grad_(True)

@@ -11,31 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.cli.program import SHELL_PROGRAM, run, shell
 from tests.paths import CHELSEA, COFFEE, GOLDEN
-
-PROGRAM = [sys.executable, "-m", "gccodec"]
-SHELL_PROGRAM = f"{sys.executable} -m gccodec"
-
-
-def run(*arguments, **options):
-    return subprocess.run([*PROGRAM, *map(str, arguments)], capture_output=True, **options)
-
-
-def shell(command, cwd):
-    return subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, cwd=cwd, env=os.environ)
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    path = tmp_path_factory.mktemp("small") / "small.png"
-    with Image.open(COFFEE) as image:
-        image.crop((100, 100, 180, 150)).save(path)
-    return path
-
-
-@pytest.fixture(autouse=True)
-def _importable(monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", os.getcwd())
 
 
 def test_a_photograph_survives_a_shell_pipeline(tmp_path):

@@ -10,21 +10,8 @@ import time
 import pytest
 from PIL import Image
 
-from tests.cli.test_commands import PROGRAM, SHELL_PROGRAM, run, shell
+from tests.cli.program import PROGRAM, SHELL_PROGRAM, run, shell
 from tests.paths import COFFEE, GOLDEN
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    path = tmp_path_factory.mktemp("small") / "small.png"
-    with Image.open(COFFEE) as image:
-        image.crop((100, 100, 180, 150)).save(path)
-    return path
-
-
-@pytest.fixture(autouse=True)
-def _importable(monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", os.getcwd())
 
 
 def test_a_closed_pipe_is_an_output_error_without_traceback(tmp_path):
