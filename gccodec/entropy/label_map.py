@@ -6,6 +6,7 @@ probabilities depend on the classes of the left and upper one. Probabilities ada
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -78,7 +79,7 @@ class Adaptive:
 
     def __init__(self, decisions: Decisions, prime: npt.NDArray[np.uint16] | None) -> None:
         self.decisions = decisions
-        self.probability = [1 << (PROBABILITY_BITS - 1)] * CONTEXTS if prime is None else [int(p) for p in prime]
+        self.probability = [1 << (PROBABILITY_BITS - 1)] * CONTEXTS if prime is None else prime.tolist()
         self.count = [0 if prime is None else PRIMED_COUNT] * CONTEXTS
 
     def code(self, context: int, bit: bool) -> bool:
@@ -139,12 +140,17 @@ def _code_cell(
     return value
 
 
+@functools.cache
+def _coders(pure_python: bool) -> CoderFactory:
+    return CoderFactory(decision_tables(), pure_python)
+
+
 class LabelMapCodec:
     """label map <-> bytes; prime: uint16 [CONTEXTS], trained with the weights, or None."""
 
     def __init__(self, prime: npt.NDArray[np.uint16] | None = None, pure_python: bool = False) -> None:
         self.prime = prime
-        self.coders = CoderFactory(decision_tables(), pure_python)
+        self.coders = _coders(pure_python)
 
     def encode(self, labels: LabelMap) -> bytes:
         """uint8 [h, w], classes 0..24."""

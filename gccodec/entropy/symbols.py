@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from gccodec.entropy.range_coder import SymbolDecoder, SymbolEncoder
 from gccodec.entropy.tables import FrequencyTables, IntArray
@@ -11,14 +12,14 @@ from gccodec.errors import CorruptError
 MAX_EXCESS_BITS = 24
 
 
-def _groups(table_index: IntArray) -> list[tuple[int, IntArray]]:
+def _groups(table_index: IntArray) -> list[tuple[int, npt.NDArray[np.intp]]]:
     """(table, positions) for every table in use, ascending; positions in their order."""
     if not len(table_index):
         return []
     order = np.argsort(table_index, kind="stable")
-    used, starts = np.unique(table_index[order], return_index=True)
-    parts = np.split(order, starts[1:])
-    return [(int(table), part.astype(np.int32)) for table, part in zip(used, parts, strict=True)]
+    ends = np.cumsum(np.bincount(table_index)).tolist()
+    starts = [0, *ends[:-1]]
+    return [(i, order[start:end]) for i, (start, end) in enumerate(zip(starts, ends, strict=True)) if start < end]
 
 
 def encode_symbols(coder: SymbolEncoder, tables: FrequencyTables, table_index: IntArray, symbols: IntArray) -> None:
@@ -52,9 +53,8 @@ def decode_symbols(coder: SymbolDecoder, tables: FrequencyTables, table_index: I
     symbols = np.zeros(len(table_index), np.int32)
     for table, positions in _groups(table_index):
         limit = int(tables.limits[table])
-        entries = coder.decode(table, len(positions))
-        group = entries - limit
-        for i in np.flatnonzero(entries == 2 * limit + 1):
+        group = coder.decode(table, len(positions)) - limit
+        for i in np.flatnonzero(group == limit + 1) if group.max() > limit else ():
             negative = bool(coder.decode_bits(1)[0])
             magnitude = limit + _decode_excess(coder)
             group[i] = -magnitude if negative else magnitude
