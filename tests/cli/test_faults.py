@@ -1,5 +1,6 @@
 """What goes wrong around the program: nothing is lost, nothing half written, one line and the right exit code."""
 
+import contextlib
 import os
 import signal
 import stat
@@ -27,6 +28,33 @@ def test_a_full_disk_leaves_nothing_behind(small, tmp_path):
     assert result.returncode == 7
     assert os.listdir(tmp_path) == []
     assert b"Traceback" not in result.stderr
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 100 KB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("this user cannot mount a file system")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_file_system_that_is_full_keeps_what_it_held(small, small_disk):
+    old = small_disk / "out.png"
+    old.write_bytes(b"old")
+    full = run("decode", GOLDEN / "coffee.gcz", "-o", old, "-f")
+    with contextlib.suppress(OSError), open(small_disk / "filler", "wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(4096))
+    no_room = run("encode", small, "-o", small_disk / "a.gcz", "--quality", "100")
+    for result in (full, no_room):
+        assert result.returncode == 7
+        assert b"No space left" in result.stderr
+        assert b"Traceback" not in result.stderr
+    assert old.read_bytes() == b"old"
+    assert sorted(os.listdir(small_disk)) == ["filler", "out.png"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
