@@ -117,8 +117,12 @@ class IntegerContext:
         layers = self.steps[step]
         multiplier = at_quality(self.multiplier, quality)
         quality = rows_of(quality, slice(int(above), None))
-        scaled = (known.astype(np.int64) * multiplier + (1 << (INPUT_SHIFT - 1))) >> INPUT_SHIFT
-        u = np.clip(scaled, -INPUT_LIMIT, INPUT_LIMIT).astype(self.arithmetic)
+        scaled = known.astype(np.int64)  # in place from here on: the largest array of the entropy layer
+        scaled *= multiplier
+        scaled += 1 << (INPUT_SHIFT - 1)
+        scaled >>= INPUT_SHIFT
+        u = np.clip(scaled, -INPUT_LIMIT, INPUT_LIMIT, out=scaled).astype(self.arithmetic)
+        del scaled
         bias = layers.conv1.bias + at_quality(layers.quality_bias, quality)
         hidden = rescale(self._conv3x3(u, layers.conv1.weight, above), bias, layers.conv1.shift)
         hidden = np.clip(hidden + offset, 0, ACTIVATION_LIMIT)

@@ -22,6 +22,9 @@ from gccodec.model.generator import Generator
 COLUMNS_ONLY = (0, 1)
 """Padding of a convolution whose rows are padded here."""
 
+ROWS_A_LATENT = 4
+"""At the finest of the generator's resolutions."""
+
 
 class RowQueue:
     """First in, first out, for rows of [B, C, H, W]."""
@@ -29,13 +32,17 @@ class RowQueue:
     def __init__(self) -> None:
         self.rows: Tensor | None = None
 
+    @property
+    def count(self) -> int:
+        return 0 if self.rows is None else self.rows.shape[2]
+
     def push(self, x: Tensor) -> None:
         self.rows = x if self.rows is None else torch.cat([self.rows, x], 2)
 
     def take(self, count: int) -> Tensor:
         """The oldest `count` rows."""
         assert self.rows is not None
-        out, self.rows = self.rows[:, :, :count], self.rows[:, :, count:]
+        out, self.rows = self.rows[:, :, :count], self.rows[:, :, count:].clone()  # a view would keep `out` alive
         return out
 
 
@@ -61,7 +68,7 @@ class ConvRows:
         parts += [x] if x is not None else []
         parts += [border] if last else []
         rows = torch.cat(parts, 2).contiguous(memory_format=torch.channels_last)
-        self.seen = rows[:, :, -2:]
+        self.seen = rows[:, :, -2:].clone()  # a view would keep the whole strip
         return self.conv(rows) if rows.shape[2] > 2 else None
 
 
@@ -124,8 +131,7 @@ def _halve(down: nn.Module, partial: RowQueue, x: Tensor | None) -> Tensor | Non
     """Halves rows two at a time; an odd one waits."""
     if x is not None:
         partial.push(x)
-    waiting = 0 if partial.rows is None else partial.rows.shape[2]
-    return down(partial.take(waiting // 2 * 2)) if waiting >= 2 else None
+    return down(partial.take(partial.count // 2 * 2)) if partial.count >= 2 else None
 
 
 class Semantics(NamedTuple):
@@ -160,7 +166,7 @@ class GeneratorRows:
         self.coarse, self.mid = StackRows(generator.coarse, condition), StackRows(generator.mid, condition)
         self.fine = StackRows(generator.fine, condition)
         self.last = ConvRows(lambda x: generator.last.convolve(x, COLUMNS_ONLY))
-        self.base, self.linear_fine = RowQueue(), RowQueue()
+        self.latents, self.base, self.linear_fine = RowQueue(), RowQueue(), RowQueue()
         self.coarse_side, self.mid_side = RowQueue(), RowQueue()
 
     def push(self, strip: LatentStrip, last: bool) -> Iterator[Tensor]:
@@ -171,9 +177,7 @@ class GeneratorRows:
             self.coarse_side.push(g.keep_in(1 - semantics.keep_mask) + g.labels_coarse(F.pixel_unshuffle(embedded, 2)))
             self.mid_side.push(g.labels_mid(embedded))
         y_hat = y_hat.contiguous(memory_format=torch.channels_last)
-        base = g.linear(y_hat)
-        self.base.push(base)
-        self.linear_fine.push(g.linear_fine(base))
+        self.latents.push(y_hat)
         h = self.stem.push(y_hat * g.latent_scale[None, :, None, None], last)
         if h is not None and self.coarse_side.rows is not None:
             h = h + self.coarse_side.take(h.shape[2])
@@ -185,6 +189,15 @@ class GeneratorRows:
             if out is not None:
                 yield out
 
+    def _linear_fine(self, count: int) -> Tensor:
+        """The linear path's next rows at 1/4; what its pixels are made of waits as latents, an eighth of their size."""
+        g = self.generator
+        if (lacking := count - self.linear_fine.count) > 0:
+            base = g.linear(self.latents.take(-(-lacking // ROWS_A_LATENT)))
+            self.base.push(base)
+            self.linear_fine.push(g.linear_fine(base))
+        return self.linear_fine.take(count)
+
     def _finer(self, h: Tensor, last: bool) -> Tensor | None:
         """From 1/16 to pixels."""
         g = self.generator
@@ -193,7 +206,7 @@ class GeneratorRows:
             h = h + self.mid_side.take(h.shape[2])
         h = self.mid.push(h, last)
         h = None if h is None else g.to_fine(h)
-        h = self.fine.push(None if h is None else h + self.linear_fine.take(h.shape[2]), last)
+        h = self.fine.push(None if h is None else h + self._linear_fine(h.shape[2]), last)
         h = self.last.push(h, last)
         if h is None:
             return None
