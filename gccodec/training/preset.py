@@ -17,6 +17,10 @@ from gccodec.training.discriminator import AdversarialLoss
 class Preset:
     """One training plan. Times are in minutes, sides in pixels; quality is drawn as u^quality_power, u uniform.
 
+    grain: add noise to the crops, as uncompressed photographs have it (`gccodec.training.grain`).
+    judged_px: side of the part of each crop that the adversaries see.
+    colour_weight: of the squared error of mean colours (blocks of 64 px) in the generative stage; adversaries pay no
+        attention to casts.
     compiled: fuse the feature distances by torch.compile, which needs a C++ compiler (a fifth faster on a CPU).
     adversarial_share: length of the adversaries' gradient at the pixels, as a share of the reconstruction's.
     faithful_share: part of a batch in the generative stage that is generated with realism 0.
@@ -33,9 +37,11 @@ class Preset:
     batch: int = 6
     crop_px: int = 256
     quality_power: float = 1.3
+    grain: bool = False
     mse_weight: float = 150.0
     perception_weight: float = 1.0
     vgg_weight: float = 0.3
+    colour_weight: float = 1500.0
     learning_rate: float = 8e-4
     gain_learning_rate: float = 5e-3
     linear_learning_rate: float = 3e-5
@@ -54,6 +60,7 @@ class Preset:
     adversarial_share: float = 2.0
     feature_matching_weight: float = 10.0
     faithful_share: float = 0.25
+    judged_px: int = 160
     labels_crops: int = 60_000
     label_share: float = 0.3
     mask_share: float = 0.6

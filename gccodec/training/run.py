@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from gccodec.training import checkpoint
 from gccodec.training.distributed import average_gradients, rank, world_size
+from gccodec.training.grain import with_grain
 from gccodec.training.optimizer import MuonAdamW
 from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
@@ -99,6 +100,7 @@ class Run(ABC):
             group["lr"] = group["base"] * learning_rate_share(share, step)
         with torch.random.fork_rng():
             torch.manual_seed(int(rng.integers(1 << 31)))
+            x = with_grain(x, rng) if self.preset.grain else x
             measured = self.measure(Batch(x, quality.to(self.device), windows), rng)
         self.optimizer.zero_grad()
         measured.loss.backward()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from gccodec.entropy.weights import WeightsFile
 from gccodec.model.autoencoder import Autoencoder
-from gccodec.model.config import LABEL_CLASSES
+from gccodec.model.config import DOWNSAMPLING, LABEL_CELL_PX, LABEL_CLASSES
 from gccodec.model.precision import autocast
 from gccodec.training import checkpoint
 from gccodec.training.discriminator import Discriminator, discriminator_loss, feature_matching, generator_loss
@@ -26,6 +27,19 @@ from gccodec.training.stage_one import parameter_groups
 from gccodec.training.start import start_from_weights
 
 ADVERSARY_BETAS = (0.5, 0.99)
+CAST_PX = 64
+"""Side of the blocks whose mean colours are compared."""
+LABELS_A_LATENT = DOWNSAMPLING // LABEL_CELL_PX
+
+
+def judged_window(rng: np.random.Generator, preset: Preset) -> Callable[[Tensor, int], Tensor]:
+    """A random square that the adversaries see: they cost as much as the generator, and less will do.
+
+    Returns (t, cell) -> its part of t [..., h, w], where a latent position takes `cell` values a side.
+    """
+    cells, side = preset.crop_px // DOWNSAMPLING, min(preset.judged_px, preset.crop_px) // DOWNSAMPLING
+    top, left = (int(n) for n in rng.integers(0, cells - side + 1, 2))
+    return lambda t, cell: t[..., top * cell : (top + side) * cell, left * cell : (left + side) * cell]
 
 
 class GenerativeStage(Run):
@@ -102,11 +116,16 @@ class GenerativeStage(Run):
         with autocast(self.device):
             perception = self.perception(pixels, x, rng).float()
         kept_px = F.interpolate(keep, size=x.shape[-2:], mode="nearest")
-        mse = ((x - pixels) * kept_px).square().mean((1, 2, 3))  # what is synthesised need not be the original
-        reconstruction = (preset.mse_weight * mse + preset.perception_weight * perception).mean()
+        error = (x - pixels) * kept_px  # what is synthesised need not be the original
+        mse, cast = (e.square().mean((1, 2, 3)) for e in (error, F.avg_pool2d(error, CAST_PX)))
+        reconstruction = preset.mse_weight * mse + preset.colour_weight * cast + preset.perception_weight * perception
+        reconstruction = reconstruction.mean()
         (gradient,) = torch.autograd.grad(reconstruction, pixels)
-        judged = (t[faithful:] for t in (x, pixels.detach(), known, true_labels.to(self.device)))
-        gradient[faithful:] += self._adversarial_gradient(*judged, gradient[faithful:].norm())
+        part = judged_window(rng, preset)
+        pictures = (part(t[faithful:], DOWNSAMPLING) for t in (x, pixels.detach()))
+        conditions = part(known[faithful:], 1), part(true_labels[faithful:].to(self.device), LABELS_A_LATENT)
+        judged = part(gradient[faithful:], DOWNSAMPLING)
+        judged += self._adversarial_gradient(*pictures, *conditions, judged.norm())
         loss = (x_hat * gradient).sum()  # has the gradient wanted; the value to report is the reconstruction's
         loss = loss - loss.detach() + reconstruction.detach()
         bpp = coded.bits / (x.shape[-2] * x.shape[-1])

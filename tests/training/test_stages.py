@@ -17,7 +17,7 @@ from gccodec.entropy.label_map import LabelMapCodec
 from gccodec.entropy.weights import find_weights, load_weights
 from gccodec.errors import WeightsError
 from gccodec.model.autoencoder import Autoencoder
-from gccodec.model.config import LABEL_CLASSES
+from gccodec.model.config import DOWNSAMPLING, LABEL_CLASSES
 from gccodec.training.checkpoint import load_average
 from gccodec.training.export import export_state, weights_bytes
 from gccodec.training.labels import LABELS_FILE, LabelStore, label_prime, random_keep_mask
@@ -26,7 +26,7 @@ from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import load_preset
 from gccodec.training.rate_target import RateTarget, nominal_bpp
 from gccodec.training.stage_entropy import EntropyStage
-from gccodec.training.stage_generative import GenerativeStage
+from gccodec.training.stage_generative import GenerativeStage, judged_window
 from gccodec.training.stage_labels import LabelStage, agreement_with_teacher
 from gccodec.training.stage_one import StageOne
 from gccodec.training.start import start_from_klt, start_from_weights
@@ -294,3 +294,16 @@ def test_crops_are_reproducible_and_in_range(store):
     assert a.shape == (3, 3, 256, 256)
     assert float(a.min()) >= 0
     assert float(a.max()) <= 1
+
+
+def test_the_judged_window_is_the_same_place_in_pixels_and_latents():
+    pixels = torch.arange(PRESET.crop_px).expand(1, 3, PRESET.crop_px, -1)
+    latents = torch.arange(PRESET.crop_px // DOWNSAMPLING).expand(1, 8, PRESET.crop_px // DOWNSAMPLING, -1)
+    seen = set()
+    for seed in range(40):
+        part = judged_window(np.random.default_rng(seed), PRESET)
+        of_pixels = part(pixels, DOWNSAMPLING)
+        assert of_pixels.shape[-2:] == (PRESET.judged_px, PRESET.judged_px)
+        assert torch.equal(of_pixels[..., 0, ::DOWNSAMPLING] // DOWNSAMPLING, part(latents, 1)[:, :3, 0])
+        seen.add(int(part(latents, 1)[0, 0, 0, 0]))
+    assert seen == set(range((PRESET.crop_px - PRESET.judged_px) // DOWNSAMPLING + 1))
