@@ -56,10 +56,13 @@ bench: $(READY)  ## Quality on Kodak against other codecs
 speed: $(READY)  ## Time of each part
 	$(BIN)/gccodec bench --speed --pictures tests/photos
 
-train: $(READY)  ## Train stage 1, refit the entropy model, export; resumes
+train: $(READY)  ## Train every stage from scratch and export what came out; resumes
 	$(BIN)/gccodec train --data $(DATA) --nets $(NETS) --state $(STATE) --minutes $(MINUTES)
 	$(BIN)/gccodec train --data $(DATA) --nets $(NETS) --state $(STATE) --stage entropy
-	$(BIN)/gccodec export $(STATE)/entropy.safetensors --out weights
+	$(BIN)/gccodec train --data $(DATA) --nets $(NETS) --state $(STATE) --stage generative
+	$(BIN)/gccodec train --data $(DATA) --nets $(NETS) --state $(STATE) --stage labels
+	$(BIN)/gccodec export $(STATE)/generative.safetensors --out weights
+	$(BIN)/gccodec export $(STATE)/labels.safetensors --out weights
 
 clean:  ## Remove everything that was made here
 	rm -rf $(VENV) demo fuzz-corpus build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -54,14 +54,14 @@ def command(
 
     Stage 1 trains everything on rate + MSE + perception; stage entropy then refits the context model as the
     integer network that files are coded with; stage generative tunes the generator against adversaries;
-    stage labels trains the network behind --labels auto, from scratch.
+    stage labels trains the network behind --labels auto.
     Progress is one JSON line on stderr now and then.
     """
     for folder in (data, nets):
         if not folder.is_dir():
             raise FileError(f"{folder}: not a folder")
-    if start is not None and stage not in ("1", "generative"):
-        raise UsageError("--start is for the stages 1 and generative")
+    if start is not None and stage == "entropy":
+        raise UsageError("--start is not for the stage entropy")
     if minutes <= 0:
         raise UsageError(f"--minutes {minutes}: must be above 0")
 
@@ -91,7 +91,7 @@ def command(
     if stage == "1":
         run = StageOne(chosen, store, nets, state / "stage1.safetensors", where, weights)
     elif stage == "labels":
-        run = LabelStage(chosen, store, nets, state / "labels.safetensors", where)
+        run = LabelStage(chosen, store, nets, state / "labels.safetensors", where, weights)
     else:
         start_state, own_state = state / f"{BEFORE[stage]}.safetensors", state / f"{stage}.safetensors"
         if not own_state.exists() and not start_state.exists() and weights is None:

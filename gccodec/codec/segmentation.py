@@ -12,10 +12,9 @@ from gccodec.codec.label_classes import unified_classes
 from gccodec.codec.label_input import UNKNOWN
 from gccodec.codec.selection import label_grid
 from gccodec.entropy.weights import WeightsFile, find_weights, load_weights, weights_folder
-from gccodec.errors import WeightsError
 from gccodec.model.config import LABEL_CELL_PX
 from gccodec.model.precision import autocast
-from gccodec.model.segmenter import STRIDE_PX, Segmenter, SegmenterConfig
+from gccodec.model.segmenter import STRIDE_PX, Segmenter
 
 LONGEST_SIDE_PX = 768
 """Larger pictures are labelled at this size: the network knows things as large as they are in such pictures."""
@@ -28,15 +27,7 @@ class Labeller:
 
     def __init__(self, weights: WeightsFile, device: torch.device | str = "cpu") -> None:
         """WeightsError when the file is not that of a label network."""
-        try:
-            self.network = Segmenter(SegmenterConfig.from_json(weights.config))
-            state = self.network.state_dict()
-            self.network.load_state_dict(
-                {name: torch.from_numpy(np.asarray(weights.arrays[name], np.float32)) for name in state}
-            )
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
-            raise WeightsError(f"{weights.path}: is no label network ({reason})") from error
+        self.network = Segmenter.load(weights)
         self.device = torch.device(device)
         self.network.to(self.device).eval().requires_grad_(False)
 

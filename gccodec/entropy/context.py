@@ -121,7 +121,7 @@ class IntegerContext:
         scaled *= multiplier
         scaled += 1 << (INPUT_SHIFT - 1)
         scaled >>= INPUT_SHIFT
-        u = np.clip(scaled, -INPUT_LIMIT, INPUT_LIMIT, out=scaled).astype(self.arithmetic)
+        u: Array = np.clip(scaled, -INPUT_LIMIT, INPUT_LIMIT, out=scaled).astype(self.arithmetic)
         del scaled
         bias = layers.conv1.bias + at_quality(layers.quality_bias, quality)
         hidden = rescale(self._conv3x3(u, layers.conv1.weight, above), bias, layers.conv1.shift)

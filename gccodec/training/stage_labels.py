@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gccodec.entropy.weights import WeightsFile
+from gccodec.errors import WeightsError
 from gccodec.metrics.iou import Confusion
 from gccodec.model.config import LABEL_CLASSES
 from gccodec.model.precision import autocast
@@ -35,10 +37,24 @@ class LabelStage(Run):
 
     model: Segmenter
 
-    def __init__(self, preset: Preset, store: PhotoStore, nets: Path, state: Path, device: torch.device) -> None:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(preset.seed)
-            model = Segmenter(preset.segmenter)
+    def __init__(
+        self,
+        preset: Preset,
+        store: PhotoStore,
+        nets: Path,
+        state: Path,
+        device: torch.device,
+        start: WeightsFile | None = None,
+    ) -> None:
+        """Goes on from exported weights, of the preset's configuration, where there is no state."""
+        if start is None:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(preset.seed)
+                model = Segmenter(preset.segmenter)
+        else:
+            model = Segmenter.load(start)
+            if model.config != preset.segmenter:
+                raise WeightsError(f"{start.path}: another configuration than the preset's: {start.config}")
         model.to(device, memory_format=torch.channels_last)
         self.labels = LabelStore.make(store, nets, state.with_name(LABELS_FILE), device)
         share = np.bincount(self.labels.cells, minlength=LABEL_CLASSES)[:LABEL_CLASSES] / len(self.labels.cells)

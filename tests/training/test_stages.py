@@ -19,7 +19,7 @@ from gccodec.errors import WeightsError
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, LABEL_CLASSES
 from gccodec.training.checkpoint import load_average
-from gccodec.training.export import export_state, weights_bytes
+from gccodec.training.export import export_state, segmenter_bytes, weights_bytes
 from gccodec.training.labels import LABELS_FILE, LabelStore, label_prime, random_keep_mask
 from gccodec.training.optimizer import orthogonalised
 from gccodec.training.photos import PhotoStore, Window
@@ -153,8 +153,14 @@ def test_the_label_network_learns_and_is_exported(store, tmp_path, monkeypatch):
     assert 0 <= agreement_with_teacher(stage.model, store, stage.labels) < 1
     path = export_state(stage.state_path, preset, tmp_path / "weights")
     assert path == find_weights(tmp_path / "weights", purpose="labels")
-    cells = Labeller(load_weights(path)).cells(Image.fromarray(store.picture(0)))
+    shipped = load_weights(path)
+    cells = Labeller(shipped).cells(Image.fromarray(store.picture(0)))
     assert cells.shape == LabelStore.grid(*store.picture(0).shape[:2])
+    again = LabelStage(preset, store, tmp_path, tmp_path / "again.safetensors", CPU, shipped)
+    assert segmenter_bytes(again.model, {}) == segmenter_bytes(load_average(stage.state_path, again.model), {})
+    other = dataclasses.replace(preset, segmenter=dataclasses.replace(preset.segmenter, blocks=3))
+    with pytest.raises(WeightsError, match="another configuration"):
+        LabelStage(other, store, tmp_path, tmp_path / "other.safetensors", CPU, shipped)
 
 
 def test_a_resumed_run_is_the_run_that_never_stopped(stage_one):
