@@ -129,6 +129,8 @@ def export_state(state: Path, preset: Preset, folder: Path) -> Path:
     """Place the averaged model of a training state, with what selective coding needs if it was trained for that."""
     counters = load_counters(state)
     crops = counters.get("stage_one_crops", counters["crops"])
+    if "selective" in counters:  # the generator's crops count; those of the context model alone do not
+        crops += counters["crops"]
     seconds = counters["seconds"] + counters.get("stage_one_seconds", 0)
     facts = {"crops": str(int(crops)), "minutes": str(round(seconds / 60))}
     if "labels" in counters:

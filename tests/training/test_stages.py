@@ -98,7 +98,8 @@ def test_all_stages_end_in_a_codec(stage_one, store, tmp_path):
     made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
     path = export_state(generative.state_path, PRESET, tmp_path / "weights")
     assert path == find_weights(tmp_path / "weights")
-    assert json.loads((tmp_path / "weights" / "manifest.json").read_text())["models"][path.name]["crops"] == "64"
+    facts = json.loads((tmp_path / "weights" / "manifest.json").read_text())["models"][path.name]
+    assert facts["crops"] == str(PRESET.crops + PRESET.generative_crops)
     shipped = load_weights(path)
     again = GenerativeStage(PRESET, store, tmp_path, shipped, tmp_path / "again.safetensors", CPU)
     assert weights_bytes(again.model, {}) == weights_bytes(load_average(generative.state_path, again.model), {})
