@@ -5,15 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 
-import numpy as np
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gccodec.entropy.weights import WeightsFile
-from gccodec.errors import WeightsError
 from gccodec.model.block import ResidualStack
 from gccodec.model.config import LABEL_CLASSES
+from gccodec.model.loading import network_of
 from gccodec.model.resampling import HaarDown, HaarUp
 
 STRIDE_PX = 32
@@ -61,14 +59,7 @@ class Segmenter(nn.Module):
     @classmethod
     def load(cls, weights: WeightsFile) -> Segmenter:
         """Build from a weights file; WeightsError when it is not that of a label network."""
-        try:
-            segmenter = cls(SegmenterConfig.from_json(weights.config))
-            state = {n: torch.from_numpy(np.asarray(weights.arrays[n], np.float32)) for n in segmenter.state_dict()}
-            segmenter.load_state_dict(state)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
-            raise WeightsError(f"{weights.path}: is no label network ({reason})") from error
-        return segmenter
+        return network_of(weights, lambda config: cls(SegmenterConfig.from_json(config)), "is no label network")
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, 3, H, W] in [0, 1], sides multiples of 32 -> logits [B, LABEL_CLASSES, H / 8, W / 8]."""

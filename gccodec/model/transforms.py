@@ -5,17 +5,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from gccodec.entropy.weights import WeightsFile
-from gccodec.errors import WeightsError
 from gccodec.model.analysis import Analysis
 from gccodec.model.blend import blend_weight
 from gccodec.model.config import QUALITY_MAX, ModelConfig
 from gccodec.model.gain import GainUnit
 from gccodec.model.generator import Generator
+from gccodec.model.loading import network_of
 from gccodec.model.precision import autocast
 from gccodec.model.strips import AnalysisRows, GeneratorRows, LatentStrip, Semantics, stream
 
@@ -32,13 +31,9 @@ class Transforms(nn.Module):
     @classmethod
     def load(cls, weights: WeightsFile, device: torch.device) -> Transforms:
         """Build from a weights file; WeightsError when names or shapes do not fit its configuration."""
-        try:
-            transforms = cls(ModelConfig.from_json(weights.config))
-            state = {n: torch.from_numpy(np.asarray(weights.arrays[n], np.float32)) for n in transforms.state_dict()}
-            transforms.load_state_dict(state)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
-            raise WeightsError(f"{weights.path}: does not fit its configuration ({reason})") from error
+        transforms = network_of(
+            weights, lambda config: cls(ModelConfig.from_json(config)), "does not fit its configuration"
+        )
         return transforms.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
 
     @property
