@@ -50,8 +50,8 @@ lint: $(READY)
 golden: $(READY)  ## Rewrite the golden files (after new weights or a format change)
 	$(BIN)/python -m tests.golden.regenerate
 
-bench: $(READY)  ## Quality on Kodak against other codecs
-	$(BIN)/gccodec bench --pictures $(SHARED)/kodak --nets $(NETS) --reference $(SHARED)/reference
+bench: $(READY)  ## Quality on Kodak against other codecs; pictures to look at in bench/
+	$(BIN)/gccodec bench --pictures $(SHARED)/kodak --nets $(NETS) --reference $(SHARED)/reference --avif --views bench
 
 speed: $(READY)  ## Time of each part
 	$(BIN)/gccodec bench --speed --pictures tests/photos
@@ -65,4 +65,4 @@ train: $(READY)  ## Train every stage from scratch and export what came out; res
 	$(BIN)/gccodec export $(STATE)/labels.safetensors --out weights
 
 clean:  ## Remove everything that was made here
-	rm -rf $(VENV) demo fuzz-corpus build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) demo bench fuzz-corpus build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from gccodec.benchmark.avif import avif_within
 from gccodec.benchmark.tensor import to_tensor
 from gccodec.codec.codec import Codec, bytes_of_bpp
 from gccodec.codec.picture import read_picture
@@ -17,6 +19,9 @@ from gccodec.metrics.kid import kid, patch_features
 from gccodec.metrics.networks import AlexTrunk, ShiftTolerantAlexTrunk
 from gccodec.metrics.perceptual import lpips
 from gccodec.metrics.pixel import colour_error_levels, ms_ssim, psnr_db
+
+AVIF = -1.0
+"""In the place of a realism: no file of ours."""
 
 
 class Measurement(NamedTuple):
@@ -57,19 +62,26 @@ class Features:
         return kid(torch.cat(list(self.real.values())), torch.cat(self.fake[rate, realism]))
 
 
+class _Metrics:
+    """Of one decoded picture."""
+
+    def __init__(self, nets: Path) -> None:
+        self.alex = AlexTrunk(nets / "lpips_alex.safetensors")
+        self.tolerant = ShiftTolerantAlexTrunk(nets / "stlpips_alex.safetensors")
+
+    @torch.inference_mode()
+    def compared(self, x: Tensor, x_hat: Tensor) -> list[float]:
+        """The last five fields of a Measurement."""
+        metrics = (lpips(self.alex, x, x_hat), ms_ssim(x, x_hat), psnr_db(x, x_hat))
+        more = (lpips(self.tolerant, x, x_hat), colour_error_levels(x, x_hat))
+        return [float(m) for m in metrics + more]
+
+
 def measure(
     codec: Codec, pictures: list[Path], nets: Path, rates: list[float], realisms: list[float], features: Features
 ) -> Iterator[Measurement]:
     """Encode to bytes, decode those bytes, compare: rates outermost. Collects `features` on the way."""
-    alex = AlexTrunk(nets / "lpips_alex.safetensors")
-    tolerant = ShiftTolerantAlexTrunk(nets / "stlpips_alex.safetensors")
-
-    @torch.inference_mode()
-    def compared(x: Tensor, x_hat: Tensor) -> list[float]:
-        metrics = (lpips(alex, x, x_hat), ms_ssim(x, x_hat), psnr_db(x, x_hat))
-        more = (lpips(tolerant, x, x_hat), colour_error_levels(x, x_hat))
-        return [float(m) for m in metrics + more]
-
+    metrics = _Metrics(nets)
     for rate in rates:
         for path in pictures:
             picture = read_picture(path.read_bytes())
@@ -81,4 +93,17 @@ def measure(
                 x_hat = to_tensor(codec.decode(encoded.data, realism=realism).pixels)
                 features.add_decoded(rate, realism, x_hat[0])
                 bpp, quality = 8 * size / (width * height), encoded.quality / 10
-                yield Measurement(path.stem, rate, realism, size, bpp, quality, *compared(x, x_hat))
+                yield Measurement(path.stem, rate, realism, size, bpp, quality, *metrics.compared(x, x_hat))
+
+
+def measure_avif(pictures: list[Path], nets: Path, rates: list[float], features: Features) -> Iterator[Measurement]:
+    """The same of AVIF files within the same ceilings; a picture's smallest where none is. Its quality is unknown."""
+    metrics = _Metrics(nets)
+    for rate in rates:
+        for path in pictures:
+            picture = read_picture(path.read_bytes())
+            width, height = picture.image.size
+            data, pixels = avif_within(picture.image.convert("RGB"), bytes_of_bpp(rate, width, height))
+            x, x_hat, bpp = to_tensor(picture.pixels), to_tensor(pixels), 8 * len(data) / (width * height)
+            features.add_decoded(rate, AVIF, x_hat[0])
+            yield Measurement(path.stem, rate, AVIF, len(data), bpp, math.nan, *metrics.compared(x, x_hat))

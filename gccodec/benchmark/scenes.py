@@ -131,9 +131,16 @@ class Judge:
         way.bits += 8 * size_bytes
         way.pixels += height * width
         way.features.append(patch_features(self.network, x_hat[0]))
-        if kept is not None and kept.any():
-            x = to_tensor(np.asarray(scene.picture.image.convert("RGB")))
-            inside = kept.repeat(LATENT_CELL_PX, 0).repeat(LATENT_CELL_PX, 1)[:height, :width]
+        if kept is not None:
+            self.add_fidelity(name, scene, pixels, kept)
+
+    @torch.inference_mode()
+    def add_fidelity(self, name: str, scene: Scene, pixels: npt.NDArray[np.uint8], kept: npt.NDArray[np.bool_]) -> None:
+        """Of decoded pixels [H, W, 3] inside the kept latent positions, and of nothing else."""
+        way = self.ways.setdefault(name, _Way(name))
+        if kept.any():
+            x, x_hat = to_tensor(np.asarray(scene.picture.image.convert("RGB"))), to_tensor(pixels)
+            inside = kept.repeat(LATENT_CELL_PX, 0).repeat(LATENT_CELL_PX, 1)[: x.shape[2], : x.shape[3]]
             merged = torch.where(torch.from_numpy(inside), x_hat, x)
             way.square_error += float((merged - x).square().sum())
             way.samples += 3 * int(inside.sum())
@@ -186,7 +193,7 @@ def judge_scenes(codec: Codec, folder: Path, nets: Path, bpp: float, labeller: L
                 data, pixels = avif_within(image, 3 * len(equal.data))
                 judge.add("AVIF, 3 times the bits of SC nothing", scene, pixels, len(data))
                 continue
-            judge.add(f"GC where SC keeps {name}", scene, plain_pixels, len(plain.data), selection.keep)
+            judge.add_fidelity(f"GC where SC keeps {name}", scene, plain_pixels, selection.keep)
             within = codec.encode(scene.picture, size_bytes=ceiling, selection=selection)
             judge.add(f"SC {name}, GC's bits", scene, codec.decode(within.data).pixels, len(within.data))
     return judge.results(ORIGINAL)

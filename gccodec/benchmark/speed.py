@@ -75,7 +75,7 @@ def time_parts(codec: Codec, picture: Picture, quality: int, repeats: int) -> li
             pass
 
     def encode_latents() -> None:
-        codec.latents.encode((band * 4 for band in bands), quality)  # from 1/16 to 1/64 of a step
+        codec.latents.encode((band.copy() for band in bands), quality)  # it overwrites them
 
     def analyse() -> None:
         for _ in codec.transforms.analyse(to_strips(picture.image, codec.strip_pixels), quality):

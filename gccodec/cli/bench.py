@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 
 class Plan(NamedTuple):
-    """Ceilings in bits a pixel, and the realisms that each file is decoded with."""
+    """Ceilings in bits a pixel, the realisms that each file is decoded with, and whether AVIF is measured too."""
 
     rates: list[float]
     realisms: list[float]
+    avif: bool
 
 
 @click.command("bench")
@@ -33,6 +34,8 @@ class Plan(NamedTuple):
     "--realism", "realisms", multiple=True, type=click.FloatRange(0, 1), help="Decoded with.  [default: as decode]"
 )
 @click.option("--table", type=click.Path(path_type=Path), help="Also write a row a picture (TSV).")
+@click.option("--avif", is_flag=True, help="Also measure AVIF files made within the same ceilings.")
+@click.option("--views", type=click.Path(path_type=Path), help="Also write pictures beside AVIF into this folder.")
 @click.option("--speed", is_flag=True, help="Time each part instead, at 768x512 and 4000x3000.")
 @machine
 @volume
@@ -44,6 +47,8 @@ def command(
     rates: tuple[float, ...],
     realisms: tuple[float, ...],
     table: Path | None,
+    avif: bool,
+    views: Path | None,
     speed: bool,
     device: str,
     threads: int | None,
@@ -80,8 +85,13 @@ def command(
     if scenes is not None:
         show_scenes(codec, scenes, nets, list(rates) or [0.05])
         return
-    plan = Plan(list(rates) or [0.03, 0.05, 0.07, 0.10], list(realisms) or [DEFAULT_REALISM])
+    plan = Plan(list(rates) or [0.03, 0.05, 0.07, 0.10], list(realisms) or [DEFAULT_REALISM], avif)
     show_quality(codec, paths, nets, reference, plan, table, messages)
+    if views is not None:
+        from gccodec.benchmark.view import write_views
+
+        for written in write_views(codec, paths, plan.rates, views):
+            messages.detail(str(written))
 
 
 def show_speed(codec: Codec, path: Path) -> None:
@@ -106,15 +116,16 @@ def show_quality(
     messages: Messages,
 ) -> None:
     """Print the means at each rate, ours first."""
-    from gccodec.benchmark.quality import Features, measure
+    from gccodec.benchmark.quality import AVIF, Features, measure, measure_avif
     from gccodec.benchmark.reference import read_curves
 
     rows, features = [], Features(nets)
     for row in measure(codec, paths, nets, plan.rates, plan.realisms, features):
         rows.append(row)
         messages.detail("\t".join(map(str, row)))
+    avif = list(measure_avif(paths, nets, plan.rates, features)) if plan.avif else []
     if table is not None:
-        lines = ["\t".join(rows[0]._fields)] + ["\t".join(map(str, row)) for row in rows]
+        lines = ["\t".join(rows[0]._fields)] + ["\t".join(map(str, row)) for row in rows + avif]
         table.write_text("\n".join(lines) + "\n")
     curves = {p.stem.partition("-")[2]: read_curves(p) for p in sorted(reference.glob("*.tsv"))} if reference else {}
     click.echo(f"means over {len(paths)} pictures, whole files; model {codec.weights.model_id.hex()}")
@@ -123,6 +134,19 @@ def show_quality(
         for realism in plan.realisms:
             chosen = [row for row in rows if (row.target_bpp, row.realism) == (rate, realism)]
             show_means(chosen, features.kid(rate, realism), curves)
+        if avif:
+            show_avif([row for row in avif if row.target_bpp == rate], features.kid(rate, AVIF))
+
+
+def mean_of(rows: list[Measurement], field: str) -> float:
+    """Over the pictures."""
+    return sum(float(getattr(r, field)) for r in rows) / len(rows)
+
+
+def show_avif(rows: list[Measurement], kid: float) -> None:
+    """What Pillow's AVIF makes of the same pictures within the same ceiling, or at its smallest."""
+    values = " / ".join(f"{mean_of(rows, m):.{n}f}" for m, n in (("lpips_alex", 3), ("ms_ssim", 3), ("psnr_db", 2)))
+    click.echo(f"  AVIF made here  {values}   {mean_of(rows, 'bpp'):.4f} bpp, patch KID {kid:.2f}")
 
 
 def show_means(rows: list[Measurement], kid: float, curves: dict[str, Curves]) -> None:
@@ -130,7 +154,7 @@ def show_means(rows: list[Measurement], kid: float, curves: dict[str, Curves]) -
     from gccodec.benchmark.reference import mean_at_rate, rate_for
 
     def mean(field: str) -> float:
-        return sum(float(getattr(r, field)) for r in rows) / len(rows)
+        return mean_of(rows, field)
 
     rate = rows[0].target_bpp
     click.echo(f"{rate:.3f} bpp, realism {rows[0].realism:g}  (quality {mean('quality'):.1f})")

@@ -29,13 +29,15 @@ class Decoder:
         transforms = self.model.transforms
         rows, columns = region.cells(transforms.generator.halo)
         selection = Selection.of(file, self.model.weights)
+        origin = rows.start, columns.start
         strips = self._latent_strips(file, rows, columns, _semantics(selection))
         left, top = region.x - columns.start * LATENT_CELL_PX, rows.start * LATENT_CELL_PX
         if selection is None or selection.labels is not None:
-            generated = transforms.generate(strips, file.quality, realism)
+            generated = transforms.generate(strips, file.quality, realism, origin)
         else:
             keep = torch.from_numpy(selection.keep[rows, columns].astype(np.float32))[None, None]
-            generated = transforms.generate_mixed(strips, keep, file.quality, selection.rest_quality, realism)
+            rest = selection.rest_quality
+            generated = transforms.generate_mixed(strips, keep, file.quality, rest, realism, origin)
         for x_hat in generated:
             first, last = (min(max(y - top, 0), x_hat.shape[2]) for y in (region.y, region.y + region.height))
             if last > first:

@@ -57,7 +57,7 @@ def rest_quality_of(file: GczFile) -> int | None:
 def decode_latent(
     latents: LatentCodec, file: GczFile, spent: npt.NDArray[np.float32] | None = None
 ) -> Iterator[npt.NDArray[np.int16]]:
-    """Bands of latents [n, w, C] in 1/16 steps from top to bottom; the file's symbol digest is checked.
+    """Bands of latents [n, w, C] in 1/128 steps from top to bottom; the file's symbol digest is checked.
 
     `spent`, zeros on the latent grid, is filled with the bits of each position.
     """

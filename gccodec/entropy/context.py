@@ -30,19 +30,22 @@ from gccodec.errors import WeightsError
 
 STEPS = 4
 GROUPS = 4
-LATENT_FRACTION_BITS = 4
-"""Latents are known in 1/16 of a quantization step."""
+LATENT_FRACTION_BITS = 7
+"""Latents and means are in 1/128 of a quantization step.
+
+In 1/16, training cannot settle: a mean's best value lies between two of its grid, the weights oscillate about the tie,
+and at low qualities, where steps are large, each crossing moves a visible pattern (weights/README.md, "Finer means").
+"""
 LATENT_LIMIT = (1 << 15) - 1
 """Latents fit int16."""
 INPUT_LIMIT = 127
-INPUT_SHIFT = 12
-MEAN_LIMIT = 1 << 12
+INPUT_SHIFT = 15
 NORMALISED_FRACTION_BITS = 5
 """Network inputs and activations are in 1/32."""
 
 
 class Prediction(NamedTuple):
-    """For one step, in canonical order (row, column, channel): mean in 1/16 and table index, both [n]."""
+    """For one step, in canonical order (row, column, channel): mean in 1/128 and table index, both [n]."""
 
     mean: IntArray
     table_index: IntArray
@@ -98,9 +101,9 @@ class IntegerContext:
                 crc = zlib.crc32(part.astype("<i4").tobytes(), crc)
         return crc
 
-    def normalised(self, y: npt.NDArray[Any], fraction_bits: int, quality: Quality) -> npt.NDArray[np.float32]:
-        """Latents [H, W, C] in 1/2^fraction_bits steps as the networks see them; float, for the encoder alone."""
-        unit = 1 << (INPUT_SHIFT - LATENT_FRACTION_BITS + NORMALISED_FRACTION_BITS + fraction_bits)
+    def normalised(self, y: npt.NDArray[Any], quality: Quality) -> npt.NDArray[np.float32]:
+        """Latents [H, W, C] as the networks see them; float, for the encoder alone."""
+        unit = 1 << (INPUT_SHIFT + NORMALISED_FRACTION_BITS)
         return np.asarray(y * (at_quality(self.multiplier, quality) / unit), np.float32)
 
     def offset(self, z: IntArray, height: int, width: int) -> Array:
@@ -110,7 +113,7 @@ class IntegerContext:
     def predict(
         self, step: int, known: npt.NDArray[Any], quality: Quality, offset: Array, above: bool = False
     ) -> Prediction:
-        """known: integers [H, W, C], latents in 1/16 steps, zero where not yet coded; offset: the hyperprior's.
+        """known: integers [H, W, C], latents in 1/128 steps, zero where not yet coded; offset: the hyperprior's.
 
         `above` says that its first row (and a quality map's) is a neighbour, seen but not predicted.
         """
@@ -135,7 +138,7 @@ class IntegerContext:
             rows, columns = slice(phase // 2, None, 2), slice(phase % 2, None, 2)
             group = slice((phase - step) % GROUPS, None, GROUPS)
             part = hidden[rows, columns]
-            mean[rows, columns] = np.clip(self._output(part, layers.out_mean, group), -MEAN_LIMIT, MEAN_LIMIT)
+            mean[rows, columns] = np.clip(self._output(part, layers.out_mean, group), -LATENT_LIMIT, LATENT_LIMIT)
             index[rows, columns] = table_index(
                 self._output(part, layers.out_index, group) + index_bias[rows, columns, group], self.tables
             )

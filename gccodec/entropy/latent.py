@@ -23,15 +23,12 @@ BAND_POSITIONS = 1 << 15
 DIGEST_MASK = 0xFFFF
 """The digest is the low 16 bits of the CRC-32 of all symbols."""
 
-INPUT_FRACTION_BITS = 6
-"""An encoder's y, before it is quantised, is in 1/64 of a quantization step."""
-
 Int16Array = npt.NDArray[np.int16]
 
 
 def fixed_point(y: npt.NDArray[np.float32]) -> Int16Array:
     """y in quantization steps as the encoder takes it."""
-    return np.clip(np.rint(y * (1 << INPUT_FRACTION_BITS)), -LATENT_LIMIT, LATENT_LIMIT).astype(np.int16)
+    return np.clip(np.rint(y * (1 << LATENT_FRACTION_BITS)), -LATENT_LIMIT, LATENT_LIMIT).astype(np.int16)
 
 
 class SymbolSource(Protocol):
@@ -92,7 +89,7 @@ def code_band(
     `keep` [n, W] leaves the other positions out of the stream; their latents become zero. `spent` [n, W], zeros, is
     filled with the bits of each position; those of a hyper-latent are spread over its block.
 
-    The band holds an encoder's y (1/64), a decoder's zeros; what a step has visited is a latent (1/16).
+    The band holds an encoder's y, a decoder's zeros; what a step has visited is a latent; both are in 1/128 steps.
     `above`: the last row [1, W, C] of the band before; quality: 0..1000, a map's first row is then that row's.
     """
     height, width = band.shape[:2]
@@ -102,7 +99,7 @@ def code_band(
     if keep is not None:
         coded &= np.repeat(kept_blocks(keep).reshape(-1), context.hyper.channels)
     z = np.zeros(len(index), np.int32)
-    normalised = functools.partial(context.normalised, band, INPUT_FRACTION_BITS, own_quality)
+    normalised = functools.partial(context.normalised, band, own_quality)
     z[coded] = source.hyper_latents(index[coded], lambda: context.hyper.analyse(normalised())[coded])
     crc = zlib.crc32(z.astype("<i4").tobytes(), crc)
     if spent is not None:
@@ -178,8 +175,7 @@ class QuantizingSource:
         return z
 
     def quantise(self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array) -> IntArray:
-        mean = prediction.mean[coded] << (INPUT_FRACTION_BITS - LATENT_FRACTION_BITS)
-        residual = ((y[coded] - mean) / (1 << INPUT_FRACTION_BITS)).astype(np.float32)
+        residual = ((y[coded] - prediction.mean[coded]) / (1 << LATENT_FRACTION_BITS)).astype(np.float32)
         symbols = np.rint(residual).astype(np.int32)
         if self.rate_weight > 0:
             open_ = np.flatnonzero(symbols)
@@ -268,7 +264,7 @@ class LatentCodec:
         keep: KeepMask | None = None,
         spent: npt.NDArray[np.float32] | None = None,
     ) -> Iterator[Int16Array]:
-        """The bands of a grid ceil(picture / 16), in 1/16 of a quantization step; `spent` is as in `code_band`.
+        """The bands of a grid ceil(picture / 16), in 1/128 of a quantization step; `spent` is as in `code_band`.
 
         CorruptError where the payload is no stream of this coder, ChecksumError before the last band when the symbols
         do not have the digest.

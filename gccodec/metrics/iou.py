@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -26,5 +28,6 @@ class Confusion:
         return np.where(true > 0, hits / np.maximum(union, 1), np.nan)
 
     def mean_iou(self) -> float:
-        """Over the classes that the truth has."""
-        return float(np.nanmean(self.iou()))
+        """Over the classes that the truth has; nan when it has none."""
+        iou = self.iou()[self.counts.sum(1) > 0]
+        return float(iou.mean()) if len(iou) else math.nan

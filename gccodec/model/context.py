@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from gccodec.entropy.context import LATENT_FRACTION_BITS
 from gccodec.model.config import ModelConfig
 from gccodec.model.gain import hat_basis
 from gccodec.model.hyper import HyperPrior
@@ -22,7 +23,7 @@ from gccodec.model.quantization import (
 )
 
 STEPS = 4
-MEAN_UNIT = 16
+MEAN_UNIT = 1 << LATENT_FRACTION_BITS
 
 
 class Coded(NamedTuple):

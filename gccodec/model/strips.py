@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from gccodec.model.analysis import Analysis
 from gccodec.model.block import ResidualBlock, ResidualStack
+from gccodec.model.config import DOWNSAMPLING
 from gccodec.model.gain import hat_basis
 from gccodec.model.generator import Generator
 
@@ -157,22 +158,27 @@ class LatentStrip(NamedTuple):
 
 
 class GeneratorRows:
-    """`Generator`, by strips of the latent."""
+    """`Generator`, by strips of the latent; origin: row and column of the first one's first latent in the picture."""
 
-    def __init__(self, generator: Generator, quality: Tensor, realism: Tensor) -> None:
+    def __init__(
+        self, generator: Generator, quality: Tensor, realism: Tensor, origin: tuple[int, int] = (0, 0)
+    ) -> None:
         self.generator = generator
+        self.next_latent, self.next_pixel = origin, (DOWNSAMPLING * origin[0], DOWNSAMPLING * origin[1])
         condition = torch.cat([hat_basis(quality, generator.nodes), realism[:, None]], 1)
         self.stem = ConvRows.of(generator.stem)
         self.coarse, self.mid = StackRows(generator.coarse, condition), StackRows(generator.mid, condition)
         self.fine = StackRows(generator.fine, condition)
         self.last = ConvRows(lambda x: generator.last.convolve(x, COLUMNS_ONLY))
-        self.latents, self.base, self.linear_fine = RowQueue(), RowQueue(), RowQueue()
+        self.latents, self.base, self.linear_fine, self.grain = RowQueue(), RowQueue(), RowQueue(), RowQueue()
         self.coarse_side, self.mid_side = RowQueue(), RowQueue()
 
     def push(self, strip: LatentStrip, last: bool) -> Iterator[Tensor]:
         g, (y_hat, semantics) = self.generator, strip
         if semantics is not None:
-            y_hat = g.without_missing(y_hat, semantics.keep_mask)
+            top, left = self.next_latent
+            y_hat = g.without_missing(y_hat, semantics.keep_mask, g.latent_noise(y_hat.shape, top, left))
+            self.next_latent = top + y_hat.shape[2], left
             embedded = g.embed(semantics.label_map)
             self.coarse_side.push(g.keep_in(1 - semantics.keep_mask) + g.labels_coarse(F.pixel_unshuffle(embedded, 2)))
             self.mid_side.push(g.labels_mid(embedded))
@@ -207,11 +213,15 @@ class GeneratorRows:
         h = self.mid.push(h, last)
         h = None if h is None else g.to_fine(h)
         h = self.fine.push(None if h is None else h + self._linear_fine(h.shape[2]), last)
+        if h is not None:
+            self.grain.push(g.grain(h))
         h = self.last.push(h, last)
         if h is None:
             return None
-        h = g.last.shuffle(h)
-        return self.base.take(h.shape[2]).float() + h.float() + 0.5
+        levels, h = self.grain.take(h.shape[2]), g.last.shuffle(h)
+        top, left = self.next_pixel
+        self.next_pixel = top + h.shape[2], left
+        return g.with_grain(self.base.take(h.shape[2]).float() + h.float() + 0.5, levels, top, left)
 
 
 Strip = TypeVar("Strip", Tensor, LatentStrip)

@@ -57,13 +57,18 @@ class Transforms(nn.Module):
         for y in stream(push, strips):
             yield y.float() * gain
 
-    def generate(self, strips: Iterable[LatentStrip], quality: int, realism: float = 0.0) -> Iterator[Tensor]:
-        """Strips of the latent [1, C, n, w] in steps -> of x_hat [1, 3, 16 m, 16 w], float32 in [0, 1]."""
+    def generate(
+        self, strips: Iterable[LatentStrip], quality: int, realism: float = 0.0, origin: tuple[int, int] = (0, 0)
+    ) -> Iterator[Tensor]:
+        """Strips of the latent [1, C, n, w] in steps -> of x_hat [1, 3, 16 m, 16 w], float32 in [0, 1].
+
+        origin: row and column in the picture of their first latent; noise goes by place.
+        """
         with torch.inference_mode():
             q = self._quality(quality)
             gain = self.gain(q)
             with autocast(self.device):
-                rows = GeneratorRows(self.generator, q, torch.full_like(q, realism))
+                rows = GeneratorRows(self.generator, q, torch.full_like(q, realism), origin)
 
         def push(strip: LatentStrip, last: bool) -> Iterator[Tensor]:
             semantics = None if strip.semantics is None else Semantics(*(t.to(self.device) for t in strip.semantics))
@@ -73,7 +78,13 @@ class Transforms(nn.Module):
             yield x_hat.float().clamp(0, 1)
 
     def generate_mixed(
-        self, strips: Iterable[LatentStrip], keep: Tensor, kept: int, rest: int, realism: float = 0.0
+        self,
+        strips: Iterable[LatentStrip],
+        keep: Tensor,
+        kept: int,
+        rest: int,
+        realism: float = 0.0,
+        origin: tuple[int, int] = (0, 0),
     ) -> Iterator[Tensor]:
         """As `generate`, for latents in steps of quality `kept` where keep [1, 1, h, w] is 1, of `rest` elsewhere.
 
@@ -91,8 +102,8 @@ class Transforms(nn.Module):
 
         one = torch.ones_like(ratio)
         first, second = itertools.tee(strips)
-        fine = self.generate(in_steps(first, one, ratio), kept, realism)
-        coarse = self.generate(in_steps(second, 1 / ratio, one), rest, realism)
+        fine = self.generate(in_steps(first, one, ratio), kept, realism, origin)
+        coarse = self.generate(in_steps(second, 1 / ratio, one), rest, realism, origin)
         top = 0
         for a, b in zip(fine, coarse, strict=True):
             bottom = top + a.shape[2]

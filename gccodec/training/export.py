@@ -53,7 +53,7 @@ def integer_context(model: ContextModel) -> dict[str, np.ndarray]:
         layers = {
             "conv1": _integer_layer(step["conv1"], INPUT_LIMIT, 0, slice(None)),
             "conv2": _integer_layer(step["conv2"], ACTIVATION_LIMIT, 0, slice(None)),
-            # accumulator / 2^s is in 1/32; means leave in 1/16, indices in 1/128 of an e-fold
+            # accumulator / 2^s is in 1/32; means leave in 1/128 of a step, indices in 1/128 of an e-fold
             "out_mean": _integer_layer(step["out"], ACTIVATION_LIMIT, 5 - LATENT_FRACTION_BITS, slice(channels)),
             "out_index": _integer_layer(
                 step["out"], ACTIVATION_LIMIT, 5 - int(np.log2(index_unit)), slice(channels, None)

@@ -41,7 +41,7 @@ class Preset:
     mse_weight: float = 150.0
     perception_weight: float = 1.0
     vgg_weight: float = 0.3
-    colour_weight: float = 1500.0
+    colour_weight: float = 500.0
     learning_rate: float = 8e-4
     gain_learning_rate: float = 5e-3
     linear_learning_rate: float = 3e-5
@@ -50,7 +50,7 @@ class Preset:
     entropy_crops: int = 20_000
     entropy_learning_rate: float = 1e-3
     generative_crops: int = 100_000
-    generative_rate_share: float = 0.25
+    generative_rate_share: float = 0.5
     joint: bool = False
     discriminator_width: int = 32
     discriminator_learning_rate: float = 2e-4

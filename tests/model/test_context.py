@@ -3,17 +3,20 @@
 import numpy as np
 import torch
 
+from gccodec.entropy.context import LATENT_FRACTION_BITS
 from gccodec.entropy.latent import gather
 from gccodec.model.context import STEPS, step_masks
 from gccodec.model.gain import hat_basis
 from gccodec.model.likelihood import bits
 from tests.models import random_model, random_weights
 
+UNIT = 1 << LATENT_FRACTION_BITS
+
 
 def test_quantised_training_and_the_integer_network_agree_up_to_ties():
     model, integer = random_model().context.eval(), random_weights().latent_codec().context
     model.quantised = True
-    known = np.random.default_rng(0).integers(-60, 60, (6, 7, integer.channels))
+    known = np.random.default_rng(0).integers(-480, 480, (6, 7, integer.channels))
     basis = hat_basis(torch.tensor([0.4]), model.nodes)
     z = np.random.default_rng(1).integers(-31, 32, (2, 2, integer.hyper.channels)).astype(np.int32)
     with torch.no_grad():
@@ -23,21 +26,21 @@ def test_quantised_training_and_the_integer_network_agree_up_to_ties():
     assert np.mean(np.abs(offset[0].permute(1, 2, 0).numpy() * 32 - integer_offset) <= 1) > 0.99
     for step in range(STEPS):
         with torch.no_grad():
-            tensor = torch.from_numpy(known / 16).float().permute(2, 0, 1)[None]
+            tensor = torch.from_numpy(known / UNIT).float().permute(2, 0, 1)[None]
             mean, log_scale = model.parameters_of_step(step, tensor, basis, offset)
         prediction = integer.predict(step, known, 400, integer_offset)
         float_mean = gather(step, mean[0].permute(1, 2, 0).numpy())
         float_index = gather(step, ((log_scale[0].permute(1, 2, 0).numpy() + 3.25) * 8)).clip(0, 55)
-        assert np.mean(np.abs(float_mean * 16 - prediction.mean) <= 1) > 0.99
+        assert np.mean(np.abs(float_mean * UNIT - prediction.mean) <= UNIT / 16) > 0.99
         assert np.mean(np.abs(float_index - prediction.table_index) <= 1) > 0.99
 
 
 def test_the_encoder_chooses_the_hyper_latents_that_training_chose():
     model, integer = random_model().context.eval(), random_weights().latent_codec().context
-    y = np.random.default_rng(3).integers(-200, 200, (6, 7, integer.channels))
-    z = integer.hyper.analyse(integer.normalised(y, 6, 400))
+    y = np.random.default_rng(3).integers(-400, 400, (6, 7, integer.channels))
+    z = integer.hyper.analyse(integer.normalised(y, 400))
     with torch.no_grad():
-        scaled = torch.from_numpy(y / 64).float().permute(2, 0, 1)[None] * model._norm(
+        scaled = torch.from_numpy(y / UNIT).float().permute(2, 0, 1)[None] * model._norm(
             hat_basis(torch.tensor([0.4]), 9)
         )
         expected = model.hyper.analyse(scaled).round()[0].permute(1, 2, 0).numpy()

@@ -45,6 +45,23 @@ def test_selective_generation_by_strips_is_selective_generation(heights):
     assert torch.allclose(torch.cat(outputs, 2), whole, atol=1e-4)
 
 
+def test_noise_goes_by_place_in_the_picture():
+    """So a region that is decoded alone is that of the whole picture."""
+    torch.manual_seed(0)
+    y_hat = torch.zeros(1, MODEL.config.latent_channels, 4, 5)
+    places = (0, 0), (9, 3)
+    outputs = [
+        torch.cat(list(GeneratorRows(MODEL.generator, QUALITY, REALISM, place).push(LatentStrip(y_hat), True)), 2)
+        for place in places
+    ]
+    size = torch.Size((1, 1, 64, 80))
+    grain = [MODEL.generator.pixel_noise(size, 16 * top, 16 * left) for top, left in places]
+    assert not torch.allclose(*grain)
+    change, expected = outputs[1] - outputs[0], grain[1] - grain[0]
+    share = (change * expected).sum() / (change.norm() * (expected.expand_as(change)).norm())
+    assert abs(float(share)) > 0.5
+
+
 def test_rows_come_out_before_the_picture_ends():
     """Otherwise memory would grow with the picture."""
     strip = LatentStrip(torch.zeros(1, MODEL.config.latent_channels, 2, 3))

@@ -227,7 +227,7 @@ def test_training_goes_on_from_exported_weights(store):
 
 def test_a_deeper_model_starts_as_the_exported_one():
     config = dataclasses.replace(PRESET.model, generator_mid_blocks=3, encoder_coarse_blocks=4)
-    exported, deeper = Autoencoder(PRESET.model), Autoencoder(config)
+    exported, deeper = Autoencoder(PRESET.model).eval(), Autoencoder(config).eval()
     start_from_weights(exported, random_weights(3))
     start_from_weights(deeper, random_weights(3))
     x, quality = torch.rand(1, 3, 64, 64), torch.tensor([0.4])
@@ -266,7 +266,7 @@ def test_keep_masks_vary_and_follow_classes():
 
 def test_all_kept_and_unknown_is_as_no_semantics():
     torch.manual_seed(0)
-    generator = random_model(4).generator
+    generator = random_model(4).generator.eval()
     generator.labels.weight.data[LABEL_CLASSES] = 0
     y, quality = torch.randn(1, PRESET.model.latent_channels, 4, 4), torch.tensor([0.5])
     unknown, keep = torch.full((1, 8, 8), LABEL_CLASSES), torch.ones(1, 1, 4, 4)

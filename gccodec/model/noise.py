@@ -1,0 +1,44 @@
+"""Seeded noise for the generator: the same at the same place in every decode, on every machine."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+PERIOD = 64
+"""Positions after which the noise repeats, down and across."""
+
+_MASK = np.uint32(0xFFFF)
+
+
+def _hash(x: np.ndarray) -> np.ndarray:
+    """Mixes uint32 [...] (Wellons 2018, "lowbias32")."""
+    x = (x ^ (x >> np.uint32(16))) * np.uint32(0x7FEB352D)
+    x = (x ^ (x >> np.uint32(15))) * np.uint32(0x846CA68B)
+    return np.asarray(x ^ (x >> np.uint32(16)))
+
+
+def noise_tile(channels: int) -> Tensor:
+    """[1, channels, PERIOD, PERIOD], about normal with unit deviation: sums of twelve hashed uniform numbers."""
+    count = channels * PERIOD * PERIOD
+    words = _hash(np.arange(6 * count, dtype=np.uint32)).reshape(6, count)
+    total = ((words & _MASK) + (words >> np.uint32(16))).astype(np.int64).sum(0)
+    normal = (total - 6 * int(_MASK)) / float(1 << 16)
+    return torch.from_numpy(normal.astype(np.float32)).reshape(1, channels, PERIOD, PERIOD)
+
+
+class SeededNoise(nn.Module):
+    """Noise by position. In training it is drawn afresh every time, so that nothing is learned of this one tile."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("tile", noise_tile(channels), persistent=False)
+
+    def forward(self, size: torch.Size, top: int = 0, left: int = 0) -> Tensor:
+        """For a part of the plane of shape `size` [B, C, H, W] whose first position is (top, left)."""
+        if self.training:
+            return torch.randn(size[0], self.tile.shape[1], *size[2:], device=self.tile.device)
+        rows, columns = (torch.arange(n, device=self.tile.device) % PERIOD for n in size[2:])
+        rolled = self.tile.roll((-top, -left), (2, 3))
+        return rolled[:, :, rows[:, None], columns[None]]
