@@ -34,7 +34,7 @@ class Generator(nn.Module):
         self.register_buffer("latent_scale", torch.ones(c.latent_channels))
         self.missing = nn.Parameter(torch.zeros(c.latent_channels))
         self.missing_noise = nn.Parameter(torch.full((c.latent_channels,), MISSING_NOISE_START))
-        self.latent_noise, self.pixel_noise = SeededNoise(c.latent_channels), SeededNoise(1)
+        self.noise = SeededNoise()
         self.keep_in = nn.Conv2d(1, c.generator_coarse_channels, 1, bias=False)
         self.labels = nn.Embedding(LABEL_CLASSES + 1, c.label_channels, padding_idx=LABEL_CLASSES)
         self.labels_coarse = nn.Conv2d(4 * c.label_channels, c.generator_coarse_channels, 1, bias=False)
@@ -74,7 +74,7 @@ class Generator(nn.Module):
             realism = torch.zeros_like(quality)
         condition = torch.cat([hat_basis(quality, self.nodes), realism[:, None]], 1)
         if keep_mask is not None:
-            y_hat = self.without_missing(y_hat, keep_mask, self.latent_noise(y_hat.shape))
+            y_hat = self.without_missing(y_hat, keep_mask, self.noise(y_hat))
         y_hat = y_hat.contiguous(memory_format=torch.channels_last)
         base = self.linear(y_hat)
         h = self.stem(y_hat * self.latent_scale[None, :, None, None])
@@ -101,7 +101,7 @@ class Generator(nn.Module):
 
         (top, left): where in the picture x_hat begins, in pixels.
         """
-        noise = self.pixel_noise(x_hat[:, :1].shape, top, left)
+        noise = self.noise(x_hat[:, :1], top, left)
         return x_hat + F.interpolate(levels.float() / 255, scale_factor=4, mode="nearest") * noise
 
     def embed(self, label_map: Tensor) -> Tensor:

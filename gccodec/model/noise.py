@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -19,6 +21,7 @@ def _hash(x: np.ndarray) -> np.ndarray:
     return np.asarray(x ^ (x >> np.uint32(16)))
 
 
+@functools.cache  # made at its first use: most pictures need none as wide as the latent
 def noise_tile(channels: int) -> Tensor:
     """[1, channels, PERIOD, PERIOD], about normal with unit deviation: sums of twelve hashed uniform numbers."""
     count = channels * PERIOD * PERIOD
@@ -31,14 +34,11 @@ def noise_tile(channels: int) -> Tensor:
 class SeededNoise(nn.Module):
     """Noise by position. In training it is drawn afresh every time, so that nothing is learned of this one tile."""
 
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.register_buffer("tile", noise_tile(channels), persistent=False)
-
-    def forward(self, size: torch.Size, top: int = 0, left: int = 0) -> Tensor:
-        """For a part of the plane of shape `size` [B, C, H, W] whose first position is (top, left)."""
+    def forward(self, like: Tensor, top: int = 0, left: int = 0) -> Tensor:
+        """Of the shape [B, C, H, W] (B is 1 outside training) of `like`, a part whose first position is (top, left)."""
         if self.training:
-            return torch.randn(size[0], self.tile.shape[1], *size[2:], device=self.tile.device)
-        rows, columns = (torch.arange(n, device=self.tile.device) % PERIOD for n in size[2:])
-        rolled = self.tile.roll((-top, -left), (2, 3))
-        return rolled[:, :, rows[:, None], columns[None]]
+            return torch.randn(like.shape, device=like.device)
+        rows, columns = (
+            (torch.arange(n) + first) % PERIOD for n, first in zip(like.shape[2:], (top, left), strict=True)
+        )
+        return noise_tile(like.shape[1])[:, :, rows[:, None], columns].to(like.device)

@@ -177,7 +177,7 @@ class GeneratorRows:
         g, (y_hat, semantics) = self.generator, strip
         if semantics is not None:
             top, left = self.next_latent
-            y_hat = g.without_missing(y_hat, semantics.keep_mask, g.latent_noise(y_hat.shape, top, left))
+            y_hat = g.without_missing(y_hat, semantics.keep_mask, g.noise(y_hat, top, left))
             self.next_latent = top + y_hat.shape[2], left
             embedded = g.embed(semantics.label_map)
             self.coarse_side.push(g.keep_in(1 - semantics.keep_mask) + g.labels_coarse(F.pixel_unshuffle(embedded, 2)))
