@@ -97,7 +97,7 @@ def measure(
 
 
 def measure_avif(pictures: list[Path], nets: Path, rates: list[float], features: Features) -> Iterator[Measurement]:
-    """The same of AVIF files within the same ceilings; a picture's smallest where none is. Its quality is unknown."""
+    """The same of AVIF files within the same ceilings. Their quality is unknown."""
     metrics = _Metrics(nets)
     for rate in rates:
         for path in pictures:

@@ -16,7 +16,7 @@ GAP_PX = 8
 
 
 def side_by_side(codec: Codec, path: Path, bpp: float) -> Image.Image:
-    """Left to right as above, white between; AVIF is its smallest file where none is small enough."""
+    """Left to right as above, white between."""
     picture = read_picture(path.read_bytes())
     image = picture.image.convert("RGB")
     size_bytes = bytes_of_bpp(bpp, *image.size)

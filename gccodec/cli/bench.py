@@ -144,7 +144,7 @@ def mean_of(rows: list[Measurement], field: str) -> float:
 
 
 def show_avif(rows: list[Measurement], kid: float) -> None:
-    """What Pillow's AVIF makes of the same pictures within the same ceiling, or at its smallest."""
+    """What Pillow's AVIF makes of the same pictures within the same ceiling."""
     values = " / ".join(f"{mean_of(rows, m):.{n}f}" for m, n in (("lpips_alex", 3), ("ms_ssim", 3), ("psnr_db", 2)))
     click.echo(f"  AVIF made here  {values}   {mean_of(rows, 'bpp'):.4f} bpp, patch KID {kid:.2f}")
 
