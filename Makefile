@@ -6,6 +6,7 @@ SHARED ?= ../shared
 DATA ?= $(SHARED)/photos
 NETS ?= $(SHARED)/nets
 STATE ?= ../train-state
+BASELINES := mse perception
 MINUTES ?= 100000
 ROUNDS ?= 40
 RUNS ?= 500000
@@ -50,8 +51,17 @@ lint: $(READY)
 golden: $(READY)  ## Rewrite the golden files (after new weights or a format change)
 	$(BIN)/python -m tests.golden.regenerate
 
-bench: $(READY)  ## Quality on Kodak against other codecs; pictures to look at in bench/
+# the shipped model trained on without adversaries, or for MSE alone; delete the folders after new weights
+$(STATE)/%/manifest.json: | $(READY)
+	$(BIN)/gccodec train --data $(DATA) --nets $(NETS) --state $(@D) --stage generative --preset $* \
+	  --start weights/base-*.safetensors
+	$(BIN)/gccodec export $(@D)/generative.safetensors --preset $* --out $(@D)
+
+bench: $(READY) $(BASELINES:%=$(STATE)/%/manifest.json)  ## Quality on Kodak beside other codecs and our baselines; pictures in bench/
 	$(BIN)/gccodec bench --pictures $(SHARED)/kodak --nets $(NETS) --reference $(SHARED)/reference --avif --views bench
+	set -e; for baseline in $(BASELINES); do echo "baseline $$baseline"; \
+	  $(BIN)/gccodec bench --pictures $(SHARED)/kodak --nets $(NETS) --bpp 0.05 --bpp 0.10 \
+	    --weights $(STATE)/$$baseline/$$baseline-*.safetensors; done
 
 speed: $(READY)  ## Time of each part
 	$(BIN)/gccodec bench --speed --pictures tests/photos

@@ -14,7 +14,7 @@ from gccodec.model.resampling import HaarDown, HaarUp
 
 GRAIN_LEVELS_START = 1.0
 """Deviation, in levels of 8 bits, where training starts."""
-MISSING_NOISE_START = 0.5
+MISSING_NOISE_START = 0.1
 """Deviation, in units of each latent channel's own."""
 
 

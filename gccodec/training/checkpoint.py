@@ -12,6 +12,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from gccodec.errors import UsageError
+
 Model = TypeVar("Model", bound=nn.Module)
 
 
@@ -55,14 +57,24 @@ def save(
     os.replace(temporary, path)
 
 
+def _fill(model: nn.Module, path: Path, tensors: dict[str, Tensor]) -> None:
+    """UsageError when the state is of a model of another shape."""
+    own = {name: value.shape for name, value in model.state_dict().items()}
+    found = {name: value.shape for name, value in tensors.items()}
+    other = sorted(name for name in own.keys() | found.keys() if own.get(name) != found.get(name))
+    if other:
+        raise UsageError(f"{path}: of another model than the preset's: {len(other)} tensors differ, {other[0]} is one")
+    model.load_state_dict(tensors)
+
+
 def restore(
     path: Path, model: nn.Module, average: RunningAverage, optimizer: torch.optim.Optimizer
 ) -> dict[str, float]:
-    """Load what `save` wrote into the given objects and return the counters."""
+    """Load what `save` wrote into the given objects and return the counters; UsageError when they do not fit."""
     with safe_open(str(path), "pt") as file:
         names = set(file.keys())
         counters: dict[str, float] = json.loads(file.metadata()["counters"])
-        model.load_state_dict({n[6:]: file.get_tensor(n) for n in names if n.startswith("model.")})
+        _fill(model, path, {n[6:]: file.get_tensor(n) for n in names if n.startswith("model.")})
         average.state = {n[8:]: file.get_tensor(n) for n in names if n.startswith("average.")}
         average.state = {k: v.to(next(model.parameters()).device) for k, v in average.state.items()}
         average.steps = int(counters.pop("average_steps"))
@@ -85,8 +97,8 @@ def load_counters(path: Path) -> dict[str, float]:
 
 
 def load_average(path: Path, model: Model) -> Model:
-    """Fill a model with the averaged weights of a state; returns it."""
+    """Fill a model with the averaged weights of a state; returns it. UsageError when it does not fit."""
     with safe_open(str(path), "pt") as file:
         names = [n for n in file.keys() if n.startswith("average.")]  # noqa: SIM118
-        model.load_state_dict({n[8:]: file.get_tensor(n) for n in names})
+        _fill(model, path, {n[8:]: file.get_tensor(n) for n in names})
     return model

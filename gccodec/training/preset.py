@@ -21,6 +21,8 @@ class Preset:
     judged_px: side of the part of each crop that the adversaries see.
     colour_weight: of the squared error of mean colours (blocks of 64 px) in the generative stage; adversaries pay no
         attention to casts.
+    grid_weight: of the squared error of the mean 16x16 block in the generative stage; perceptual networks, whose
+        strides divide 16, reward a fixed pattern in place of grain.
     compiled: fuse the feature distances by torch.compile, which needs a C++ compiler (a fifth faster on a CPU).
     adversarial_share: length of the adversaries' gradient at the pixels, as a share of the reconstruction's.
     faithful_share: part of a batch in the generative stage that is generated with realism 0.
@@ -42,6 +44,7 @@ class Preset:
     perception_weight: float = 1.0
     vgg_weight: float = 0.3
     colour_weight: float = 500.0
+    grid_weight: float = 500.0
     learning_rate: float = 8e-4
     gain_learning_rate: float = 5e-3
     linear_learning_rate: float = 3e-5
@@ -62,7 +65,7 @@ class Preset:
     faithful_share: float = 0.25
     judged_px: int = 160
     labels_crops: int = 60_000
-    label_share: float = 0.3
+    label_share: float = 0.5
     mask_share: float = 0.6
     compiled: bool = False
     save_every_min: float = 5.0

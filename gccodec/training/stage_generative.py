@@ -42,13 +42,19 @@ def judged_window(rng: np.random.Generator, preset: Preset) -> Callable[[Tensor,
     return lambda t, cell: t[..., top * cell : (top + side) * cell, left * cell : (left + side) * cell]
 
 
+def mean_block(error: Tensor) -> Tensor:
+    """[B, C, H, W] -> [B, C, 16, 16], the mean over all latent positions: what is wrong in the same way at each."""
+    return error.unflatten(3, (-1, DOWNSAMPLING)).unflatten(2, (-1, DOWNSAMPLING)).mean((2, 4))
+
+
 class GenerativeStage(Run):
     """A part of every batch is generated faithfully (realism 0, stage 1's loss), the rest against the adversaries.
 
     The generator so learns both ends of `decode --realism` in one set of weights. Starts from the entropy stage's
     state or from exported weights: latents are those that files hold. Some crops come with their label map, and some
     of these with parts of the latents missing, which the generator then synthesises (selective mode, section 3.3 of
-    the paper). With `joint` in the preset everything is trained, as in the paper, against the rate too.
+    the paper). With `joint` in the preset everything is trained, as in the paper, against the rate too; with an
+    `adversarial_share` of 0 there are no adversaries.
     """
 
     def __init__(
@@ -73,7 +79,7 @@ class GenerativeStage(Run):
             model.generator.labels.weight[LABEL_CLASSES] = 0  # "unknown" is as no label map; stays so, as padding
         model.context.quantised = True
         self.labels = LabelStore.make(store, nets, state.with_name(LABELS_FILE), device)
-        self.perception = Perception(nets, preset).to(device)
+        self.perception = Perception(nets, preset).to(device) if preset.perception_weight else None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(preset.seed + 1)
             heads = nets if preset.feature_heads else None
@@ -114,18 +120,21 @@ class GenerativeStage(Run):
             x_hat = self.model.generator(y_hat, quality, realism, labels, keep).float()
         pixels = x_hat.detach().requires_grad_()
         with autocast(self.device):
-            perception = self.perception(pixels, x, rng).float()
+            perception = torch.zeros_like(quality) if self.perception is None else self.perception(pixels, x, rng)
+        perception = perception.float()
         kept_px = F.interpolate(keep, size=x.shape[-2:], mode="nearest")
         error = (x - pixels) * kept_px  # what is synthesised need not be the original
-        mse, cast = (e.square().mean((1, 2, 3)) for e in (error, F.avg_pool2d(error, CAST_PX)))
-        reconstruction = preset.mse_weight * mse + preset.colour_weight * cast + preset.perception_weight * perception
-        reconstruction = reconstruction.mean()
+        errors = error, F.avg_pool2d(error, CAST_PX), mean_block(error)
+        mse, cast, grid = (e.square().mean((1, 2, 3)) for e in errors)
+        reconstruction = preset.mse_weight * mse + preset.colour_weight * cast + preset.grid_weight * grid
+        reconstruction = (reconstruction + preset.perception_weight * perception).mean()
         (gradient,) = torch.autograd.grad(reconstruction, pixels)
-        part = judged_window(rng, preset)
-        pictures = (part(t[faithful:], DOWNSAMPLING) for t in (x, pixels.detach()))
-        conditions = part(known[faithful:], 1), part(true_labels[faithful:].to(self.device), LABELS_A_LATENT)
-        judged = part(gradient[faithful:], DOWNSAMPLING)
-        judged += self._adversarial_gradient(*pictures, *conditions, judged.norm())
+        if preset.adversarial_share:
+            part = judged_window(rng, preset)
+            pictures = (part(t[faithful:], DOWNSAMPLING) for t in (x, pixels.detach()))
+            conditions = part(known[faithful:], 1), part(true_labels[faithful:].to(self.device), LABELS_A_LATENT)
+            judged = part(gradient[faithful:], DOWNSAMPLING)
+            judged += self._adversarial_gradient(*pictures, *conditions, judged.norm())
         loss = (x_hat * gradient).sum()  # has the gradient wanted; the value to report is the reconstruction's
         loss = loss - loss.detach() + reconstruction.detach()
         bpp = coded.bits / (x.shape[-2] * x.shape[-1])

@@ -15,7 +15,7 @@ from gccodec.codec.segmentation import Labeller
 from gccodec.codec.selection import Selection
 from gccodec.entropy.label_map import LabelMapCodec
 from gccodec.entropy.weights import find_weights, load_weights
-from gccodec.errors import WeightsError
+from gccodec.errors import UsageError, WeightsError
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, LABEL_CLASSES
 from gccodec.training.checkpoint import load_average
@@ -26,7 +26,7 @@ from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import load_preset
 from gccodec.training.rate_target import RateTarget, nominal_bpp
 from gccodec.training.stage_entropy import EntropyStage
-from gccodec.training.stage_generative import GenerativeStage, judged_window
+from gccodec.training.stage_generative import GenerativeStage, judged_window, mean_block
 from gccodec.training.stage_labels import LabelStage, agreement_with_teacher
 from gccodec.training.stage_one import StageOne
 from gccodec.training.start import start_from_klt, start_from_weights
@@ -103,6 +103,8 @@ def test_all_stages_end_in_a_codec(stage_one, store, tmp_path):
     shipped = load_weights(path)
     again = GenerativeStage(PRESET, store, tmp_path, shipped, tmp_path / "again.safetensors", CPU)
     assert weights_bytes(again.model, {}) == weights_bytes(load_average(generative.state_path, again.model), {})
+    with pytest.raises(UsageError, match="another model than the preset's"):
+        export_state(generative.state_path, load_preset("base"), tmp_path / "weights")
     codec = Codec(shipped)
     pixels = store.picture(0)[:100, :90]
     decoded = codec.decode(codec.encode(Picture.of(pixels), quality=1000).data).pixels
@@ -126,6 +128,32 @@ def test_the_joint_stage_moves_everything_against_the_rate(stage_one, store, tmp
     assert torch.allclose(resumed.rate_target.log_lmbda, stage.rate_target.log_lmbda)
 
 
+def test_the_mean_block_is_what_is_wrong_everywhere_alike():
+    pattern = torch.zeros(1, 1, 16, 16)
+    pattern[0, 0, 3, 5] = 2
+    noise = torch.randn(1, 1, 128, 96, generator=torch.Generator().manual_seed(0))
+    found = mean_block(pattern.repeat(1, 1, 8, 6) + noise)
+    assert found.shape == (1, 1, 16, 16)
+    assert (found - pattern).square().mean() < 2 / 48  # the noise of a mean of 48
+
+
+def test_baselines_are_trained_without_adversaries(stage_one, store, tmp_path):
+    preset = dataclasses.replace(PRESET, joint=True, perception_weight=0.0, adversarial_share=0.0)
+    stage = GenerativeStage(preset, store, tmp_path, random_weights(), tmp_path / "mse.safetensors", CPU)
+    models = stage.model, stage.discriminator
+    before = [{k: v.clone() for k, v in model.state_dict().items()} for model in models]
+    stage.run(10, [].append)
+    moved, adversary = (
+        {k for k, v in model.state_dict().items() if not torch.equal(v, old[k])}
+        for model, old in zip(models, before, strict=True)
+    )
+    assert {k.split(".")[0] for k in moved} == {"analysis", "gain", "context", "generator"}
+    assert not adversary
+    for name in ("mse", "perception"):
+        assert load_preset(name).model == load_preset("base").model
+        assert load_preset(name).adversarial_share == 0
+
+
 def test_without_perception_no_frozen_network_is_read(store, tmp_path):
     preset = dataclasses.replace(PRESET, perception_weight=0.0, crops=8)
     reports = []
@@ -133,7 +161,6 @@ def test_without_perception_no_frozen_network_is_read(store, tmp_path):
     before = run.model.generator.linear.weight.detach().clone()
     run.run(10, reports.append)
     assert not torch.equal(run.model.generator.linear.weight, before)
-    assert load_preset("mse").model == load_preset("base").model
     assert load_preset("mse").perception_weight == 0
 
 
