@@ -29,13 +29,13 @@ class ModelConfig:
     encoder_mid_channels: int = 64
     encoder_mid_blocks: int = 2
     encoder_coarse_channels: int = 160
-    encoder_coarse_blocks: int = 3
+    encoder_coarse_blocks: int = 2
     generator_coarse_channels: int = 224
-    generator_coarse_blocks: int = 8
+    generator_coarse_blocks: int = 5
     generator_mid_channels: int = 112
-    generator_mid_blocks: int = 8
+    generator_mid_blocks: int = 4
     generator_fine_channels: int = 48
-    generator_fine_blocks: int = 3
+    generator_fine_blocks: int = 2
     label_channels: int = 16
     context_channels: int = 96
     hyper_channels: int = 16

@@ -57,6 +57,12 @@ def save(
     os.replace(temporary, path)
 
 
+def _part(file: safe_open, prefix: str) -> dict[str, Tensor]:
+    """The tensors of a state whose names begin so, without that beginning."""
+    names = [n for n in file.keys() if n.startswith(prefix)]  # noqa: SIM118
+    return {n.removeprefix(prefix): file.get_tensor(n) for n in names}
+
+
 def _fill(model: nn.Module, path: Path, tensors: dict[str, Tensor]) -> None:
     """UsageError when the state is of a model of another shape."""
     own = {name: value.shape for name, value in model.state_dict().items()}
@@ -74,9 +80,9 @@ def restore(
     with safe_open(str(path), "pt") as file:
         names = set(file.keys())
         counters: dict[str, float] = json.loads(file.metadata()["counters"])
-        _fill(model, path, {n[6:]: file.get_tensor(n) for n in names if n.startswith("model.")})
-        average.state = {n[8:]: file.get_tensor(n) for n in names if n.startswith("average.")}
-        average.state = {k: v.to(next(model.parameters()).device) for k, v in average.state.items()}
+        _fill(model, path, _part(file, "model."))
+        device = next(model.parameters()).device
+        average.state = {k: v.to(device) for k, v in _part(file, "average.").items()}
         average.steps = int(counters.pop("average_steps"))
         for name, parameter in model.named_parameters():
             for key in ("step", "exp_avg", "exp_avg_sq"):
@@ -99,6 +105,5 @@ def load_counters(path: Path) -> dict[str, float]:
 def load_average(path: Path, model: Model) -> Model:
     """Fill a model with the averaged weights of a state; returns it. UsageError when it does not fit."""
     with safe_open(str(path), "pt") as file:
-        names = [n for n in file.keys() if n.startswith("average.")]  # noqa: SIM118
-        _fill(model, path, {n[8:]: file.get_tensor(n) for n in names})
+        _fill(model, path, _part(file, "average."))
     return model

@@ -44,11 +44,15 @@ class Perception(nn.Module):
     """LPIPS-Squeeze and VGG16's early stages on windows of random place and scale.
 
     Several networks, so that none is gamed; several scales, as at one alone a grain of the period of a network's
-    strides goes unpunished (Kettunen et al. 2019, "E-LPIPS").
+    strides goes unpunished (Kettunen et al. 2019, "E-LPIPS"). With a `perception_weight` of 0 no network is read and
+    every distance is 0.
     """
 
     def __init__(self, nets: Path, preset: Preset) -> None:
         super().__init__()
+        self.weighs = preset.perception_weight > 0
+        if not self.weighs:
+            return
         self.vgg_weight = preset.vgg_weight
         self.distance = torch.compile(feature_distance, dynamic=True) if preset.compiled else feature_distance
         self.squeeze = SqueezeTrunk(nets / "lpips_squeeze.safetensors")
@@ -56,6 +60,8 @@ class Perception(nn.Module):
 
     def forward(self, x_hat: Tensor, x: Tensor, rng: np.random.Generator) -> Tensor:
         """Distance of each picture, [B]."""
+        if not self.weighs:
+            return x.new_zeros(len(x))
         a, b = _windows(rng, x_hat, x, SQUEEZE_SIDES_PX, SQUEEZE_PX)
         distance = lpips(self.squeeze, a, b, self.distance)
         a, b = _windows(rng, x_hat, x, VGG_SIDES_PX, VGG_PX)

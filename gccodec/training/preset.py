@@ -6,6 +6,7 @@ import dataclasses
 import tomllib
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from gccodec.errors import UsageError
 from gccodec.model.config import ModelConfig
@@ -74,18 +75,29 @@ class Preset:
 
 
 def load_preset(name_or_path: str) -> Preset:
-    """A shipped preset by name, or any TOML file: keys of Preset, tables [model] and [segmenter] of their parts."""
-    shipped = resources.files("gccodec.training").joinpath("presets")
-    if name_or_path.endswith(".toml"):
-        text, name = Path(name_or_path).read_text(), Path(name_or_path).stem
-    else:
-        names = sorted(Path(entry.name).stem for entry in shipped.iterdir())
-        if name_or_path not in names:
-            raise UsageError(f"preset {name_or_path!r}: known are {', '.join(names)}, or a .toml file")
-        text, name = shipped.joinpath(f"{name_or_path}.toml").read_text(), name_or_path
+    """A shipped preset by name, or any TOML file.
+
+    Keys are those of Preset, tables [model] and [segmenter] of its parts; with `extends = "name"` all others are as in
+    that preset.
+    """
+    name = Path(name_or_path).stem if name_or_path.endswith(".toml") else name_or_path
     try:
-        values = tomllib.loads(text)
+        values = _values(name_or_path)
         model, segmenter = ModelConfig(**values.pop("model", {})), SegmenterConfig(**values.pop("segmenter", {}))
         return Preset(name=name, model=model, segmenter=segmenter, **values)
     except (tomllib.TOMLDecodeError, TypeError) as error:
         raise UsageError(f"preset {name_or_path!r}: {error}") from error
+
+
+def _values(name_or_path: str) -> dict[str, Any]:
+    """What a preset's file says, over what those say that it extends."""
+    if name_or_path.endswith(".toml"):
+        text = Path(name_or_path).read_text()
+    else:
+        shipped = resources.files("gccodec.training").joinpath("presets")
+        names = sorted(Path(entry.name).stem for entry in shipped.iterdir())
+        if name_or_path not in names:
+            raise UsageError(f"preset {name_or_path!r}: known are {', '.join(names)}, or a .toml file")
+        text = shipped.joinpath(f"{name_or_path}.toml").read_text()
+    values = tomllib.loads(text)
+    return _values(values.pop("extends")) | values if "extends" in values else values

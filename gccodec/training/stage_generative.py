@@ -79,7 +79,7 @@ class GenerativeStage(Run):
             model.generator.labels.weight[LABEL_CLASSES] = 0  # "unknown" is as no label map; stays so, as padding
         model.context.quantised = True
         self.labels = LabelStore.make(store, nets, state.with_name(LABELS_FILE), device)
-        self.perception = Perception(nets, preset).to(device) if preset.perception_weight else None
+        self.perception = Perception(nets, preset).to(device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(preset.seed + 1)
             heads = nets if preset.feature_heads else None
@@ -120,8 +120,7 @@ class GenerativeStage(Run):
             x_hat = self.model.generator(y_hat, quality, realism, labels, keep).float()
         pixels = x_hat.detach().requires_grad_()
         with autocast(self.device):
-            perception = torch.zeros_like(quality) if self.perception is None else self.perception(pixels, x, rng)
-        perception = perception.float()
+            perception = self.perception(pixels, x, rng).float()
         kept_px = F.interpolate(keep, size=x.shape[-2:], mode="nearest")
         error = (x - pixels) * kept_px  # what is synthesised need not be the original
         errors = error, F.avg_pool2d(error, CAST_PX), mean_block(error)

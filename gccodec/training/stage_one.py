@@ -69,7 +69,7 @@ class StageOne(Run):
             else:
                 start_from_weights(model, start)
         model.to(device, memory_format=torch.channels_last)
-        self.perception = Perception(nets, preset).to(device) if preset.perception_weight else None
+        self.perception = Perception(nets, preset).to(device)
         super().__init__(preset, store, model, parameter_groups(model, preset), preset.crops, state, device)
         self.rate_target = RateTarget(preset.model.quality_nodes, device, self.counters)
 
@@ -77,7 +77,7 @@ class StageOne(Run):
         x, quality, _ = batch
         with autocast(self.device):
             out = self.model(x, quality)
-            perception = torch.zeros_like(quality) if self.perception is None else self.perception(out.x_hat, x, rng)
+            perception = self.perception(out.x_hat, x, rng)
         parts = terms(x, out.x_hat.float(), out.bits, perception.float())
         preset, lmbda = self.preset, self.rate_target.lmbda(quality)
         loss = (lmbda * parts.bpp + preset.mse_weight * parts.mse + preset.perception_weight * parts.perception).mean()
