@@ -18,6 +18,7 @@ from gccodec.training.discriminator import AdversarialLoss
 class Preset:
     """One training plan. Times are in minutes, sides in pixels; quality is drawn as u^quality_power, u uniform.
 
+    focus_share: part of the crops whose quality is drawn evenly from where files have 0.025 to 0.12 bpp instead.
     grain: add noise to the crops, as uncompressed photographs have it (`gccodec.training.grain`).
     judged_px: side of the part of each crop that the adversaries see.
     colour_weight: of the squared error of mean colours (blocks of 64 px) in the generative stage; adversaries pay no
@@ -29,6 +30,8 @@ class Preset:
     faithful_share: part of a batch in the generative stage that is generated with realism 0.
     feature_matching_weight: in units of the adversarial loss.
     generative_rate_share: learning rates in the generative stage, as a share of stage 1's.
+    synthesis_perception_share: weight of the perceptual distance where latents are missing, as a share of that elsewhere:
+        what is synthesised cannot match the original, and is best left to the adversaries.
     semantic_head: one adversary names the class of real patches, and takes fakes for a class of their own.
     joint: the generative stage trains encoder and context model too, against their rate.
     """
@@ -40,6 +43,7 @@ class Preset:
     batch: int = 6
     crop_px: int = 256
     quality_power: float = 1.3
+    focus_share: float = 0.0
     grain: bool = False
     mse_weight: float = 150.0
     perception_weight: float = 1.0
@@ -64,6 +68,7 @@ class Preset:
     adversarial_share: float = 2.0
     feature_matching_weight: float = 10.0
     faithful_share: float = 0.25
+    synthesis_perception_share: float = 1.0
     judged_px: int = 160
     labels_crops: int = 60_000
     label_share: float = 0.5

@@ -23,6 +23,8 @@ COOLDOWN_SHARE = 0.5
 WARMUP_STEPS = 50
 GRADIENT_NORM_LIMIT = 1.0
 REPORT_EVERY_STEPS = 50
+FOCUS = (0.05, 0.6)
+"""Qualities at which files have 0.025 to 0.12 bpp: those that the codec exists for."""
 
 
 class Batch(NamedTuple):
@@ -55,6 +57,14 @@ class Progress(NamedTuple):
 def learning_rate_share(share: float, step: int) -> float:
     """Linear warm-up, flat, then linear cool-down over the last part; `share` of the run is done."""
     return min(1.0, (step + 1) / WARMUP_STEPS, max(0.02, (1 - share) / COOLDOWN_SHARE))
+
+
+def drawn_qualities(rng: np.random.Generator, preset: Preset) -> np.ndarray:
+    """float32 [batch] in [0, 1]: u^quality_power, or, for a part of the crops, evenly from FOCUS."""
+    any_quality = rng.random(preset.batch, np.float32) ** preset.quality_power
+    lowest, highest = FOCUS
+    focused = lowest + (highest - lowest) * rng.random(preset.batch, np.float32)
+    return np.where(rng.random(preset.batch) < preset.focus_share, focused, any_quality).astype(np.float32)
 
 
 class Run(ABC):
@@ -95,7 +105,7 @@ class Run(ABC):
         rng = np.random.default_rng([self.preset.seed, step, rank()])
         windows = self.store.windows(rng, self.preset.batch, self.preset.crop_px)
         x = self.store.crops(windows, self.preset.crop_px).to(self.device)
-        quality = torch.from_numpy(rng.random(self.preset.batch, np.float32) ** self.preset.quality_power)
+        quality = torch.from_numpy(drawn_qualities(rng, self.preset))
         for group in self.optimizer.param_groups:
             group["lr"] = group["base"] * learning_rate_share(share, step)
         with torch.random.fork_rng():

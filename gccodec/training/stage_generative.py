@@ -128,12 +128,15 @@ class GenerativeStage(Run):
         reconstruction = preset.mse_weight * mse + preset.colour_weight * cast + preset.grid_weight * grid
         reconstruction = (reconstruction + preset.perception_weight * perception).mean()
         (gradient,) = torch.autograd.grad(reconstruction, pixels)
+        strength = gradient
+        gradient = gradient * (kept_px + preset.synthesis_perception_share * (1 - kept_px))
         if preset.adversarial_share:
             part = judged_window(rng, preset)
             pictures = (part(t[faithful:], DOWNSAMPLING) for t in (x, pixels.detach()))
             conditions = part(known[faithful:], 1), part(true_labels[faithful:].to(self.device), LABELS_A_LATENT)
+            norm = part(strength[faithful:], DOWNSAMPLING).norm()
             judged = part(gradient[faithful:], DOWNSAMPLING)
-            judged += self._adversarial_gradient(*pictures, *conditions, judged.norm())
+            judged += self._adversarial_gradient(*pictures, *conditions, norm)
         loss = (x_hat * gradient).sum()  # has the gradient wanted; the value to report is the reconstruction's
         loss = loss - loss.detach() + reconstruction.detach()
         bpp = coded.bits / (x.shape[-2] * x.shape[-1])
