@@ -25,6 +25,7 @@ from gccodec.training.optimizer import orthogonalised
 from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import load_preset
 from gccodec.training.rate_target import RateTarget, nominal_bpp
+from gccodec.training.run import FOCUS, drawn_qualities
 from gccodec.training.stage_entropy import EntropyStage
 from gccodec.training.stage_generative import GenerativeStage, judged_window, mean_block
 from gccodec.training.stage_labels import LabelStage, agreement_with_teacher
@@ -206,6 +207,19 @@ def test_a_resumed_run_is_the_run_that_never_stopped(stage_one):
         assert torch.allclose(a, b, atol=1e-5), name
     for name, a in straight.average.state.items():
         assert torch.allclose(a, resumed.average.state[name], atol=1e-5), name
+
+
+def test_qualities_crowd_where_they_are_wanted_and_reach_everywhere():
+    lowest, highest = FOCUS
+    shares = []
+    for focus_share in (0.0, 0.75):
+        preset = dataclasses.replace(PRESET, focus_share=focus_share, batch=20_000, quality_power=1.0)
+        drawn = drawn_qualities(np.random.default_rng(0), preset)
+        assert drawn.min() < 0.001
+        assert drawn.max() > 0.999
+        shares.append(np.mean((drawn > lowest) & (drawn < highest)))
+    inside = highest - lowest
+    assert shares == pytest.approx([inside, 0.75 + 0.25 * inside], abs=0.01)
 
 
 def test_the_start_is_a_working_transform_codec(store):
