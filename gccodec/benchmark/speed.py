@@ -17,6 +17,7 @@ from gccodec.codec.codec import Codec
 from gccodec.codec.latent import grid_size
 from gccodec.codec.picture import Picture, read_picture
 from gccodec.codec.picture_format import picture_format, write_picture
+from gccodec.codec.segmentation import Labeller
 from gccodec.codec.strip import strip_rows, to_strips
 from gccodec.container.file import parse
 from gccodec.entropy.context import LATENT_FRACTION_BITS, STEPS
@@ -45,8 +46,8 @@ def resized(pixels: npt.NDArray[np.uint8], width: int, height: int) -> Picture:
     return Picture(image)
 
 
-def time_parts(codec: Codec, picture: Picture, quality: int, repeats: int) -> list[Timing]:
-    """Encode and decode as a whole and split; picture files are PNG."""
+def time_parts(codec: Codec, labeller: Labeller | None, picture: Picture, quality: int, repeats: int) -> list[Timing]:
+    """Encode and decode as a whole and split; picture files are PNG. The label network too, if there is one."""
 
     def write_png() -> bytes:
         out = io.BytesIO()
@@ -85,11 +86,16 @@ def time_parts(codec: Codec, picture: Picture, quality: int, repeats: int) -> li
         for _ in codec.transforms.generate(map(LatentStrip, y_hat.split(rows_of_strip, 2)), quality):
             pass
 
+    def label() -> None:
+        if labeller is not None:
+            labeller.cells(picture.whole())
+
     entropy = best_of(repeats, entropy_network)
     latents_encode = best_of(repeats, encode_latents)
     latents_decode = best_of(repeats, decode_latents)
+    labels = [Timing("label network", best_of(repeats, label))] if labeller is not None else []
     return [
-        Timing("read PNG", best_of(repeats, lambda: read_picture(png))),
+        Timing("read PNG", best_of(repeats, lambda: read_picture(png).whole())),
         Timing("analysis network", best_of(repeats, analyse)),
         Timing("entropy network", entropy),
         Timing("range encoder", max(0.0, latents_encode - entropy)),
@@ -98,4 +104,5 @@ def time_parts(codec: Codec, picture: Picture, quality: int, repeats: int) -> li
         Timing("generator network", best_of(repeats, generate)),
         Timing("decode, all but files", best_of(repeats, lambda: codec.decode(data))),
         Timing("write PNG", best_of(repeats, write_png)),
+        *labels,
     ]

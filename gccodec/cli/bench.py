@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gccodec.benchmark.quality import Measurement
     from gccodec.benchmark.reference import Curves
     from gccodec.codec.codec import Codec
+    from gccodec.codec.segmentation import Labeller
 
 
 class Plan(NamedTuple):
@@ -94,15 +95,26 @@ def command(
             messages.detail(str(written))
 
 
+def installed_labeller(codec: Codec) -> Labeller | None:
+    """The label network, where one is installed."""
+    from gccodec.codec.segmentation import Labeller
+    from gccodec.errors import WeightsError
+
+    try:
+        return Labeller.load(codec.transforms.device)
+    except WeightsError:
+        return None
+
+
 def show_speed(codec: Codec, path: Path) -> None:
     """Print the split for both sizes."""
     from gccodec.benchmark.speed import resized, time_parts
     from gccodec.codec.picture import read_picture
 
-    pixels = read_picture(path.read_bytes()).pixels
+    pixels, labeller = read_picture(path.read_bytes()).pixels, installed_labeller(codec)
     for width, height, repeats in ((768, 512, 7), (4000, 3000, 2)):
         click.echo(f"{width}x{height}, quality 25, best of {repeats}, seconds")
-        for timing in time_parts(codec, resized(pixels, width, height), 250, repeats):
+        for timing in time_parts(codec, labeller, resized(pixels, width, height), 250, repeats):
             click.echo(f"  {timing.part:24s}{timing.seconds:8.3f}")
 
 
@@ -177,13 +189,8 @@ def show_means(rows: list[Measurement], kid: float, curves: dict[str, Curves]) -
 def show_scenes(codec: Codec, folder: Path, nets: Path, rates: list[float]) -> None:
     """Print a line a way of keeping the scenes, at each rate."""
     from gccodec.benchmark.scenes import judge_scenes
-    from gccodec.codec.segmentation import Labeller
-    from gccodec.errors import WeightsError
 
-    try:
-        labeller = Labeller.load(codec.transforms.device)
-    except WeightsError:
-        labeller = None
+    labeller = installed_labeller(codec)
     click.echo(f"model {codec.weights.model_id.hex()}; mean IoU with the true labels, of DeepLab on what comes back")
     for rate in rates:
         click.echo(f"{rate:.3f} bpp".ljust(41) + "bpp    mIoU   KID    PSNR kept  LPIPS kept")
