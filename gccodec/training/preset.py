@@ -30,8 +30,6 @@ class Preset:
     faithful_share: part of a batch in the generative stage that is generated with realism 0.
     feature_matching_weight: in units of the adversarial loss.
     generative_rate_share: learning rates in the generative stage, as a share of stage 1's.
-    synthesis_perception_share: weight of the perceptual distance where latents are missing, as a share of that
-        elsewhere: what is synthesised cannot match the original, and is best left to the adversaries.
     semantic_head: one adversary names the class of real patches, and takes fakes for a class of their own.
     joint: the generative stage trains encoder and context model too, against their rate.
     """
@@ -68,7 +66,6 @@ class Preset:
     adversarial_share: float = 2.0
     feature_matching_weight: float = 10.0
     faithful_share: float = 0.25
-    synthesis_perception_share: float = 1.0
     judged_px: int = 160
     labels_crops: int = 60_000
     label_share: float = 0.5

@@ -127,15 +127,13 @@ class GenerativeStage(Run):
         mse, cast, grid = (e.square().mean((1, 2, 3)) for e in errors)
         reconstruction = preset.mse_weight * mse + preset.colour_weight * cast + preset.grid_weight * grid
         reconstruction = (reconstruction + preset.perception_weight * perception).mean()
-        (full,) = torch.autograd.grad(reconstruction, pixels)
-        gradient = full * (kept_px + preset.synthesis_perception_share * (1 - kept_px))
+        (gradient,) = torch.autograd.grad(reconstruction, pixels)
         if preset.adversarial_share:
             part = judged_window(rng, preset)
             pictures = (part(t[faithful:], DOWNSAMPLING) for t in (x, pixels.detach()))
             conditions = part(known[faithful:], 1), part(true_labels[faithful:].to(self.device), LABELS_A_LATENT)
-            norm = part(full[faithful:], DOWNSAMPLING).norm()  # so that they take over what perception leaves
             judged = part(gradient[faithful:], DOWNSAMPLING)
-            judged += self._adversarial_gradient(*pictures, *conditions, norm)
+            judged += self._adversarial_gradient(*pictures, *conditions, judged.norm())
         loss = (x_hat * gradient).sum()  # has the gradient wanted; the value to report is the reconstruction's
         loss = loss - loss.detach() + reconstruction.detach()
         bpp = coded.bits / (x.shape[-2] * x.shape[-1])
