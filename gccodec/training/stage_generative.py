@@ -18,7 +18,7 @@ from gccodec.training import checkpoint
 from gccodec.training.discriminator import Discriminator, discriminator_loss, feature_matching, generator_loss
 from gccodec.training.distributed import average_gradients, rank
 from gccodec.training.labels import LABELS_FILE, LabelStore, random_keep_mask
-from gccodec.training.losses import Perception
+from gccodec.training.losses import Perception, window_start
 from gccodec.training.photos import PhotoStore
 from gccodec.training.preset import Preset
 from gccodec.training.rate_target import RateTarget
@@ -38,7 +38,7 @@ def judged_window(rng: np.random.Generator, preset: Preset) -> Callable[[Tensor,
     Returns (t, cell) -> its part of t [..., h, w], where a latent position takes `cell` values a side.
     """
     cells, side = preset.crop_px // DOWNSAMPLING, min(preset.judged_px, preset.crop_px) // DOWNSAMPLING
-    top, left = (int(n) for n in rng.integers(0, cells - side + 1, 2))
+    top, left = (window_start(rng, cells, side) for _ in range(2))
     return lambda t, cell: t[..., top * cell : (top + side) * cell, left * cell : (left + side) * cell]
 
 
