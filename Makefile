@@ -6,8 +6,9 @@ SHARED ?= ../shared
 DATA ?= $(SHARED)/photos
 NETS ?= $(SHARED)/nets
 STATE ?= ../train-state
+PRESET ?= base
+WEIGHTS ?= weights
 BASELINES := mse perception
-MINUTES ?= 100000
 ROUNDS ?= 40
 RUNS ?= 500000
 CORPUS ?= fuzz-corpus
@@ -52,7 +53,10 @@ golden: $(READY)  ## Rewrite the golden files (after new weights or a format cha
 	$(BIN)/python -m tests.golden.regenerate
 
 # the shipped model trained on without adversaries, or for MSE alone; delete the folders after new weights
+# (photographs and label maps that an earlier run has prepared are used again)
 $(STATE)/%/manifest.json: | $(READY)
+	mkdir -p $(@D)
+	for made in photos labels.u8; do test ! -e $(STATE)/$$made || ln -sfn ../$$made $(@D)/$$made; done
 	$(BIN)/gccodec train --data $(DATA) --nets $(NETS) --state $(@D) --stage generative --preset $* \
 	  --start weights/base-*.safetensors
 	$(BIN)/gccodec export $(@D)/generative.safetensors --preset $* --out $(@D)
@@ -66,13 +70,11 @@ bench: $(READY) $(BASELINES:%=$(STATE)/%/manifest.json)  ## Quality on Kodak bes
 speed: $(READY)  ## Time of each part
 	$(BIN)/gccodec bench --speed --pictures tests/photos
 
-train: $(READY)  ## Train every stage from scratch and export what came out; resumes
-	$(BIN)/gccodec train --data $(DATA) --nets $(NETS) --state $(STATE) --minutes $(MINUTES)
-	$(BIN)/gccodec train --data $(DATA) --nets $(NETS) --state $(STATE) --stage entropy
-	$(BIN)/gccodec train --data $(DATA) --nets $(NETS) --state $(STATE) --stage generative
-	$(BIN)/gccodec train --data $(DATA) --nets $(NETS) --state $(STATE) --stage labels
-	$(BIN)/gccodec export $(STATE)/generative.safetensors --out weights
-	$(BIN)/gccodec export $(STATE)/labels.safetensors --out weights
+train: $(READY)  ## Train every stage from scratch and export; resumes; DATA, NETS, STATE, WEIGHTS=folder, PRESET=base
+	set -e; for stage in 1 entropy generative labels; do \
+	  $(BIN)/gccodec train --data $(DATA) --nets $(NETS) --state $(STATE) --preset $(PRESET) --stage $$stage; done
+	$(BIN)/gccodec export $(STATE)/generative.safetensors --preset $(PRESET) --out $(WEIGHTS)
+	$(BIN)/gccodec export $(STATE)/labels.safetensors --preset $(PRESET) --out $(WEIGHTS)
 
 clean:  ## Remove everything that was made here
 	rm -rf $(VENV) demo bench fuzz-corpus build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
