@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import statistics
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from gccodec.codec.latent import LATENT_CELL_PX
 from gccodec.codec.picture import Picture, read_picture
 from gccodec.codec.segmentation import Labeller, to_label_pixels
 from gccodec.codec.selection import Selection
-from gccodec.errors import FileError
+from gccodec.errors import FileError, UsageError
 from gccodec.metrics.deeplab import DeepLab
 from gccodec.metrics.efficientnet import EfficientNetLite
 from gccodec.metrics.iou import Confusion
@@ -168,7 +169,8 @@ ORIGINAL = "original"
 def judge_scenes(codec: Codec, folder: Path, nets: Path, bpp: float, labeller: Labeller | None) -> list[Result]:
     """Original; GC and selective coding at a ceiling and at the quality that GC has there; AVIF at that ceiling.
 
-    Also labels alone and AVIF at three times their bits; and how well the label network, if there is one, sees.
+    Also GC at the bits that selective coding needs for that quality, labels alone and AVIF at three times their bits;
+    and how well the label network, if there is one, sees.
     """
     judge = Judge(nets)
     for scene in read_scenes(folder):
@@ -189,6 +191,9 @@ def judge_scenes(codec: Codec, folder: Path, nets: Path, bpp: float, labeller: L
             equal = codec.encode(scene.picture, quality=plain.quality, selection=selection)
             pixels = codec.decode(equal.data).pixels
             judge.add(f"SC {name}, GC's quality", scene, pixels, len(equal.data), selection.keep)
+            with contextlib.suppress(UsageError):  # where GC has a file so small
+                smaller = codec.encode(scene.picture, size_bytes=len(equal.data))
+                judge.add(f"GC, bits of SC {name}", scene, codec.decode(smaller.data).pixels, len(smaller.data))
             if not rules:
                 data, pixels = avif_within(image, 3 * len(equal.data))
                 judge.add("AVIF, 3 times the bits of SC nothing", scene, pixels, len(data))

@@ -57,6 +57,8 @@ def test_every_way_is_judged_and_coded_regions_cost_bits(judged):
     assert rows["AVIF"].mean_iou == 1
     equal = rows["SC road users, GC's quality"]
     assert rows["SC nothing, GC's quality"].bpp < equal.bpp < rows["GC"].bpp <= 0.5
+    assert 0 < rows["GC, bits of SC road users"].bpp <= equal.bpp
+    assert "GC, bits of SC nothing" not in rows  # these weights have no file so small
     assert equal.kept_psnr_db > 0
     assert np.isnan(rows["SC nothing, GC's quality"].kept_psnr_db)
     assert 0 <= rows["GC"].mean_iou < 1  # random weights give noise back
