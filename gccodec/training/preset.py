@@ -18,7 +18,7 @@ from gccodec.training.discriminator import AdversarialLoss
 class Preset:
     """One training plan. Times are in minutes, sides in pixels; quality is drawn as u^quality_power, u uniform.
 
-    focus_share: part of the crops whose quality is drawn evenly from where files have 0.025 to 0.12 bpp instead.
+    focus_share: part of the crops whose quality is drawn evenly from where files have 0.025 to 0.15 bpp instead.
     grain: add noise to the crops, as uncompressed photographs have it (`gccodec.training.grain`).
     judged_px: side of the part of each crop that the adversaries see.
     colour_weight: of the squared error of mean colours (blocks of 64 px) in the generative stage; adversaries pay no
