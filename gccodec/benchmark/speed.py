@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 import time
@@ -86,15 +87,10 @@ def time_parts(codec: Codec, labeller: Labeller | None, picture: Picture, qualit
         for _ in codec.transforms.generate(map(LatentStrip, y_hat.split(rows_of_strip, 2)), quality):
             pass
 
-    def label() -> None:
-        if labeller is not None:
-            labeller.cells(picture.whole())
-
     entropy = best_of(repeats, entropy_network)
     latents_encode = best_of(repeats, encode_latents)
     latents_decode = best_of(repeats, decode_latents)
-    labels = [Timing("label network", best_of(repeats, label))] if labeller is not None else []
-    return [
+    timings = [
         Timing("read PNG", best_of(repeats, lambda: read_picture(png).whole())),
         Timing("analysis network", best_of(repeats, analyse)),
         Timing("entropy network", entropy),
@@ -104,5 +100,7 @@ def time_parts(codec: Codec, labeller: Labeller | None, picture: Picture, qualit
         Timing("generator network", best_of(repeats, generate)),
         Timing("decode, all but files", best_of(repeats, lambda: codec.decode(data))),
         Timing("write PNG", best_of(repeats, write_png)),
-        *labels,
     ]
+    if labeller is not None:
+        timings.append(Timing("label network", best_of(repeats, functools.partial(labeller.cells, picture.whole()))))
+    return timings
