@@ -20,19 +20,19 @@ from tests.models import random_weights
 WEIGHTS = random_weights(selective=True)
 LATENTS = WEIGHTS.latent_codec()
 QUALITY = 500
+METADATA = Metadata(b"II*\0" + bytes(range(64)), bytes(range(128, 256)), b"<x:xmpmeta/>")
 
 
 def seeds():
     """Small files of every kind of section, coded with a small model."""
     rng = np.random.default_rng(0)
-    metadata = Metadata(b"II*\0" + bytes(range(64)), bytes(range(128, 256)), b"<x:xmpmeta/>").sections()
     keep = rng.random((3, 3)) < 0.5
     labels = (rng.integers(0, 25, (3, 3)).repeat(2, 0).repeat(2, 1)[:6, :5]).astype(np.uint8)
     alpha = np.add.outer(np.arange(20), np.arange(33)).astype(np.uint8)
     return [
         _seed(rng, 1, 1),
         _seed(rng, 33, 20, sections=(Section(int(SectionId.ALPHA), encode_alpha(alpha)),)),
-        _seed(rng, 40, 64, sections=metadata),
+        _seed(rng, 40, 64, sections=METADATA.sections()),
         _seed(rng, 16, 16, sections=(Section(200, b"abc"),)),
         _seed(rng, 40, 48, Selection(keep, labels)),
         _seed(rng, 40, 48, Selection(keep, None, 100)),

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gccodec.codec.metadata import Metadata
 from gccodec.codec.picture import Picture
 from gccodec.codec.selection import Selection
 from gccodec.container.file import GczFile, parse, serialize
 from gccodec.container.section import MAX_SECTION_BYTES
 from gccodec.container.varint import write_varint
 from gccodec.errors import CorruptError, LimitError
+from tests.damage import METADATA
 from tests.paths import CHELSEA, COFFEE
 
 KEEP = np.add.outer(np.arange(12), np.arange(16)) % 5 < 2
@@ -20,7 +20,6 @@ SELECTIONS = {
     "selective": Selection(KEEP, LABELS),
     "labels alone": Selection(np.zeros_like(KEEP), LABELS),
 }
-METADATA = Metadata(b"II*\0" + bytes(range(64)), bytes(range(128, 256)), b"<x:xmpmeta/>")
 
 
 def _pictures(path):

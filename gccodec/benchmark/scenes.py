@@ -17,13 +17,15 @@ from torch import Tensor
 from gccodec.benchmark.avif import avif_within
 from gccodec.benchmark.tensor import to_tensor
 from gccodec.codec.codec import Codec, bytes_of_bpp
-from gccodec.codec.keep import Annotation, keep_mask, parse_rule
+from gccodec.codec.composition import bits_of_positions
+from gccodec.codec.keep import Annotation, keep_mask, named_pixels, parse_rule
 from gccodec.codec.label_classes import fold_from, unified_classes
 from gccodec.codec.label_input import UNKNOWN, read_labels, to_cells
 from gccodec.codec.latent import LATENT_CELL_PX
 from gccodec.codec.picture import Picture, read_picture
 from gccodec.codec.segmentation import Labeller, to_label_pixels
 from gccodec.codec.selection import Selection
+from gccodec.container.file import parse
 from gccodec.errors import FileError, UsageError
 from gccodec.metrics.deeplab import DeepLab
 from gccodec.metrics.efficientnet import EfficientNetLite
@@ -43,10 +45,9 @@ class Scene(NamedTuple):
     picture: Picture
     labels: npt.NDArray[np.uint8]
 
-    def selection(self, rules: tuple[str, ...]) -> Selection:
-        width, height = self.picture.image.size
-        keep = keep_mask([parse_rule(text) for text in rules], [], Annotation(self.labels), width, height)
-        return Selection(keep, to_cells(self.labels))
+    def named(self, rules: tuple[str, ...]) -> npt.NDArray[np.bool_]:
+        """Pixels [H, W] that the rules name."""
+        return named_pixels([parse_rule(r) for r in rules], [], Annotation(self.labels), *self.picture.image.size)
 
 
 def read_scenes(folder: Path) -> Iterator[Scene]:
@@ -68,7 +69,8 @@ def read_scenes(folder: Path) -> Iterator[Scene]:
 class Result(NamedTuple):
     """One way to keep the scenes: the files' bits a pixel, mean IoU of labels and truth, patch KID x 1000.
 
-    kept_psnr_db, kept_lpips: of the kept region alone. nan: not measured.
+    kept_psnr_db, kept_lpips: of the pixels alone that are to be kept; kept_bpp: of the latent positions that hold
+    them. nan: not measured.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Result(NamedTuple):
     kid: float
     kept_psnr_db: float
     kept_lpips: float
+    kept_bpp: float
 
 
 class _Way:
@@ -85,6 +88,7 @@ class _Way:
     def __init__(self, name: str) -> None:
         self.name, self.confusion = name, Confusion(UNKNOWN)
         self.bits, self.pixels, self.square_error, self.samples = 0, 0, 0.0, 0
+        self.kept_bits, self.kept_positions = 0.0, 0
         self.kept_lpips: list[float] = []
         self.features: list[Tensor] = []
 
@@ -96,6 +100,7 @@ class _Way:
             kid(real, torch.cat(self.features)) if self.features else math.nan,
             -10 * math.log10(self.square_error / self.samples) if self.samples else math.nan,
             statistics.mean(self.kept_lpips) if self.kept_lpips else math.nan,
+            self.kept_bits / self.kept_positions / LATENT_CELL_PX**2 if self.kept_positions else math.nan,
         )
 
 
@@ -116,15 +121,8 @@ class Judge:
         way.confusion.add(self.parent[scene.labels], self.parent[predicted])
 
     @torch.inference_mode()
-    def add(
-        self,
-        name: str,
-        scene: Scene,
-        pixels: npt.NDArray[np.uint8],
-        size_bytes: int,
-        kept: npt.NDArray[np.bool_] | None = None,
-    ) -> None:
-        """Decoded pixels [H, W, 3], their file's size, and of which latent positions fidelity is wanted."""
+    def add(self, name: str, scene: Scene, pixels: npt.NDArray[np.uint8], size_bytes: int) -> None:
+        """Decoded pixels [H, W, 3] and their file's size."""
         x_hat, height, width = to_tensor(pixels), *pixels.shape[:2]
         ids = self.teacher.labels(x_hat, height, width)[0].numpy()
         self.add_labels(name, scene, self.fold[ids])
@@ -132,20 +130,26 @@ class Judge:
         way.bits += 8 * size_bytes
         way.pixels += height * width
         way.features.append(patch_features(self.network, x_hat[0]))
-        if kept is not None:
-            self.add_fidelity(name, scene, pixels, kept)
 
     @torch.inference_mode()
-    def add_fidelity(self, name: str, scene: Scene, pixels: npt.NDArray[np.uint8], kept: npt.NDArray[np.bool_]) -> None:
-        """Of decoded pixels [H, W, 3] inside the kept latent positions, and of nothing else."""
-        way = self.ways.setdefault(name, _Way(name))
-        if kept.any():
+    def add_fidelity(
+        self,
+        name: str,
+        scene: Scene,
+        pixels: npt.NDArray[np.uint8],
+        named: npt.NDArray[np.bool_],
+        bits: npt.NDArray[np.float32],
+    ) -> None:
+        """Of decoded pixels [H, W, 3] where `named` [H, W], and of nothing else; bits [h, w]: of latent positions."""
+        way, keep = self.ways.setdefault(name, _Way(name)), keep_mask(named)
+        if named.any():
             x, x_hat = to_tensor(np.asarray(scene.picture.image.convert("RGB"))), to_tensor(pixels)
-            inside = kept.repeat(LATENT_CELL_PX, 0).repeat(LATENT_CELL_PX, 1)[: x.shape[2], : x.shape[3]]
-            merged = torch.where(torch.from_numpy(inside), x_hat, x)
+            merged = torch.where(torch.from_numpy(named), x_hat, x)
             way.square_error += float((merged - x).square().sum())
-            way.samples += 3 * int(inside.sum())
+            way.samples += 3 * int(named.sum())
             way.kept_lpips.append(float(lpips(self.alex, x, merged)))
+            way.kept_bits += float(bits[keep].sum())
+            way.kept_positions += int(keep.sum())
 
     def results(self, original: str) -> list[Result]:
         """Of every way; `original` names the one whose patches are the real ones."""
@@ -183,14 +187,16 @@ def judge_scenes(codec: Codec, folder: Path, nets: Path, bpp: float, labeller: L
             judge.add_labels("label network", scene, to_label_pixels(labeller.cells(image), width, height))
         plain = codec.encode(scene.picture, size_bytes=ceiling)
         plain_pixels = codec.decode(plain.data).pixels
+        plain_bits = bits_of_positions(parse(plain.data), codec.latents)
         judge.add("GC", scene, plain_pixels, len(plain.data))
         data, pixels = avif_within(image, ceiling)
         judge.add("AVIF", scene, pixels, len(data))
         for name, rules in KEEP_SETS.items():
-            selection = scene.selection(rules)
+            named, name_equal = scene.named(rules), f"SC {name}, GC's quality"
+            selection = Selection(keep_mask(named), to_cells(scene.labels))
             equal = codec.encode(scene.picture, quality=plain.quality, selection=selection)
             pixels = codec.decode(equal.data).pixels
-            judge.add(f"SC {name}, GC's quality", scene, pixels, len(equal.data), selection.keep)
+            judge.add(name_equal, scene, pixels, len(equal.data))
             with contextlib.suppress(UsageError):  # where GC has a file so small
                 smaller = codec.encode(scene.picture, size_bytes=len(equal.data))
                 judge.add(f"GC, bits of SC {name}", scene, codec.decode(smaller.data).pixels, len(smaller.data))
@@ -198,7 +204,8 @@ def judge_scenes(codec: Codec, folder: Path, nets: Path, bpp: float, labeller: L
                 data, pixels = avif_within(image, 3 * len(equal.data))
                 judge.add("AVIF, 3 times the bits of SC nothing", scene, pixels, len(data))
                 continue
-            judge.add_fidelity(f"GC where SC keeps {name}", scene, plain_pixels, selection.keep)
+            judge.add_fidelity(name_equal, scene, pixels, named, bits_of_positions(parse(equal.data), codec.latents))
+            judge.add_fidelity(f"GC where SC keeps {name}", scene, plain_pixels, named, plain_bits)
             within = codec.encode(scene.picture, size_bytes=ceiling, selection=selection)
             judge.add(f"SC {name}, GC's bits", scene, codec.decode(within.data).pixels, len(within.data))
     return judge.results(ORIGINAL)

@@ -193,7 +193,8 @@ def show_scenes(codec: Codec, folder: Path, nets: Path, rates: list[float]) -> N
     labeller = installed_labeller(codec)
     click.echo(f"model {codec.weights.model_id.hex()}; mean IoU with the true labels, of DeepLab on what comes back")
     for rate in rates:
-        click.echo(f"{rate:.3f} bpp".ljust(41) + "bpp    mIoU   KID    PSNR kept  LPIPS kept")
+        click.echo(f"{rate:.3f} bpp".ljust(41) + "bpp    mIoU   KID    kept: PSNR  LPIPS    bpp")
         for row in judge_scenes(codec, folder, nets, rate, labeller):
-            values = f"{row.bpp:7.4f} {row.mean_iou:6.3f} {row.kid:7.1f} {row.kept_psnr_db:8.2f} {row.kept_lpips:9.4f}"
-            click.echo(f"  {row.name:36s} {values.replace('nan', '  -')}")
+            judged = f"{row.bpp:7.4f} {row.mean_iou:6.3f} {row.kid:7.1f}"
+            kept = f"{row.kept_psnr_db:11.2f} {row.kept_lpips:8.4f} {row.kept_bpp:7.4f}"
+            click.echo(f"  {row.name:36s} {judged} {kept}".replace("nan", "  -"))

@@ -11,6 +11,7 @@ from gccodec.codec.label_classes import VOID, unified_classes
 from gccodec.codec.latent import LATENT_CELL_PX, decode_latent, grid_size
 from gccodec.codec.selection import Selection
 from gccodec.container.file import GczFile
+from gccodec.entropy.latent import LatentCodec
 from gccodec.entropy.weights import WeightsFile
 from gccodec.model.config import LABEL_CELL_PX
 
@@ -27,6 +28,14 @@ class RegionFacts(NamedTuple):
     bits: int
 
 
+def bits_of_positions(file: GczFile, latents: LatentCodec) -> npt.NDArray[np.float32]:
+    """What went into each latent position, float32 [h, w]; decodes all of them."""
+    spent = np.zeros(grid_size(file.height, file.width), np.float32)
+    for _ in decode_latent(latents, file, spent):
+        pass
+    return spent
+
+
 def composition(file: GczFile, weights: WeightsFile) -> list[RegionFacts]:
     """Classes of the label map, largest first; of a region of interest "kept" and "rest"; of a plain file nothing.
 
@@ -35,10 +44,7 @@ def composition(file: GczFile, weights: WeightsFile) -> list[RegionFacts]:
     selection = Selection.of(file, weights)
     if selection is None:
         return []
-    spent = np.zeros(grid_size(file.height, file.width), np.float32)
-    for _ in decode_latent(weights.latent_codec(), file, spent):
-        pass
-    kept, bits = _on_cells(selection.keep), _on_cells(spent / CELLS**2)
+    kept, bits = _on_cells(selection.keep), _on_cells(bits_of_positions(file, weights.latent_codec()) / CELLS**2)
     area = _cell_areas(file.height, len(kept))[:, None] * _cell_areas(file.width, kept.shape[1])
     if selection.labels is None:
         regions = {"kept": kept, "rest": ~kept}

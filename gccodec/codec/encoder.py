@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from gccodec.codec.alpha import encode_alpha, fill_transparent
-from gccodec.codec.latent import grid_size
+from gccodec.codec.latent import LATENT_CELL_PX, grid_size
 from gccodec.codec.loaded_model import LoadedModel, Progress
 from gccodec.codec.picture import Picture, Pixels
 from gccodec.codec.rate import search_quality
@@ -22,6 +24,7 @@ from gccodec.entropy.latent import band_rows, fixed_point
 from gccodec.entropy.mask import KeepMask, Quality
 from gccodec.entropy.weights import WeightsFile
 from gccodec.errors import UsageError
+from gccodec.model.analysis import shown
 
 TARGET_TOLERANCE = 0.02
 HIGHEST_RATE_WEIGHT = 64.0
@@ -72,22 +75,32 @@ class Encoder:
     def __init__(self, model: LoadedModel, strip_pixels: int, progress: Progress) -> None:
         self.model, self.strip_pixels, self.progress = model, strip_pixels, progress
 
-    def _latent(self, image: Pixels, quality: Quality) -> Iterator[npt.NDArray[np.int16]]:
+    def _strips(self, source: Source) -> Iterator[Tensor]:
+        """Of the picture, as the analysis is to see them."""
+        top = 0
+        for strip in to_strips(source.image, self.strip_pixels):
+            bottom = top + strip.shape[2] // LATENT_CELL_PX
+            if source.coded is not None:
+                strip = shown(strip, torch.from_numpy(source.coded[None, None, top:bottom].astype(np.float32)))
+            yield strip
+            top = bottom
+
+    def _latent(self, source: Source, quality: Quality) -> Iterator[npt.NDArray[np.int16]]:
         """Bands of y [n, w, C] in fixed point, ready to be coded."""
         if isinstance(quality, int):
-            yield from self._latent_at(image, quality)
+            yield from self._latent_at(source, quality)
             return
         top = 0
-        for kept, rest in zip(*(self._latent_at(image, q) for q in (quality.kept, quality.rest)), strict=True):
+        for kept, rest in zip(*(self._latent_at(source, q) for q in (quality.kept, quality.rest)), strict=True):
             yield np.where(quality.keep[top : top + len(kept), :, None], kept, rest)
             top += len(kept)
 
-    def _latent_at(self, image: Pixels, quality: int) -> Iterator[npt.NDArray[np.int16]]:
-        rows, columns = grid_size(*image.size[::-1])
+    def _latent_at(self, source: Source, quality: int) -> Iterator[npt.NDArray[np.int16]]:
+        rows, columns = grid_size(*source.image.size[::-1])
         height = band_rows(columns)
         parts: list[npt.NDArray[np.int16]] = []
         done = 0
-        for part in self.model.transforms.analyse(to_strips(image, self.strip_pixels), quality):
+        for part in self.model.transforms.analyse(self._strips(source), quality):
             parts.append(fixed_point(part[0].permute(1, 2, 0).cpu().numpy()))
             done += part.shape[2]
             self.progress(f"analysis at quality {quality / 10:g}", done, rows)
@@ -107,7 +120,7 @@ class Encoder:
             size_bytes += metadata_bytes(source.template)
         framing = len(serialize(source.template)) + 1
         quality = search_quality(
-            lambda q: framing + self._cost(source, self._latent(source.image, source.quality(q)), q) / 8, size_bytes + 1
+            lambda q: framing + self._cost(source, self._latent(source, source.quality(q)), q) / 8, size_bytes + 1
         )
         if quality is not None:
             for q in range(quality, -1, -1):  # the estimate is a byte off at times
@@ -119,7 +132,7 @@ class Encoder:
 
     def _encode_below_range(self, source: Source, size_bytes: int, framing: int) -> Encoded:
         """Quality 0 is still too large: let its quantiser weigh bits more, as far as it takes."""
-        bands, template = list(self._latent(source.image, source.quality(0))), source.template
+        bands, template = list(self._latent(source, source.quality(0))), source.template
 
         def rate_weight(share: int) -> float:
             # cubic, so that the logarithm of the size falls about evenly with the share
@@ -147,6 +160,6 @@ class Encoder:
 
     def _encode_at(self, source: Source, quality: int, rate_weight: float = 0.0) -> bytes:
         by_position = source.quality(quality)
-        latent = self._latent(source.image, by_position)
+        latent = self._latent(source, by_position)
         payload, digest = self.model.latents.encode(latent, by_position, rate_weight, source.coded)
         return serialize(dataclasses.replace(source.template, quality=quality, payload=payload, symbol_digest=digest))

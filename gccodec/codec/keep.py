@@ -77,10 +77,10 @@ class Annotation(NamedTuple):
     instances: npt.NDArray[np.uint16] | None = None
 
 
-def keep_mask(
+def named_pixels(
     rules: Iterable[KeepRule], masks: Iterable[npt.NDArray[np.bool_]], annotation: Annotation, width: int, height: int
 ) -> npt.NDArray[np.bool_]:
-    """Latent positions [h, w] that hold a pixel to keep by any rule or any mask [H, W].
+    """Pixels [H, W] to keep by any rule or any mask [H, W].
 
     UsageError for rules that need a map that is not there, lie outside the picture, or name absent instances.
     """
@@ -101,7 +101,7 @@ def keep_mask(
         if mask.shape != pixels.shape:
             raise UsageError(f"keep mask: {mask.shape[1]}x{mask.shape[0]}, the picture is {width}x{height}")
         pixels |= mask
-    return _cells(pixels)
+    return pixels
 
 
 def _inside(polygon: KeepPolygon, width: int, height: int) -> npt.NDArray[np.bool_]:
@@ -121,8 +121,8 @@ def _of_instances(rule: KeepInstances, annotation: Annotation) -> npt.NDArray[np
     return np.isin(annotation.instances, rule.ids)
 
 
-def _cells(pixels: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Any pixel of a cell."""
+def keep_mask(pixels: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Latent positions [h, w] that hold any of the pixels [H, W]."""
     rows, columns = grid_size(*pixels.shape)
     padded = np.zeros((rows * LATENT_CELL_PX, columns * LATENT_CELL_PX), bool)
     padded[: pixels.shape[0], : pixels.shape[1]] = pixels

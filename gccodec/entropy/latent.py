@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gccodec.entropy.context import GROUPS, LATENT_FRACTION_BITS, LATENT_LIMIT, STEPS, IntegerContext, Prediction
-from gccodec.entropy.mask import BLOCK, KeepMask, Quality, blocks_of, kept_blocks, rows_of
+from gccodec.entropy.mask import BLOCK, KeepMask, Quality, blocks_of, kept_blocks, kept_in_blocks, rows_of
 from gccodec.entropy.range_coder import CoderFactory, SymbolDecoder, SymbolEncoder
 from gccodec.entropy.symbols import decode_symbols, encode_symbols
 from gccodec.entropy.tables import FrequencyTables, IntArray, require_integers
@@ -86,14 +86,16 @@ def code_band(
 ) -> int:
     """Replace `band` [n, W, C], step by step, by what is coded; returns the symbols' CRC-32, continued from `crc`.
 
-    `keep` [n, W] leaves the other positions out of the stream; their latents become zero. `spent` [n, W], zeros, is
-    filled with the bits of each position; those of a hyper-latent are spread over its block.
+    `keep` [n, W] leaves the other positions out of the stream; their latents are zero. `spent` [n, W], zeros, is
+    filled with the bits of each position; those of a hyper-latent are spread over what is kept of its block.
 
     The band holds an encoder's y, a decoder's zeros; what a step has visited is a latent; both are in 1/128 steps.
     `above`: the last row [1, W, C] of the band before; quality: 0..1000, a map's first row is then that row's.
     """
     height, width = band.shape[:2]
     own_quality = rows_of(quality, slice(int(above is not None), None))
+    if keep is not None:
+        band *= keep[..., None]
     index = context.hyper.table_index(*context.hyper.grid(height, width), blocks_of(own_quality))
     coded = index >= context.skip_below
     if keep is not None:
@@ -104,7 +106,9 @@ def code_band(
     crc = zlib.crc32(z.astype("<i4").tobytes(), crc)
     if spent is not None:
         blocks = _bits(source.tables, index, z, coded).reshape(*context.hyper.grid(height, width), -1).sum(2)
-        spent += blocks.repeat(BLOCK, 0).repeat(BLOCK, 1)[:height, :width] / BLOCK**2
+        kept_of_band = np.ones((height, width), bool) if keep is None else keep
+        share = blocks / np.maximum(kept_in_blocks(kept_of_band), 1)
+        spent += share.repeat(BLOCK, 0).repeat(BLOCK, 1)[:height, :width] * kept_of_band
     offset = context.offset(z, height, width)
     for step in range(STEPS):
         known = band.copy()

@@ -16,12 +16,17 @@ BLOCK = 4
 KeepMask = npt.NDArray[np.bool_]
 
 
-def kept_blocks(keep: KeepMask) -> KeepMask:
-    """Which blocks of the hyperprior hold a kept position: [H, W] -> [ceil(H / 4), ceil(W / 4)]."""
+def kept_in_blocks(keep: KeepMask) -> npt.NDArray[np.int64]:
+    """How many kept positions each block of the hyperprior holds: [H, W] -> [ceil(H / 4), ceil(W / 4)]."""
     height, width = keep.shape
     padded = np.pad(keep, ((0, -height % BLOCK), (0, -width % BLOCK)))
     blocks = padded.reshape(len(padded) // BLOCK, BLOCK, -1, BLOCK)
-    return np.asarray(blocks.any((1, 3)))
+    return np.asarray(blocks.sum((1, 3)))
+
+
+def kept_blocks(keep: KeepMask) -> KeepMask:
+    """Which blocks of the hyperprior hold a kept position, of the same shape."""
+    return kept_in_blocks(keep) > 0
 
 
 class QualityMap(NamedTuple):

@@ -11,6 +11,17 @@ from gccodec.model.config import DOWNSAMPLING, ModelConfig
 from gccodec.model.gain import hat_basis
 from gccodec.model.resampling import HaarDown
 
+HIDDEN = 0.5
+"""Mid-grey: what the analysis sees where nothing is kept; to it, the same as beyond the picture's borders."""
+
+
+def shown(x: Tensor, keep_mask: Tensor) -> Tensor:
+    """x [B, 3, 16 h, 16 w] with HIDDEN in place of what keep_mask [B, 1, h, w] leaves out.
+
+    The encoder so knows what the decoder will not have, and nothing of it can reach the file.
+    """
+    return torch.where(F.interpolate(keep_mask, scale_factor=DOWNSAMPLING, mode="nearest") > 0, x, HIDDEN)
+
 
 class Analysis(nn.Module):
     """y = linear block transform + residual network; the network's last layer starts at zero.
@@ -35,7 +46,7 @@ class Analysis(nn.Module):
 
     def forward(self, x: Tensor, quality: Tensor) -> Tensor:
         """x [B, 3, H, W] in [0, 1], sides multiples of 16; quality [B] in [0, 1] -> y [B, C, H/16, W/16]."""
-        x = (x - 0.5).contiguous(memory_format=torch.channels_last)
+        x = (x - HIDDEN).contiguous(memory_format=torch.channels_last)
         condition = hat_basis(quality, self.nodes)
         h = self.fine(F.leaky_relu(self.stem(x), 0.1), condition)
         h = self.mid(self.to_mid(h), condition)

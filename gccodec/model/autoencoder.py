@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from gccodec.model.analysis import Analysis
+from gccodec.model.analysis import Analysis, shown
 from gccodec.model.config import ModelConfig
 from gccodec.model.context import ContextModel
 from gccodec.model.gain import GainUnit
@@ -31,8 +31,9 @@ class Autoencoder(nn.Module):
         self.context = ContextModel(config)
         self.generator = Generator(config)
 
-    def latent(self, x: Tensor, quality: Tensor) -> Tensor:
-        """y [B, C, H/16, W/16] in quantization steps, float32; x and quality as in `forward`."""
+    def latent(self, x: Tensor, quality: Tensor, keep_mask: Tensor | None = None) -> Tensor:
+        """y [B, C, H/16, W/16] in quantization steps, float32; x, quality, keep_mask as in `forward`."""
+        x = x if keep_mask is None else shown(x, keep_mask)
         return self.analysis(x, quality) * self.gain(quality)
 
     def forward(
@@ -43,7 +44,7 @@ class Autoencoder(nn.Module):
         label_map: Tensor | None = None,
         keep_mask: Tensor | None = None,
     ) -> Reconstruction:
-        """x [B, 3, H, W] in [0, 1], sides multiples of 16; quality [B] in [0, 1]."""
-        coded = self.context(self.latent(x, quality), quality)
+        """x [B, 3, H, W] in [0, 1], sides multiples of 16; the others as in `Generator.forward`."""
+        coded = self.context(self.latent(x, quality, keep_mask), quality, keep_mask)
         y_hat = coded.y_hat / self.gain(quality)
         return Reconstruction(self.generator(y_hat, quality, realism, label_map, keep_mask), coded.bits)

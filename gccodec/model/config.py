@@ -25,11 +25,11 @@ class ModelConfig:
     latent_channels: int = 192
     quality_nodes: int = 9
     encoder_fine_channels: int = 32
-    encoder_fine_blocks: int = 1
+    encoder_fine_blocks: int = 2
     encoder_mid_channels: int = 64
-    encoder_mid_blocks: int = 2
+    encoder_mid_blocks: int = 4
     encoder_coarse_channels: int = 160
-    encoder_coarse_blocks: int = 2
+    encoder_coarse_blocks: int = 6
     generator_coarse_channels: int = 224
     generator_coarse_blocks: int = 5
     generator_mid_channels: int = 112

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gccodec.entropy.context import LATENT_FRACTION_BITS
+from gccodec.entropy.mask import BLOCK
 from gccodec.model.config import ModelConfig
 from gccodec.model.gain import hat_basis
 from gccodec.model.hyper import HyperPrior
@@ -107,21 +109,28 @@ class ContextModel(nn.Module):
         noisy = bits(residual + torch.rand_like(residual) - 0.5, log_scale.detach())
         return value + noisy - noisy.detach()
 
-    def forward(self, y: Tensor, quality: Tensor) -> Coded:
-        """Quantise y [B, C, h, w] (in steps, i.e. times gain) around the predicted means and count its bits."""
+    def forward(self, y: Tensor, quality: Tensor, keep_mask: Tensor | None = None) -> Coded:
+        """Quantise y [B, C, h, w] (in steps, i.e. times gain) around the predicted means and count its bits.
+
+        keep_mask [B, 1, h, w]: where it is 0 nothing is coded, and y_hat is 0.
+        """
+        keep = torch.ones_like(y[:, :1]) if keep_mask is None else keep_mask
+        kept_blocks = F.max_pool2d(keep, BLOCK, ceil_mode=True)
+        y = y * keep
         basis = hat_basis(quality, self.nodes)
         masks = step_masks(*y.shape[1:], y.device)
         z = self.hyper.analyse(y * self._norm(basis))
-        z_hat, z_log_scale = RoundThrough.apply(z), (basis @ self.hyper.log_scale)[:, :, None, None]
+        z_hat, z_log_scale = RoundThrough.apply(z) * kept_blocks, (basis @ self.hyper.log_scale)[:, :, None, None]
         if self.quantised:
             z_log_scale = round_to(z_log_scale, 1 / LOG_SCALE_STEP)
-        total = self._bits(z, z_hat, z_log_scale.expand_as(z)).sum((1, 2, 3))
+        total = (self._bits(z, z_hat, z_log_scale.expand_as(z)) * kept_blocks).sum((1, 2, 3))
         offset = self.hyper.synthesise(z_hat, *y.shape[2:], self.quantised)
         y_hat, residuals, log_scales = torch.zeros_like(y), torch.zeros_like(y), torch.zeros_like(y)
         for k in range(STEPS):
             mean, log_scale = self.parameters_of_step(k, y_hat, basis, offset)
-            residual = (y - mean) * masks[k]
-            y_hat = y_hat + RoundThrough.apply(residual) + mean * masks[k]
-            residuals, log_scales = residuals + residual, log_scales + log_scale * masks[k]
-        total = total + self._bits(residuals, RoundThrough.apply(residuals), log_scales).sum((1, 2, 3))
+            coded = masks[k] * keep
+            residual = (y - mean) * coded
+            y_hat = y_hat + RoundThrough.apply(residual) + mean * coded
+            residuals, log_scales = residuals + residual, log_scales + log_scale * coded
+        total = total + (self._bits(residuals, RoundThrough.apply(residuals), log_scales) * keep).sum((1, 2, 3))
         return Coded(y_hat, total)

@@ -29,6 +29,8 @@ from gccodec.training.start import start_from_weights
 ADVERSARY_BETAS = (0.5, 0.99)
 CAST_PX = 64
 """Side of the blocks whose mean colours are compared."""
+LEAST_KEPT_SHARE = 0.1
+"""What is kept of a crop counts, in its pixels and its rate, as much as a whole crop, down to this share of it."""
 LABELS_A_LATENT = DOWNSAMPLING // LABEL_CELL_PX
 
 
@@ -45,6 +47,17 @@ def judged_window(rng: np.random.Generator, preset: Preset) -> Callable[[Tensor,
 def mean_block(error: Tensor) -> Tensor:
     """[B, C, H, W] -> [B, C, 16, 16], the mean over all latent positions: what is wrong in the same way at each."""
     return error.unflatten(3, (-1, DOWNSAMPLING)).unflatten(2, (-1, DOWNSAMPLING)).mean((2, 4))
+
+
+def shares(keep: Tensor) -> Tensor:
+    """What each mask [B, 1, h, w] keeps, [B], LEAST_KEPT_SHARE or more."""
+    return keep.mean((1, 2, 3)).clamp_min(LEAST_KEPT_SHARE)
+
+
+def as_whole_crops(gradient: Tensor, keep: Tensor) -> Tensor:
+    """gradient [B, 3, 16 h, 16 w] at the pixels, raised where keep [B, 1, h, w] is 1 as if a whole crop were kept."""
+    kept_px = F.interpolate(keep, size=gradient.shape[-2:], mode="nearest") > 0
+    return torch.where(kept_px, gradient / shares(keep)[:, None, None, None], gradient)
 
 
 class GenerativeStage(Run):
@@ -111,11 +124,11 @@ class GenerativeStage(Run):
         realism = (torch.arange(len(x), device=x.device) >= faithful).float()
         with torch.set_grad_enabled(preset.joint):
             with autocast(self.device):
-                y = self.model.latent(x, quality)
-            coded = self.model.context(y, quality)
+                y = self.model.latent(x, quality, keep)
+            coded = self.model.context(y, quality, keep)
             y_hat = coded.y_hat / self.model.gain(quality)
         with torch.no_grad():
-            known = y_hat * self.model.generator.latent_scale[None, :, None, None] * keep
+            known = y_hat * self.model.generator.latent_scale[None, :, None, None]
         with autocast(self.device):
             x_hat = self.model.generator(y_hat, quality, realism, labels, keep).float()
         pixels = x_hat.detach().requires_grad_()
@@ -134,13 +147,18 @@ class GenerativeStage(Run):
             conditions = part(known[faithful:], 1), part(true_labels[faithful:].to(self.device), LABELS_A_LATENT)
             judged = part(gradient[faithful:], DOWNSAMPLING)
             judged += self._adversarial_gradient(*pictures, *conditions, judged.norm())
-        loss = (x_hat * gradient).sum()  # has the gradient wanted; the value to report is the reconstruction's
+        loss = (
+            x_hat * as_whole_crops(gradient, keep)
+        ).sum()  # has the gradient wanted; the value to report is the reconstruction's
         loss = loss - loss.detach() + reconstruction.detach()
-        bpp = coded.bits / (x.shape[-2] * x.shape[-1])
+        kept_share = shares(keep)
+        bpp = coded.bits / (x.shape[-2] * x.shape[-1]) / kept_share
         if preset.joint:
             loss = loss + (self.rate_target.lmbda(quality) * bpp).mean()
-            self.rate_target.update(quality, bpp.detach())
-        return Measured(loss, bpp.detach(), -10 * mse.detach().clamp_min(1e-9).log10(), perception.detach())
+            whole = keep.amin((1, 2, 3)) > 0
+            self.rate_target.update(quality[whole], bpp[whole].detach())
+        psnr_db = -10 * (mse.detach() / kept_share).clamp_min(1e-9).log10()
+        return Measured(loss, bpp.detach(), psnr_db, perception.detach())
 
     def _adversarial_gradient(self, x: Tensor, x_hat: Tensor, known: Tensor, labels: Tensor, norm: Tensor) -> Tensor:
         """One step of the discriminator, and from the same judgement the generator's gradient at x_hat.

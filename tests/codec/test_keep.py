@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from gccodec.codec.keep import Annotation, KeepClasses, KeepInstances, KeepPolygon, keep_mask, parse_rule
+from gccodec.codec.keep import (
+    Annotation,
+    KeepClasses,
+    KeepInstances,
+    KeepPolygon,
+    keep_mask,
+    named_pixels,
+    parse_rule,
+)
 from gccodec.codec.region import Region
 from gccodec.errors import UsageError
 
@@ -40,7 +48,7 @@ INSTANCES = (LABELS == 11).astype(np.uint16) * 7
 
 
 def kept(*rules, masks=(), annotation=Annotation(LABELS, INSTANCES)):  # noqa: B008  # immutable
-    mask = keep_mask([parse_rule(r) for r in rules], masks, annotation, 70, 50)
+    mask = keep_mask(named_pixels([parse_rule(r) for r in rules], masks, annotation, 70, 50))
     assert mask.shape == (4, 5)
     return sorted(map(tuple, np.argwhere(mask).tolist()))
 

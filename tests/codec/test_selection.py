@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gccodec.codec.codec import Codec
+from gccodec.codec.composition import bits_of_positions
 from gccodec.codec.label_input import UNKNOWN
 from gccodec.codec.picture import Picture
 from gccodec.codec.region import Region
@@ -45,14 +46,27 @@ def test_the_selection_comes_back(share):
     assert CODEC.decode(serialize(file)).pixels.shape == (HEIGHT, WIDTH, 3)
 
 
-def test_what_is_not_kept_is_not_coded():
-    """Only pixels of kept positions reach the stream, apart from the analysis' receptive field."""
+def test_what_is_not_kept_does_not_reach_the_file():
+    """Pictures that differ only outside the kept positions give the same file."""
+    chosen, one, other = selection(2, 0.5), picture(0), picture(1)
+    kept_px = chosen.keep.repeat(16, 0).repeat(16, 1)[:HEIGHT, :WIDTH, None]
+    mixed = Picture.of(np.where(kept_px, one.pixels, other.pixels))
+    files = [CODEC.encode(p, quality=700, selection=chosen).data for p in (one, mixed, other)]
+    assert files[0] == files[1] != files[2]
     nothing = selection(share=0)
     files = [CODEC.encode(picture(seed), quality=700, selection=nothing).data for seed in (0, 1)]
     assert files[0] == files[1]
     assert len(parse(files[0]).payload) == 0
     sizes = [len(CODEC.encode(picture(), quality=700, selection=selection(1, s)).data) for s in (0, 0.3, 0.7, 1)]
     assert sizes == sorted(set(sizes))
+
+
+def test_all_bits_are_those_of_kept_positions():
+    for chosen in (None, selection(4, 0.4)):
+        file = parse(CODEC.encode(picture(), quality=700, selection=chosen).data)
+        spent = bits_of_positions(file, CODEC.latents)
+        assert spent.sum() == pytest.approx(8 * len(file.payload), abs=10)
+        assert chosen is None or spent[~chosen.keep].max() == 0
 
 
 def test_the_label_map_steers_what_is_synthesised():

@@ -48,6 +48,27 @@ def test_the_encoder_chooses_the_hyper_latents_that_training_chose():
     assert len(np.unique(z)) > 5
 
 
+def test_training_leaves_out_what_files_leave_out():
+    """With positions and whole blocks that are not kept, the bits and latents of training are those of a file."""
+    model, latents = random_model().context.eval(), random_weights().latent_codec()
+    model.quantised, latents.context.skip_below = True, 0  # training codes certain zeros too
+    rng = np.random.default_rng(5)
+    y = rng.integers(-300, 300, (10, 9, latents.context.channels)).astype(np.int16)
+    keep = rng.random((10, 9)) < 0.4
+    keep[:4, 4:8] = False
+    with torch.no_grad():
+        mask = torch.from_numpy(keep).float()[None, None]
+        coded = model(torch.from_numpy(y / UNIT).float().permute(2, 0, 1)[None], torch.tensor([0.4]), mask)
+        whole = model(torch.from_numpy(y / UNIT).float().permute(2, 0, 1)[None], torch.tensor([0.4]))
+    payload, digest = latents.encode([y.copy()], 400, 0.0, keep)
+    decoded = np.concatenate(list(latents.decode(payload, 10, 9, 400, digest, keep)))
+    y_hat = coded.y_hat[0].permute(1, 2, 0).numpy() * UNIT
+    assert abs(float(coded.bits) - 8 * len(payload)) < 0.01 * 8 * len(payload)
+    assert float(coded.bits) < 0.6 * float(whole.bits)
+    assert np.abs(y_hat[~keep]).max() == 0
+    assert np.mean(np.abs(y_hat - decoded) <= UNIT / 8) > 0.98
+
+
 def test_the_masks_partition_the_latent():
     masks = step_masks(8, 5, 3, torch.device("cpu"))
     assert torch.equal(masks.sum(0), torch.ones(8, 5, 3))

@@ -27,7 +27,7 @@ from gccodec.training.preset import load_preset
 from gccodec.training.rate_target import RateTarget, nominal_bpp
 from gccodec.training.run import FOCUS, drawn_qualities
 from gccodec.training.stage_entropy import EntropyStage
-from gccodec.training.stage_generative import GenerativeStage, judged_window, mean_block
+from gccodec.training.stage_generative import GenerativeStage, as_whole_crops, judged_window, mean_block
 from gccodec.training.stage_labels import LabelStage, agreement_with_teacher
 from gccodec.training.stage_one import StageOne
 from gccodec.training.start import start_from_klt, start_from_weights
@@ -127,6 +127,28 @@ def test_the_joint_stage_moves_everything_against_the_rate(stage_one, store, tmp
     assert not torch.equal(stage.rate_target.log_lmbda, lmbda)
     resumed = GenerativeStage(preset, store, tmp_path, random_weights(), tmp_path / "joint.safetensors", CPU)
     assert torch.allclose(resumed.rate_target.log_lmbda, stage.rate_target.log_lmbda)
+
+
+def test_what_is_kept_weighs_as_much_as_a_whole_crop():
+    keep = torch.zeros(3, 1, 8, 8)
+    keep[0], keep[1, :, 2:6, 4:], keep[2, :, 0, 0] = 1, 1, 1  # all, a quarter, a 64th
+    gradient = torch.randn(3, 3, 128, 128)
+    raised = as_whole_crops(gradient, keep) / gradient
+    kept_px = keep.repeat_interleave(16, 2).repeat_interleave(16, 3)[:, 0].bool()
+    assert [raised[i][:, kept_px[i]].mean().round().item() for i in range(3)] == [1, 4, 10]
+    assert torch.equal(raised.amax(1)[~kept_px], torch.ones(int((~kept_px).sum())))
+
+
+def test_crops_with_something_missing_do_not_steer_the_rate(stage_one, store, tmp_path, monkeypatch):
+    drawn = "gccodec.training.stage_generative.random_keep_mask"
+    monkeypatch.setattr(drawn, lambda rng, labels: np.eye(8, dtype=np.float32))
+    made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
+    preset = dataclasses.replace(PRESET, joint=True, faithful_share=0.0, label_share=1.0, mask_share=1.0)
+    stage = GenerativeStage(preset, store, tmp_path, random_weights(), tmp_path / "joint.safetensors", CPU)
+    before = stage.rate_target.log_lmbda.clone()
+    measured = stage.step()
+    assert torch.equal(stage.rate_target.log_lmbda, before)
+    assert float(measured.bpp.min()) > 0
 
 
 def test_the_mean_block_is_what_is_wrong_everywhere_alike():
