@@ -60,7 +60,7 @@ def test_every_way_is_judged_and_coded_regions_cost_bits(judged):
     assert 0 < rows["GC, bits of SC road users"].bpp <= equal.bpp
     assert "GC, bits of SC nothing" not in rows  # these weights have no file so small
     assert equal.kept_psnr_db > 0
-    assert 0 < equal.kept_bpp < rows["GC where SC keeps road users"].kept_bpp * 1.5
+    assert 0 < equal.kept_bpp < rows["GC where SC keeps road users"].kept_bpp * 2
     assert np.isnan(rows["GC"].kept_bpp)
     assert np.isnan(rows["SC nothing, GC's quality"].kept_psnr_db)
     assert 0 <= rows["GC"].mean_iou < 1  # random weights give noise back
