@@ -87,7 +87,7 @@ def command(
     region = Region.parse(crop) if crop is not None else Region(0, 0, file.width, file.height)
     region.check(file.width, file.height)
     streamed = form.name == "PNG"
-    strip_pixels = strip_pixels_within(mem_limit, file.width * file.height, streamed)
+    strip_pixels = strip_pixels_within(mem_limit, file.width, file.height, streamed)
     codec = Codec.load(weights, file.model_id, choose_device(device, threads, messages), strip_pixels)
     decoding = codec.decode_strips(data, max_pixels, DEFAULT_REALISM if realism is None else realism, region)
     metadata = decoding.metadata.only(kept)

@@ -96,7 +96,7 @@ def command(
     with open_input(input) as file:
         picture = read_picture(file, max_pixels, alpha, kept)
         width, height = picture.image.size
-        strip_pixels = strip_pixels_within(mem_limit, width * height, picture.streamed)
+        strip_pixels = strip_pixels_within(mem_limit, width, height, picture.streamed)
         where = choose_device(device, threads, messages)
         selection = selective.selection(picture, where)
         codec = Codec.load(weights, device=where, strip_pixels=strip_pixels)

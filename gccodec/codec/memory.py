@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gccodec.codec.latent import LATENT_CELL_PX
+from gccodec.codec.latent import grid_size
 from gccodec.codec.strip import STRIP_PIXELS
 from gccodec.entropy.latent import BAND_POSITIONS
 from gccodec.errors import LimitError
@@ -23,6 +23,9 @@ BYTES_A_PIXEL = 6
 BYTES_A_BAND_POSITION = 6000
 """The entropy layer works on a band of latents at a time."""
 
+BYTES_A_COLUMN = 120_000
+"""Of the latent: rows of activations that networks keep for the next strip, and a strip's surroundings, measured."""
+
 BYTES_A_STRIP_PIXEL = 400
 """Activations of the networks, measured."""
 
@@ -32,15 +35,17 @@ T = TypeVar("T")
 Rows = npt.NDArray[np.uint8]
 
 
-def strip_pixels_within(limit_bytes: int | None, pixels: int, streamed: bool) -> int:
+def strip_pixels_within(limit_bytes: int | None, width: int, height: int, streamed: bool) -> int:
     """Strip size for a picture under a memory limit; LimitError when not even the smallest strip fits.
 
     streamed: it is read or written as it goes, never held as a whole.
     """
     if limit_bytes is None:
         return STRIP_PIXELS
-    positions = min(-(-pixels // LATENT_CELL_PX**2), BAND_POSITIONS)
+    pixels, (rows, columns) = width * height, grid_size(height, width)
+    positions = min(rows * columns, BAND_POSITIONS)
     fixed = PROGRAM_BYTES + (0 if streamed else BYTES_A_PIXEL * pixels) + BYTES_A_BAND_POSITION * positions
+    fixed += BYTES_A_COLUMN * columns
     allowed = (limit_bytes - fixed) // BYTES_A_STRIP_PIXEL
     if allowed < LEAST_STRIP_PIXELS:
         least = fixed + LEAST_STRIP_PIXELS * BYTES_A_STRIP_PIXEL

@@ -10,12 +10,12 @@ from gccodec.errors import LimitError
 
 
 def test_strips_shrink_with_the_limit():
-    assert strip_pixels_within(None, 1 << 28, False) == STRIP_PIXELS
-    assert strip_pixels_within(8 << 30, 1 << 28, False) == STRIP_PIXELS
-    tight = strip_pixels_within(720 << 20, 12_000_000, False)
+    assert strip_pixels_within(None, 1 << 14, 1 << 14, False) == STRIP_PIXELS
+    assert strip_pixels_within(8 << 30, 1 << 14, 1 << 14, False) == STRIP_PIXELS
+    tight = strip_pixels_within(740 << 20, 4000, 3000, False)
     assert LEAST_STRIP_PIXELS < tight < STRIP_PIXELS
     with pytest.raises(LimitError, match="memory limit: 104857600 bytes"):
-        strip_pixels_within(100 << 20, 12_000_000, False)
+        strip_pixels_within(100 << 20, 4000, 3000, False)
 
 
 @pytest.mark.parametrize(
@@ -72,5 +72,12 @@ def test_rows_already_given_are_not_given_again():
 
 def test_a_streamed_picture_needs_less():
     with pytest.raises(LimitError):
-        strip_pixels_within(900 << 20, 200_000_000, False)
-    assert strip_pixels_within(900 << 20, 200_000_000, True) == STRIP_PIXELS
+        strip_pixels_within(900 << 20, 16_384, 12_288, False)
+    assert strip_pixels_within(900 << 20, 16_384, 12_288, True) == STRIP_PIXELS
+
+
+def test_a_wide_picture_needs_more_than_a_high_one():
+    wide, high = (strip_pixels_within(800 << 20, *size, True) for size in ((16_384, 12_288), (12_288, 16_384)))
+    assert wide < high
+    with pytest.raises(LimitError):
+        strip_pixels_within(700 << 20, 16_384, 12_288, True)
