@@ -15,12 +15,17 @@ HIDDEN = 0.5
 """Mid-grey: what the analysis sees where nothing is kept; to it, the same as beyond the picture's borders."""
 
 
+def on_pixels(keep_mask: Tensor) -> Tensor:
+    """The mask [B, 1, h, w] of latent positions as one of pixels, [B, 1, 16 h, 16 w]."""
+    return F.interpolate(keep_mask, scale_factor=DOWNSAMPLING, mode="nearest")
+
+
 def shown(x: Tensor, keep_mask: Tensor) -> Tensor:
     """x [B, 3, 16 h, 16 w] with HIDDEN in place of what keep_mask [B, 1, h, w] leaves out.
 
     The encoder so knows what the decoder will not have, and nothing of it can reach the file.
     """
-    return torch.where(F.interpolate(keep_mask, scale_factor=DOWNSAMPLING, mode="nearest") > 0, x, HIDDEN)
+    return torch.where(on_pixels(keep_mask) > 0, x, HIDDEN)
 
 
 class Analysis(nn.Module):

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gccodec.entropy.weights import WeightsFile
+from gccodec.model.analysis import on_pixels
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, LABEL_CELL_PX, LABEL_CLASSES
 from gccodec.model.precision import autocast
@@ -56,8 +57,7 @@ def shares(keep: Tensor) -> Tensor:
 
 def as_whole_crops(gradient: Tensor, keep: Tensor) -> Tensor:
     """gradient [B, 3, 16 h, 16 w] at the pixels, raised where keep [B, 1, h, w] is 1 as if a whole crop were kept."""
-    kept_px = F.interpolate(keep, size=gradient.shape[-2:], mode="nearest") > 0
-    return torch.where(kept_px, gradient / shares(keep)[:, None, None, None], gradient)
+    return torch.where(on_pixels(keep) > 0, gradient / shares(keep)[:, None, None, None], gradient)
 
 
 class GenerativeStage(Run):
@@ -134,8 +134,7 @@ class GenerativeStage(Run):
         pixels = x_hat.detach().requires_grad_()
         with autocast(self.device):
             perception = self.perception(pixels, x, rng).float()
-        kept_px = F.interpolate(keep, size=x.shape[-2:], mode="nearest")
-        error = (x - pixels) * kept_px  # what is synthesised need not be the original
+        error = (x - pixels) * on_pixels(keep)  # what is synthesised need not be the original
         errors = error, F.avg_pool2d(error, CAST_PX), mean_block(error)
         mse, cast, grid = (e.square().mean((1, 2, 3)) for e in errors)
         reconstruction = preset.mse_weight * mse + preset.colour_weight * cast + preset.grid_weight * grid
@@ -147,9 +146,8 @@ class GenerativeStage(Run):
             conditions = part(known[faithful:], 1), part(true_labels[faithful:].to(self.device), LABELS_A_LATENT)
             judged = part(gradient[faithful:], DOWNSAMPLING)
             judged += self._adversarial_gradient(*pictures, *conditions, judged.norm())
-        loss = (
-            x_hat * as_whole_crops(gradient, keep)
-        ).sum()  # has the gradient wanted; the value to report is the reconstruction's
+        # a loss that has the gradient wanted; the value to report is the reconstruction's
+        loss = (x_hat * as_whole_crops(gradient, keep)).sum()
         loss = loss - loss.detach() + reconstruction.detach()
         kept_share = shares(keep)
         bpp = coded.bits / (x.shape[-2] * x.shape[-1]) / kept_share
