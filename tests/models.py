@@ -14,7 +14,7 @@ from gccodec.entropy.label_map import CONTEXTS
 from gccodec.entropy.weights import WeightsFile
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.segmenter import Segmenter
-from gccodec.training.export import segmenter_bytes, weights_bytes
+from gccodec.training.export import network_bytes, weights_bytes
 from gccodec.training.preset import load_preset
 
 
@@ -46,5 +46,5 @@ def random_weights(seed: int = 0, selective: bool = False) -> WeightsFile:
 def random_segmenter_weights() -> WeightsFile:
     """Of the tiny preset's label network."""
     torch.manual_seed(0)
-    data = segmenter_bytes(Segmenter(load_preset("tiny").segmenter), {})
+    data = network_bytes(Segmenter(load_preset("tiny").segmenter), {})
     return WeightsFile(Path("labels"), load(data), load_preset("tiny").segmenter.to_json(), b"")

@@ -12,8 +12,14 @@ import click
 from gccodec.cli.options import Messages, choose_device, volume
 from gccodec.errors import FileError, UsageError
 
-CROPS_OF_STAGE = {"1": "crops", "entropy": "entropy_crops", "generative": "generative_crops", "labels": "labels_crops"}
-BEFORE = {"entropy": "stage1", "generative": "entropy"}
+CROPS_OF_STAGE = {
+    "1": "crops",
+    "entropy": "entropy_crops",
+    "generative": "generative_crops",
+    "labels": "labels_crops",
+    "distance": "distance_crops",
+}
+BEFORE = {"entropy": "stage1", "generative": "entropy", "distance": "generative"}
 """The stage whose state another stage starts from."""
 
 
@@ -50,11 +56,13 @@ def command(
     gccodec train --data photos/ --nets nets/ --state ../train-state --stage entropy
     gccodec train --data photos/ --nets nets/ --state ../train-state --stage generative
     gccodec train --data photos/ --nets nets/ --state ../train-state --stage labels
+    gccodec train --data photos/ --nets nets/ --state ../train-state --stage distance
     gccodec export ../train-state/generative.safetensors
 
     Stage 1 trains everything on rate + MSE + perception; stage entropy then refits the context model as the
     integer network that files are coded with; stage generative tunes the generator against adversaries;
-    stage labels trains the network behind --labels auto.
+    stage labels trains the network behind --labels auto, stage distance the one behind --effort, on the pictures
+    that the codec of --start makes.
     Progress is one JSON line on stderr now and then.
     """
     for folder in (data, nets):
@@ -71,6 +79,7 @@ def command(
     from gccodec.training.preset import load_preset
     from gccodec.training.run import Progress, Run
     from gccodec.training.samples import write_grid
+    from gccodec.training.stage_distance import DistanceStage
     from gccodec.training.stage_entropy import EntropyStage
     from gccodec.training.stage_generative import GenerativeStage
     from gccodec.training.stage_labels import LabelStage, agreement_with_teacher
@@ -94,10 +103,13 @@ def command(
         run = LabelStage(chosen, store, nets, state / "labels.safetensors", where, weights)
     else:
         start_state, own_state = state / f"{BEFORE[stage]}.safetensors", state / f"{stage}.safetensors"
-        if not own_state.exists() and not start_state.exists() and weights is None:
+        needed = stage == "distance" or not own_state.exists()
+        if needed and not start_state.exists() and weights is None:
             raise FileError(f"{start_state}: does not exist; train that stage first")
         if stage == "entropy":
             run = EntropyStage(chosen, store, start_state, own_state, where)
+        elif stage == "distance":
+            run = DistanceStage(chosen, store, nets, weights or start_state, own_state, where)
         else:
             run = GenerativeStage(chosen, store, nets, weights or start_state, own_state, where)
     dials = [0.0, 1.0] if stage == "generative" else [0.0]
@@ -119,7 +131,7 @@ def command(
         if isinstance(run, LabelStage):
             agreement = agreement_with_teacher(run.model, store, run.labels)
             messages.note(json.dumps({"mean_iou_with_teacher": round(agreement, 4)}))
-        else:
+        elif not isinstance(run, DistanceStage):
             for realism in dials:
                 for row in validate(run.model, store, nets, [0.0, 0.25, 0.5, 0.75, 1.0], realism):
                     messages.note(json.dumps(row._asdict()))

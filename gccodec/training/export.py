@@ -17,6 +17,7 @@ from gccodec.entropy.layer import INDEX_FRACTION_BITS
 from gccodec.entropy.weights import Purpose
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.context import ContextModel
+from gccodec.model.distance import PerceptualDistance
 from gccodec.model.likelihood import LOG_SCALE_MIN, LOG_SCALE_STEP
 from gccodec.model.quantization import ACTIVATION_LIMIT, INPUT_LIMIT, INPUT_UNIT, weight_shift
 from gccodec.model.segmenter import Segmenter
@@ -105,8 +106,8 @@ def weights_bytes(model: Autoencoder, metadata: dict[str, str], label_prime: np.
     return serialize(arrays, {"config": model.config.to_json()} | metadata)
 
 
-def segmenter_bytes(model: Segmenter, metadata: dict[str, str]) -> bytes:
-    """The weights file of a label network, float16."""
+def network_bytes(model: Segmenter | PerceptualDistance, metadata: dict[str, str]) -> bytes:
+    """The weights file of a network beside the codec, float16."""
     arrays = {name: np.ascontiguousarray(t.half().numpy()) for name, t in model.state_dict().items()}
     return serialize(arrays, {"config": model.config.to_json()} | metadata)
 
@@ -135,7 +136,10 @@ def export_state(state: Path, preset: Preset, folder: Path) -> Path:
     facts = {"crops": str(int(crops)), "minutes": str(round(seconds / 60))}
     if "labels" in counters:
         segmenter = load_average(state, Segmenter(preset.segmenter))
-        return place(segmenter_bytes(segmenter, facts), folder, "labels", "labels", facts)
+        return place(network_bytes(segmenter, facts), folder, "labels", "labels", facts)
+    if "distance" in counters:
+        distance = load_average(state, PerceptualDistance(preset.distance))
+        return place(network_bytes(distance, facts), folder, "distance", "distance", facts)
     prime = None
     if "selective" in counters:
         photos = PhotoStore(state.with_name("photos"))

@@ -10,6 +10,7 @@ from typing import Any
 
 from gccodec.errors import UsageError
 from gccodec.model.config import ModelConfig
+from gccodec.model.distance import DistanceConfig
 from gccodec.model.segmenter import SegmenterConfig
 from gccodec.training.discriminator import AdversarialLoss
 
@@ -37,6 +38,7 @@ class Preset:
     name: str
     model: ModelConfig
     segmenter: SegmenterConfig = SegmenterConfig()
+    distance: DistanceConfig = DistanceConfig()
     crops: int = 150_000
     batch: int = 6
     crop_px: int = 256
@@ -70,6 +72,8 @@ class Preset:
     labels_crops: int = 60_000
     label_share: float = 0.5
     mask_share: float = 0.6
+    distance_crops: int = 120_000
+    distance_learning_rate: float = 2e-3
     compiled: bool = False
     save_every_min: float = 5.0
     grid_every_min: float = 10.0
@@ -79,14 +83,15 @@ class Preset:
 def load_preset(name_or_path: str) -> Preset:
     """A shipped preset by name, or any TOML file.
 
-    Keys are those of Preset, tables [model] and [segmenter] of its parts; with `extends = "name"` all others are as in
-    that preset.
+    Keys are those of Preset, tables [model], [segmenter] and [distance] of its parts; with `extends = "name"` all
+    others are as in that preset.
     """
     name = Path(name_or_path).stem if name_or_path.endswith(".toml") else name_or_path
     try:
         values = _values(name_or_path)
-        model, segmenter = ModelConfig(**values.pop("model", {})), SegmenterConfig(**values.pop("segmenter", {}))
-        return Preset(name=name, model=model, segmenter=segmenter, **values)
+        kinds: dict[str, Any] = {"model": ModelConfig, "segmenter": SegmenterConfig, "distance": DistanceConfig}
+        parts = {part: kind(**values.pop(part, {})) for part, kind in kinds.items()}
+        return Preset(name=name, **parts, **values)
     except (tomllib.TOMLDecodeError, TypeError) as error:
         raise UsageError(f"preset {name_or_path!r}: {error}") from error
 

@@ -19,7 +19,7 @@ from gccodec.errors import UsageError, WeightsError
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, LABEL_CLASSES
 from gccodec.training.checkpoint import load_average
-from gccodec.training.export import export_state, segmenter_bytes, weights_bytes
+from gccodec.training.export import export_state, network_bytes, weights_bytes
 from gccodec.training.labels import LABELS_FILE, LabelStore, label_prime, random_keep_mask
 from gccodec.training.optimizer import orthogonalised
 from gccodec.training.photos import PhotoStore, Window
@@ -208,7 +208,7 @@ def test_the_label_network_learns_and_is_exported(store, tmp_path, monkeypatch):
     cells = Labeller(shipped).cells(Image.fromarray(store.picture(0)))
     assert cells.shape == LabelStore.grid(*store.picture(0).shape[:2])
     again = LabelStage(preset, store, tmp_path, tmp_path / "again.safetensors", CPU, shipped)
-    assert segmenter_bytes(again.model, {}) == segmenter_bytes(load_average(stage.state_path, again.model), {})
+    assert network_bytes(again.model, {}) == network_bytes(load_average(stage.state_path, again.model), {})
     other = dataclasses.replace(preset, segmenter=dataclasses.replace(preset.segmenter, blocks=3))
     with pytest.raises(WeightsError, match="another configuration"):
         LabelStage(other, store, tmp_path, tmp_path / "other.safetensors", CPU, shipped)

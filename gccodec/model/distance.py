@@ -1,0 +1,95 @@
+"""The perceptual distance that `--effort` tunes by: a small network of our own."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gccodec.entropy.weights import WeightsFile
+from gccodec.model.loading import network_of
+
+STRIDE_PX = 16
+"""Sides of its input are multiples of this."""
+
+MEAN, SPREAD = 0.45, 0.25
+"""Of pixels, about."""
+
+NORM_EPSILON = 1e-2
+
+
+@dataclasses.dataclass(frozen=True)
+class DistanceConfig:
+    """Channels at 1/2, 1/4, 1/8 and 1/16; features of the taps: one at 1/2, one at 1/8, the others at 1/16."""
+
+    channels: tuple[int, ...] = (48, 64, 96, 128)
+    features: tuple[int, ...] = (64, 256, 384, 384, 512, 512)
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> DistanceConfig:
+        return cls(**{name: tuple(values) for name, values in json.loads(text).items()})
+
+
+class PerceptualDistance(nn.Module):
+    """Distances of deep features, as in LPIPS (Zhang et al. 2018), whose maps it was trained to predict.
+
+    Convolutions that stride have no padding, as the taps of SqueezeNet, so that the maps lie at the same places.
+    """
+
+    def __init__(self, config: DistanceConfig) -> None:
+        super().__init__()
+        self.config = config
+        c1, c2, c3, c4 = config.channels
+
+        def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+            return nn.Conv2d(inputs, outputs, 3, stride, padding=2 - stride)
+
+        self.stem = conv(12, c1)
+        self.fine = nn.ModuleList([conv(c1, c2, 2), conv(c2, c3, 2), conv(c3, c3)])
+        self.coarse = nn.ModuleList([conv(c3, c4, 2), *(conv(c4, c4) for _ in config.features[3:])])
+        widths = [c1, c3, *(c4 for _ in self.coarse)]
+        self.heads = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, config.features, strict=True))
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, 0.1)
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+        for head in self.heads:
+            nn.init.zeros_(head.weight)  # type: ignore[arg-type]
+
+    @classmethod
+    def load(cls, weights: WeightsFile) -> PerceptualDistance:
+        """Build from a weights file; WeightsError when it is not that of a distance."""
+        return network_of(weights, lambda config: cls(DistanceConfig.from_json(config)), "is no perceptual distance")
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """x [B, 3, H, W] in [0, 1], sides multiples of 16 -> maps [B, h, w, features], float32."""
+        x = F.pixel_unshuffle((x - MEAN) / SPREAD, 2).contiguous(memory_format=torch.channels_last)
+        h = F.leaky_relu(self.stem(x), 0.1)[:, :, :-1, :-1]
+        taps = [h]
+        for layer in self.fine:
+            h = F.leaky_relu(layer(h), 0.1)
+        taps.append(h)
+        for layer in self.coarse:
+            h = F.leaky_relu(layer(h), 0.1)
+            taps.append(h)
+        rows = [t.permute(0, 2, 3, 1) for t in taps]
+        return [
+            head(F.layer_norm(t, t.shape[-1:], eps=NORM_EPSILON)).float()
+            for head, t in zip(self.heads, rows, strict=True)
+        ]
+
+    def between(self, x: Tensor, y: Tensor) -> Tensor:
+        """Distance of each pair of pictures, [B], in about half of LPIPS-Squeeze's units."""
+        return map_distance(self(x), self(y))
+
+
+def map_distance(maps: list[Tensor], other: list[Tensor]) -> Tensor:
+    """Squared distance of maps [B, h, w, C], its mean over positions, summed over taps: [B]."""
+    pairs = zip(maps, other, strict=True)
+    return torch.stack([(a - b).square().sum(-1).mean((1, 2)) for a, b in pairs]).sum(0)

@@ -1,0 +1,112 @@
+"""Stage distance: our own perceptual distance, by distillation of LPIPS-Squeeze on what the codec does to pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gccodec.entropy.weights import WeightsFile
+from gccodec.metrics.networks import SqueezeTrunk
+from gccodec.model.autoencoder import Autoencoder
+from gccodec.model.distance import PerceptualDistance, map_distance
+from gccodec.model.precision import autocast
+from gccodec.training.checkpoint import load_average
+from gccodec.training.photos import PhotoStore
+from gccodec.training.preset import Preset
+from gccodec.training.run import Batch, Run
+from gccodec.training.start import start_from_weights
+
+CROP_PX = 128
+TAPS = (0, 2, 3, 4, 5, 6)
+"""Of SqueezeNet's seven; the second tells next to nothing of its own."""
+
+MAP_WEIGHT = 0.3
+"""Of the maps themselves, where their differences have 1."""
+
+
+class Distilled(NamedTuple):
+    """One step: its loss, and the share [1] of the differences' energy that is not predicted."""
+
+    loss: Tensor
+    unexplained: Tensor
+
+
+class Teacher(SqueezeTrunk):
+    """LPIPS-Squeeze as maps whose squared distance it is (Zhang et al. 2018, equation 1)."""
+
+    @torch.no_grad()
+    def weighted(self, x: Tensor) -> list[Tensor]:
+        """x [B, 3, H, W] in [0, 1] -> maps [B, h, w, C]: of unit length, times the roots of the taps' weights."""
+        maps = self(x)
+        out = []
+        for i in TAPS:
+            t = maps[i].permute(0, 2, 3, 1).float()
+            t = t / (t.square().sum(-1, keepdim=True).sqrt() + 1e-10)
+            out.append(t * self.weight(f"lin{i}").flatten().clamp_min(0).sqrt())
+        return out
+
+
+class DistanceStage(Run):
+    """Learns to predict the teacher's maps, above all how they differ between a picture and what is decoded."""
+
+    model: PerceptualDistance
+
+    def __init__(
+        self,
+        preset: Preset,
+        store: PhotoStore,
+        nets: Path,
+        codec: Path | WeightsFile,
+        state: Path,
+        device: torch.device,
+    ) -> None:
+        """`codec`, a state or exported weights, makes the pictures."""
+        preset = dataclasses.replace(preset, crop_px=CROP_PX)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(preset.seed)
+            model = PerceptualDistance(preset.distance)
+        self.codec = Autoencoder(preset.model)
+        if isinstance(codec, WeightsFile):
+            start_from_weights(self.codec, codec)
+        else:
+            load_average(codec, self.codec)
+        self.codec.context.quantised = True
+        for network in (self.codec, model):
+            network.to(device, memory_format=torch.channels_last)
+        self.codec.eval().requires_grad_(False)
+        self.teacher = Teacher(nets / "lpips_squeeze.safetensors").to(device)
+        rate = preset.distance_learning_rate
+        kernels = [p for p in model.parameters() if p.dim() == 4]
+        others = [p for p in model.parameters() if p.dim() != 4]
+        groups = [{"params": p, "base": rate, "muon": p is kernels} for p in (kernels, others)]
+        super().__init__(preset, store, model, groups, preset.distance_crops, state, device)
+        self.counters["distance"] = 1  # says what kind of model the state holds
+
+    def measure(self, batch: Batch, rng: np.random.Generator) -> Distilled:
+        x = batch.x
+        with torch.no_grad(), autocast(self.device):
+            x_hat = self.codec(x, batch.quality, torch.ones_like(batch.quality)).x_hat.float().clamp(0, 1)
+        share = torch.as_tensor(rng.random((len(x), 1, 1, 1), np.float32), device=self.device)
+        between = torch.lerp(x, x_hat, share)  # a distance is to be right where it is small, too
+        pictures = torch.cat([x, x_hat, between]).contiguous(memory_format=torch.channels_last)
+        with autocast(self.device):
+            wanted = self.teacher.weighted(pictures)
+            found = self.model(pictures)
+        errors = [(a - b).chunk(3) for a, b in zip(found, wanted, strict=True)]
+        first, second, third = ([e[i] for e in errors] for i in range(3))
+        differences = map_distance(first, second) + map_distance(second, third)
+        energy = sum_of_distances(wanted)
+        maps = map_distance(first, [torch.zeros_like(e) for e in first])
+        loss = (differences + MAP_WEIGHT * maps).mean() / energy
+        return Distilled(loss, (differences.mean() / energy)[None])
+
+
+def sum_of_distances(maps: list[Tensor]) -> Tensor:
+    """Of a picture and what is decoded, and of that and what lies between, mean over the batch."""
+    first, second, third = ([t.chunk(3)[i] for t in maps] for i in range(3))
+    return (map_distance(first, second) + map_distance(second, third)).mean()
