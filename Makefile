@@ -71,10 +71,11 @@ speed: $(READY)  ## Time of each part
 	$(BIN)/gccodec bench --speed --pictures tests/photos
 
 train: $(READY)  ## Train every stage from scratch and export; resumes; DATA, NETS, STATE, WEIGHTS=folder, PRESET=base
-	set -e; for stage in 1 entropy generative labels; do \
+	set -e; for stage in 1 entropy generative labels distance; do \
 	  $(BIN)/gccodec train --data $(DATA) --nets $(NETS) --state $(STATE) --preset $(PRESET) --stage $$stage; done
 	$(BIN)/gccodec export $(STATE)/generative.safetensors --preset $(PRESET) --out $(WEIGHTS)
-	$(BIN)/gccodec export $(STATE)/labels.safetensors --preset $(PRESET) --out $(WEIGHTS)
+	set -e; for stage in labels distance; do \
+	  $(BIN)/gccodec export $(STATE)/$$stage.safetensors --preset $(PRESET) --out $(WEIGHTS); done
 
 clean:  ## Remove everything that was made here
 	rm -rf $(VENV) demo bench fuzz-corpus build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

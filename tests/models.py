@@ -38,7 +38,7 @@ def random_weights(seed: int = 0, selective: bool = False) -> WeightsFile:
     """As loaded from a file."""
     model = random_model(seed)
     prime = np.random.default_rng(seed).integers(0, 1 << 16, CONTEXTS, np.uint16) if selective else None
-    data = weights_bytes(model, {}, prime)
+    data = weights_bytes(model, {}, prime, np.linspace(-2, -4, model.config.quality_nodes))
     return WeightsFile(Path("tiny"), load(data), model.config.to_json(), hashlib.sha256(data).digest())
 
 

@@ -78,7 +78,13 @@ class _Metrics:
 
 
 def measure(
-    codec: Codec, pictures: list[Path], nets: Path, rates: list[float], realisms: list[float], features: Features
+    codec: Codec,
+    pictures: list[Path],
+    nets: Path,
+    rates: list[float],
+    realisms: list[float],
+    features: Features,
+    effort: int = 0,
 ) -> Iterator[Measurement]:
     """Encode to bytes, decode those bytes, compare: rates outermost. Collects `features` on the way."""
     metrics = _Metrics(nets)
@@ -86,7 +92,7 @@ def measure(
         for path in pictures:
             picture = read_picture(path.read_bytes())
             width, height = picture.image.size
-            encoded = codec.encode(picture, size_bytes=bytes_of_bpp(rate, width, height))
+            encoded = codec.encode(picture, size_bytes=bytes_of_bpp(rate, width, height), effort=effort)
             x, size = to_tensor(picture.pixels), len(encoded.data)
             features.add_original(path.stem, x[0])
             for realism in realisms:

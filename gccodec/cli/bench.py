@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from gccodec.cli.options import Messages, choose_device, machine, volume
+from gccodec.cli.options import Messages, choose_device, effort, machine, volume
 from gccodec.errors import FileError, UsageError
 
 if TYPE_CHECKING:
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 
 class Plan(NamedTuple):
-    """Ceilings in bits a pixel, the realisms that each file is decoded with, and whether AVIF is measured too."""
+    """Ceilings in bits a pixel, the realisms that each file is decoded with, effort, and whether AVIF is measured."""
 
     rates: list[float]
     realisms: list[float]
+    effort: int
     avif: bool
 
 
@@ -34,6 +35,7 @@ class Plan(NamedTuple):
 @click.option(
     "--realism", "realisms", multiple=True, type=click.FloatRange(0, 1), help="Decoded with.  [default: as decode]"
 )
+@effort
 @click.option("--table", type=click.Path(path_type=Path), help="Also write a row a picture (TSV).")
 @click.option("--avif", is_flag=True, help="Also measure AVIF files made within the same ceilings.")
 @click.option("--views", type=click.Path(path_type=Path), help="Also write pictures beside AVIF into this folder.")
@@ -47,6 +49,7 @@ def command(
     reference: Path | None,
     rates: tuple[float, ...],
     realisms: tuple[float, ...],
+    effort: int,
     table: Path | None,
     avif: bool,
     views: Path | None,
@@ -61,6 +64,7 @@ def command(
     \b
     gccodec bench --pictures kodak/ --nets nets/ --reference reference/
     gccodec bench --pictures kodak/ --nets nets/ --bpp 0.05 --realism 0 --realism 1
+    gccodec bench --pictures kodak/ --nets nets/ --bpp 0.05 --effort 7
     gccodec bench --pictures photos/ --speed
     gccodec bench --scenes streets/ --nets nets/ --bpp 0.05
     """
@@ -86,7 +90,7 @@ def command(
     if scenes is not None:
         show_scenes(codec, scenes, nets, list(rates) or [0.05])
         return
-    plan = Plan(list(rates) or [0.03, 0.05, 0.07, 0.10], list(realisms) or [DEFAULT_REALISM], avif)
+    plan = Plan(list(rates) or [0.03, 0.05, 0.07, 0.10], list(realisms) or [DEFAULT_REALISM], effort, avif)
     show_quality(codec, paths, nets, reference, plan, table, messages)
     if views is not None:
         from gccodec.benchmark.view import write_views
@@ -132,7 +136,7 @@ def show_quality(
     from gccodec.benchmark.reference import read_curves
 
     rows, features = [], Features(nets)
-    for row in measure(codec, paths, nets, plan.rates, plan.realisms, features):
+    for row in measure(codec, paths, nets, plan.rates, plan.realisms, features, plan.effort):
         rows.append(row)
         messages.detail("\t".join(map(str, row)))
     avif = list(measure_avif(paths, nets, plan.rates, features)) if plan.avif else []
@@ -140,7 +144,9 @@ def show_quality(
         lines = ["\t".join(rows[0]._fields)] + ["\t".join(map(str, row)) for row in rows + avif]
         table.write_text("\n".join(lines) + "\n")
     curves = {p.stem.partition("-")[2]: read_curves(p) for p in sorted(reference.glob("*.tsv"))} if reference else {}
-    click.echo(f"means over {len(paths)} pictures, whole files; model {codec.weights.model_id.hex()}")
+    click.echo(
+        f"means over {len(paths)} pictures, whole files; model {codec.weights.model_id.hex()}, effort {plan.effort}"
+    )
     click.echo("LPIPS-Alex / MS-SSIM / PSNR dB; other codecs interpolated over log rate")
     for rate in plan.rates:
         for realism in plan.realisms:

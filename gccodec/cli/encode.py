@@ -13,6 +13,7 @@ from gccodec.cli.options import (
     ByteSize,
     Messages,
     choose_device,
+    effort,
     machine,
     memory,
     metadata_kinds,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 @click.option("--bpp", type=float, help="Ceiling in bits per pixel on the whole file.  [default: 0.06]")
 @click.option("--size", type=ByteSize(), help="Ceiling on the whole file: 3000, 3KB, 4KiB.")
 @click.option("--quality", type=click.FloatRange(0, 100), help="Fixed quality 0..100 instead, in tenths.")
+@effort
 @click.option(
     "--metadata", "kinds", default="all", show_default=True, help="Kept: all, none, or a list of exif,icc,xmp."
 )
@@ -60,6 +62,7 @@ def command(
     bpp: float | None,
     size: int | None,
     quality: float | None,
+    effort: int,
     kinds: str,
     count_metadata: bool,
     alpha: AlphaPolicy,
@@ -78,6 +81,7 @@ def command(
     \b
     gccodec encode photo.png -o photo.gcz --bpp 0.05
     cat photo.jpg | gccodec encode - --size 3KB > photo.gcz
+    gccodec encode photo.png -o photo.gcz --bpp 0.05 --effort 7
     gccodec encode group.jpg --keep box:40,60,200,300 --bpp 0.05 -o group.gcz
     gccodec encode street.png --labels street_labels.png --keep class:person -o street.gcz
     """
@@ -96,18 +100,23 @@ def command(
     with open_input(input) as file:
         picture = read_picture(file, max_pixels, alpha, kept)
         width, height = picture.image.size
-        strip_pixels = strip_pixels_within(mem_limit, width, height, picture.streamed)
+        strip_pixels = strip_pixels_within(mem_limit, width, height, picture.streamed, tuned=effort > 0)
         where = choose_device(device, threads, messages)
         selection = selective.selection(picture, where)
         codec = Codec.load(weights, device=where, strip_pixels=strip_pixels)
         with Progress(progress, input, messages.quiet) as codec.progress:
-            if quality is not None:
-                encoded = codec.encode(picture, quality=round(quality * 10), selection=selection)
-            else:
-                budget = (
-                    size if size is not None else bytes_of_bpp(bpp if bpp is not None else DEFAULT_BPP, width, height)
-                )
-                encoded = codec.encode(picture, size_bytes=budget, count_metadata=count_metadata, selection=selection)
+            budget = None
+            if quality is None:
+                rate = bpp if bpp is not None else DEFAULT_BPP
+                budget = size if size is not None else bytes_of_bpp(rate, width, height)
+            encoded = codec.encode(
+                picture,
+                quality=None if quality is None else round(quality * 10),
+                size_bytes=budget,
+                count_metadata=count_metadata,
+                selection=selection,
+                effort=effort,
+            )
     write_output(output, force, lambda file: file.write(encoded.data))
 
     rate = 8 * len(encoded.data) / (width * height)
@@ -129,6 +138,7 @@ def command(
             "bpp": round(rate, 6),
             "metadata_bytes": metadata,
             "quality": encoded.quality / 10,
+            "effort": effort,
             "model_id": codec.weights.model_id.hex(),
             "seconds": round(time.perf_counter() - start, 3),
             "notes": list(picture.notes),

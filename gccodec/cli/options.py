@@ -81,6 +81,12 @@ def memory(function: Function) -> Function:
     return click.option("--mem-limit", type=ByteSize(), help=text)(function)
 
 
+def effort(function: Function) -> Function:
+    """--effort."""
+    text = "Tune the encoder for each picture: 0 not at all, 9 longest. Decoding is as fast."
+    return click.option("--effort", type=click.IntRange(0, 9), default=0, show_default=True, help=text)(function)
+
+
 def progress_mode(function: Function) -> Function:
     """--progress."""
     return click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from PIL import Image
 
 from gccodec.codec.alpha import decode_alpha
 from gccodec.codec.decoder import Decoder
+from gccodec.codec.effort import MAX_EFFORT, STEPS, parts_of
 from gccodec.codec.encoder import Encoded, Encoder, Source
 from gccodec.codec.loaded_model import LoadedModel, Progress
 from gccodec.codec.memory import rows_with_smaller_strips, with_smaller_strips
@@ -28,7 +30,9 @@ from gccodec.container.section import SectionId
 from gccodec.entropy.latent import LatentCodec
 from gccodec.entropy.weights import WeightsFile, find_weights, load_weights, weights_folder
 from gccodec.errors import UsageError, WeightsError
+from gccodec.model.distance import PerceptualDistance
 from gccodec.model.transforms import Transforms
+from gccodec.model.tuning import Tuner
 
 DEFAULT_BPP = 0.06
 DEFAULT_REALISM = 1.0
@@ -94,23 +98,44 @@ class Codec:
         size_bytes: int | None = None,
         count_metadata: bool = False,
         selection: Selection | None = None,
+        effort: int = 0,
     ) -> Encoded:
         """Compress. Give a quality 0..1000, or a ceiling in bytes for the whole file but its metadata sections.
 
         `count_metadata` puts these under the ceiling too. Below the range of qualities the quantiser weighs bits more;
         UsageError when not even that reaches the ceiling. Quality and ceiling steer what a `selection`
         keeps; WeightsError for one with labels when the model was not trained for that.
+
+        `effort` 0..9: how long the analysis is tuned for this picture. The bytes then depend, a little, on the machine
+        and its number of threads. WeightsError where what that needs is not installed.
         """
         if (quality is None) == (size_bytes is None):
             raise UsageError("give either a quality or a size")
+        if not 0 <= effort <= MAX_EFFORT:
+            raise UsageError(f"effort {effort}: must be 0..{MAX_EFFORT}")
         source = Source.of(picture, selection, self.weights)
-        return with_smaller_strips(
-            lambda strip_pixels: self._encoder(strip_pixels).encode(source, quality, size_bytes, count_metadata),
-            self.strip_pixels,
-        )
 
-    def _encoder(self, strip_pixels: int) -> Encoder:
-        return Encoder(self._model, strip_pixels, self.progress)
+        tuner = self._tuner if effort else None
+
+        def encoded(strip_pixels: int) -> Encoded:
+            def encode(model: LoadedModel) -> Encoded:
+                return Encoder(model, strip_pixels, self.progress).encode(source, quality, size_bytes, count_metadata)
+
+            parts = parts_of(source.image, selection, effort) if effort else None
+            if tuner is None or parts is None:
+                return encode(self._model)
+            near = quality if quality is not None else encode(self._model).quality
+            phase, steps = f"tuning at effort {effort}", STEPS[effort]
+            tuned = tuner.tuned(self.transforms, parts, near, steps, lambda done: self.progress(phase, done, steps))
+            return encode(self._model._replace(transforms=tuned))
+
+        return with_smaller_strips(encoded, self.strip_pixels)
+
+    @functools.cached_property
+    def _tuner(self) -> Tuner:
+        """With the installed distance."""
+        distance = load_weights(find_weights(weights_folder(), purpose="distance"))
+        return Tuner(self.weights, PerceptualDistance.load(distance), self.transforms.device)
 
     def _decoder(self, strip_pixels: int) -> Decoder:
         return Decoder(self._model, strip_pixels, self.progress)

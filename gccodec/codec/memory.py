@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gccodec.codec.latent import grid_size
+from gccodec.codec.effort import HELD_PARTS_BYTES, PART_CELLS
+from gccodec.codec.latent import LATENT_CELL_PX, grid_size
 from gccodec.codec.strip import STRIP_PIXELS
 from gccodec.entropy.latent import BAND_POSITIONS
 from gccodec.errors import LimitError
@@ -29,16 +30,19 @@ BYTES_A_COLUMN = 120_000
 BYTES_A_STRIP_PIXEL = 400
 """Activations of the networks, measured."""
 
+BYTES_A_TUNED_PIXEL = 1700
+"""Activations and gradients of a step of tuning, measured."""
+
 LEAST_STRIP_PIXELS = 1 << 12
 
 T = TypeVar("T")
 Rows = npt.NDArray[np.uint8]
 
 
-def strip_pixels_within(limit_bytes: int | None, width: int, height: int, streamed: bool) -> int:
+def strip_pixels_within(limit_bytes: int | None, width: int, height: int, streamed: bool, tuned: bool = False) -> int:
     """Strip size for a picture under a memory limit; LimitError when not even the smallest strip fits.
 
-    streamed: it is read or written as it goes, never held as a whole.
+    streamed: it is read or written as it goes, never held as a whole; tuned: the encoder is, for this picture.
     """
     if limit_bytes is None:
         return STRIP_PIXELS
@@ -46,6 +50,8 @@ def strip_pixels_within(limit_bytes: int | None, width: int, height: int, stream
     positions = min(rows * columns, BAND_POSITIONS)
     fixed = PROGRAM_BYTES + (0 if streamed else BYTES_A_PIXEL * pixels) + BYTES_A_BAND_POSITION * positions
     fixed += BYTES_A_COLUMN * columns
+    if tuned:
+        fixed += BYTES_A_TUNED_PIXEL * min(pixels, (PART_CELLS * LATENT_CELL_PX) ** 2) + HELD_PARTS_BYTES
     allowed = (limit_bytes - fixed) // BYTES_A_STRIP_PIXEL
     if allowed < LEAST_STRIP_PIXELS:
         least = fixed + LEAST_STRIP_PIXELS * BYTES_A_STRIP_PIXEL

@@ -50,6 +50,14 @@ class WeightsFile(NamedTuple):
             raise WeightsError(f"{self.path}: label_map.prime: {prime.dtype} {prime.shape}, {expected}")
         return np.asarray(prime, np.uint16)
 
+    @property
+    def log_lmbda(self) -> npt.NDArray[np.float32]:
+        """Logarithm of what a bit a pixel weighs against squared error, at each quality node; WeightsError without."""
+        found = self.arrays.get("tuning.log_lmbda")
+        if found is None:
+            raise WeightsError(f"{self.path}: this model was exported without what --effort needs")
+        return np.asarray(found, np.float32)
+
     def latent_codec(self, pure_python: bool = False) -> LatentCodec:
         """The entropy layer of this model."""
         for name in ("tables.sizes", "tables.frequencies"):

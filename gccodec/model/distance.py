@@ -55,6 +55,7 @@ class PerceptualDistance(nn.Module):
         self.coarse = nn.ModuleList([conv(c3, c4, 2), *(conv(c4, c4) for _ in config.features[3:])])
         widths = [c1, c3, *(c4 for _ in self.coarse)]
         self.heads = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, config.features, strict=True))
+        self.register_buffer("scale", torch.ones(()))
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, 0.1)
@@ -85,8 +86,8 @@ class PerceptualDistance(nn.Module):
         ]
 
     def between(self, x: Tensor, y: Tensor) -> Tensor:
-        """Distance of each pair of pictures, [B], in about half of LPIPS-Squeeze's units."""
-        return map_distance(self(x), self(y))
+        """Distance of each pair of pictures, [B]. What it predicts of LPIPS-Squeeze, scaled to be as much in all."""
+        return self.scale * map_distance(self(x), self(y))
 
 
 def map_distance(maps: list[Tensor], other: list[Tensor]) -> Tensor:

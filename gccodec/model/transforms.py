@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Iterable, Iterator
 
@@ -39,6 +40,12 @@ class Transforms(nn.Module):
     @property
     def device(self) -> torch.device:
         return self.gain.log_gain.device
+
+    def with_analysis(self, analysis: Analysis) -> Transforms:
+        """The same gains and generator after another analysis."""
+        other = copy.copy(self)
+        other._modules = self._modules | {"analysis": analysis}
+        return other
 
     def _quality(self, quality: int) -> Tensor:
         return torch.full((1,), quality / QUALITY_MAX, device=self.device)

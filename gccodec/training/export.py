@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from gccodec.training.checkpoint import load_average, load_counters
 from gccodec.training.labels import LABELS_FILE, LabelStore, label_prime
 from gccodec.training.photos import PhotoStore
 from gccodec.training.preset import Preset
+from gccodec.training.rate_target import RateTarget
 from gccodec.training.tables import all_tables
 
 SKIP_BELOW = 4
@@ -83,10 +85,16 @@ def integer_context(model: ContextModel) -> dict[str, np.ndarray]:
 
 
 @torch.no_grad()
-def weights_bytes(model: Autoencoder, metadata: dict[str, str], label_prime: np.ndarray | None = None) -> bytes:
+def weights_bytes(
+    model: Autoencoder,
+    metadata: dict[str, str],
+    label_prime: np.ndarray | None = None,
+    log_lmbda: np.ndarray | None = None,
+) -> bytes:
     """The weights file. Proves exactness and stores the known answer on the way.
 
-    `label_prime`, of a model trained for selective coding alone: `gccodec.training.labels.label_prime`.
+    `label_prime`, of a model trained for selective coding alone: `gccodec.training.labels.label_prime`;
+    `log_lmbda`, for `--effort`: `WeightsFile.log_lmbda`.
     """
     model = model.to("cpu", torch.float32)
     sizes, frequencies = all_tables()
@@ -101,6 +109,8 @@ def weights_bytes(model: Autoencoder, metadata: dict[str, str], label_prime: np.
         arrays |= {f"{part}.{name}": t.half().numpy() for name, t in state.items()}
     if label_prime is not None:
         arrays["label_map.prime"] = label_prime
+    if log_lmbda is not None:
+        arrays["tuning.log_lmbda"] = log_lmbda.astype(np.float32)
     # safetensors writes the buffer of a strided view as it lies in memory
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     return serialize(arrays, {"config": model.config.to_json()} | metadata)
@@ -144,5 +154,9 @@ def export_state(state: Path, preset: Preset, folder: Path) -> Path:
     if "selective" in counters:
         photos = PhotoStore(state.with_name("photos"))
         prime = label_prime(LabelStore(photos, state.with_name(LABELS_FILE)), photos)
+    log_lmbda = None
+    if "log_lmbda_0" in counters:
+        steered = RateTarget(preset.model.quality_nodes, torch.device("cpu"), counters)
+        log_lmbda = (steered.log_lmbda - math.log(preset.mse_weight)).numpy() if preset.mse_weight else None
     model = load_average(state, Autoencoder(preset.model))
-    return place(weights_bytes(model, facts, prime), folder, preset.name, "codec", facts)
+    return place(weights_bytes(model, facts, prime, log_lmbda), folder, preset.name, "codec", facts)

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gccodec.model.optimizer import MuonAdamW
 from gccodec.training import checkpoint
 from gccodec.training.distributed import average_gradients, rank, world_size
 from gccodec.training.grain import with_grain
-from gccodec.training.optimizer import MuonAdamW
 from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
 

@@ -25,6 +25,9 @@ CROP_PX = 128
 TAPS = (0, 2, 3, 4, 5, 6)
 """Of SqueezeNet's seven; the second tells next to nothing of its own."""
 
+SCALE_SHARE, SCALE_LIMIT = 0.01, 20.0
+"""How much of a step's the model's scale takes over, and what it may be at most."""
+
 MAP_WEIGHT = 0.3
 """Of the maps themselves, where their differences have 1."""
 
@@ -97,16 +100,16 @@ class DistanceStage(Run):
         with autocast(self.device):
             wanted = self.teacher.weighted(pictures)
             found = self.model(pictures)
-        errors = [(a - b).chunk(3) for a, b in zip(found, wanted, strict=True)]
-        first, second, third = ([e[i] for e in errors] for i in range(3))
-        differences = map_distance(first, second) + map_distance(second, third)
-        energy = sum_of_distances(wanted)
-        maps = map_distance(first, [torch.zeros_like(e) for e in first])
-        loss = (differences + MAP_WEIGHT * maps).mean() / energy
-        return Distilled(loss, (differences.mean() / energy)[None])
+        errors = [a - b for a, b in zip(found, wanted, strict=True)]
+        energy, differences = energy_of_differences(wanted), energy_of_differences(errors)
+        with torch.no_grad():
+            ratio = (energy / energy_of_differences(found)).clamp_max(SCALE_LIMIT)  # it starts by predicting nothing
+            self.model.scale.lerp_(ratio, SCALE_SHARE)
+        maps = torch.stack([e.chunk(3)[0].square().sum(-1).mean() for e in errors]).sum()
+        return Distilled((differences + MAP_WEIGHT * maps) / energy, (differences / energy)[None])
 
 
-def sum_of_distances(maps: list[Tensor]) -> Tensor:
-    """Of a picture and what is decoded, and of that and what lies between, mean over the batch."""
+def energy_of_differences(maps: list[Tensor]) -> Tensor:
+    """Between pictures and what is decoded, and between that and what lies between, for maps of all three."""
     first, second, third = ([t.chunk(3)[i] for t in maps] for i in range(3))
     return (map_distance(first, second) + map_distance(second, third)).mean()

@@ -11,6 +11,7 @@ from torch import nn
 
 from gccodec.entropy.weights import WeightsFile
 from gccodec.model.autoencoder import Autoencoder
+from gccodec.model.optimizer import is_kernel
 from gccodec.model.precision import autocast
 from gccodec.training.losses import Perception, terms
 from gccodec.training.photos import PhotoStore
@@ -34,17 +35,16 @@ def learning_rate(name: str, preset: Preset) -> float:
     return preset.learning_rate
 
 
-def is_kernel(name: str, parameter: nn.Parameter) -> bool:
-    """Whether Muon moves this parameter: convolutions of the transforms that are matrices of some size."""
-    transform = not name.startswith("context.") and ".linear." not in name
-    return transform and parameter.dim() == 4 and min(parameter.shape[:2]) > 16
+def moved_by_muon(name: str, parameter: nn.Parameter) -> bool:
+    """Kernels of the transforms' networks."""
+    return is_kernel(parameter) and not name.startswith("context.") and ".linear." not in name
 
 
 def parameter_groups(model: Autoencoder, preset: Preset) -> list[dict[str, Any]]:
     """One group for each learning rate and optimizer."""
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
-        groups.setdefault((learning_rate(name, preset), is_kernel(name, parameter)), []).append(parameter)
+        groups.setdefault((learning_rate(name, preset), moved_by_muon(name, parameter)), []).append(parameter)
     return [{"params": p, "lr": rate, "base": rate, "muon": muon} for (rate, muon), p in groups.items()]
 
 

@@ -14,6 +14,8 @@ def test_strips_shrink_with_the_limit():
     assert strip_pixels_within(8 << 30, 1 << 14, 1 << 14, False) == STRIP_PIXELS
     tight = strip_pixels_within(720 << 20, 4000, 3000, False)
     assert LEAST_STRIP_PIXELS < tight < STRIP_PIXELS
+    with pytest.raises(LimitError, match="this picture of 12000000 pixels needs"):
+        strip_pixels_within(720 << 20, 4000, 3000, False, tuned=True)
     with pytest.raises(LimitError, match="memory limit: 104857600 bytes"):
         strip_pixels_within(100 << 20, 4000, 3000, False)
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 
 import numpy as np
 import pytest
@@ -18,14 +19,16 @@ from gccodec.entropy.weights import find_weights, load_weights
 from gccodec.errors import UsageError, WeightsError
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, LABEL_CLASSES
+from gccodec.model.distance import PerceptualDistance
+from gccodec.model.optimizer import orthogonalised
 from gccodec.training.checkpoint import load_average
 from gccodec.training.export import export_state, network_bytes, weights_bytes
 from gccodec.training.labels import LABELS_FILE, LabelStore, label_prime, random_keep_mask
-from gccodec.training.optimizer import orthogonalised
 from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import load_preset
 from gccodec.training.rate_target import RateTarget, nominal_bpp
 from gccodec.training.run import FOCUS, drawn_qualities
+from gccodec.training.stage_distance import DistanceStage
 from gccodec.training.stage_entropy import EntropyStage
 from gccodec.training.stage_generative import GenerativeStage, as_whole_crops, judged_window, mean_block
 from gccodec.training.stage_labels import LabelStage, agreement_with_teacher
@@ -127,6 +130,10 @@ def test_the_joint_stage_moves_everything_against_the_rate(stage_one, store, tmp
     assert not torch.equal(stage.rate_target.log_lmbda, lmbda)
     resumed = GenerativeStage(preset, store, tmp_path, random_weights(), tmp_path / "joint.safetensors", CPU)
     assert torch.allclose(resumed.rate_target.log_lmbda, stage.rate_target.log_lmbda)
+    (tmp_path / "photos").symlink_to(store.pixels.filename.parent)
+    exported = load_weights(export_state(tmp_path / "joint.safetensors", preset, tmp_path / "weights")).log_lmbda
+    expected = stage.rate_target.log_lmbda - math.log(preset.mse_weight)
+    assert np.allclose(exported, expected, atol=1e-6)
 
 
 def test_what_is_kept_weighs_as_much_as_a_whole_crop():
@@ -212,6 +219,39 @@ def test_the_label_network_learns_and_is_exported(store, tmp_path, monkeypatch):
     other = dataclasses.replace(preset, segmenter=dataclasses.replace(preset.segmenter, blocks=3))
     with pytest.raises(WeightsError, match="another configuration"):
         LabelStage(other, store, tmp_path, tmp_path / "other.safetensors", CPU, shipped)
+
+
+class MadeUpTeacher(torch.nn.Module):
+    """Stands in for LPIPS-Squeeze: the pixels, coarser and coarser, where its maps have their positions."""
+
+    def __init__(self, path):
+        super().__init__()
+
+    def weighted(self, x):
+        sides = [(63, 64), (15, 256), *((7, width) for width in (384, 384, 512, 512))]
+        maps = [torch.nn.functional.adaptive_avg_pool2d(x, side).permute(0, 2, 3, 1) for side, _ in sides]
+        return [m.repeat(1, 1, 1, -(-n // 3))[..., :n] for m, (_, n) in zip(maps, sides, strict=True)]
+
+
+def test_the_distance_is_learned_and_exported(store, tmp_path, monkeypatch):
+    monkeypatch.setattr("gccodec.training.stage_distance.Teacher", MadeUpTeacher)
+    preset = dataclasses.replace(PRESET, distance_crops=200)
+    stage = DistanceStage(preset, store, tmp_path, random_weights(), tmp_path / "distance.safetensors", CPU)
+    codec = {k: v.clone() for k, v in stage.codec.state_dict().items()}
+    first = float(np.mean([stage.step().unexplained for _ in range(5)]))
+    stage.run(10, lambda progress: None)
+    assert float(np.mean([stage.step().unexplained for _ in range(5)])) < first
+    assert all(torch.equal(v, codec[k]) for k, v in stage.codec.state_dict().items())
+    path = export_state(stage.state_path, preset, tmp_path / "weights")
+    assert path == find_weights(tmp_path / "weights", purpose="distance")
+    shipped = PerceptualDistance.load(load_weights(path))
+    x = torch.rand(2, 3, 64, 32)
+    assert shipped.between(x, x).tolist() == [0, 0]
+    assert (shipped.between(x, x.flip(0)) > 0).all()
+    with pytest.raises(WeightsError, match="is no perceptual distance"):
+        PerceptualDistance.load(random_weights())
+    resumed = DistanceStage(preset, store, tmp_path, random_weights(), stage.state_path, CPU)
+    assert resumed.counters["crops"] == preset.distance_crops
 
 
 def test_a_resumed_run_is_the_run_that_never_stopped(stage_one):

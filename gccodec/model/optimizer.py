@@ -20,6 +20,13 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 UPDATE_RMS = 0.2
 BETAS = (0.9, 0.98)
 EPSILON = 1e-8
+LEAST_MATRIX = 16
+"""Smaller ones have no directions to balance."""
+
+
+def is_kernel(parameter: Tensor) -> bool:
+    """Whether Muon suits it: a convolution that is a matrix of some size."""
+    return parameter.dim() == 4 and min(parameter.shape[:2]) > LEAST_MATRIX
 
 
 def orthogonalised(update: Tensor) -> Tensor:

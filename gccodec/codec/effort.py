@@ -1,0 +1,80 @@
+"""`--effort`: how long the analysis is tuned for a picture, and on which parts of it."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from gccodec.codec.latent import LATENT_CELL_PX, grid_size
+from gccodec.codec.picture import Pixels
+from gccodec.codec.selection import Selection
+from gccodec.model.strips import Semantics
+from gccodec.model.tuning import Parts
+
+STEPS = (0, 8, 15, 30, 45, 65, 95, 130, 250, 500)
+"""Of each effort 0..9."""
+
+MAX_EFFORT = len(STEPS) - 1
+PART_CELLS = 40
+"""Side of a part, in latent positions; a picture of no more of them is one part, as borders cost some of the gain."""
+
+LEAST_CELLS = 2
+MOST_PARTS = 48
+HELD_PARTS_BYTES = 3 * MOST_PARTS * (PART_CELLS * LATENT_CELL_PX) ** 2
+"""So many are held at a time, 59 MB."""
+
+PLACES_SEED = 0
+
+Value = TypeVar("Value", bound=np.generic)
+
+
+def parts_of(image: Pixels, selection: Selection | None, effort: int) -> Parts | None:
+    """Random parts of a picture, or its whole, with what a selection keeps of it; None where no latents are coded."""
+    width, height = image.size
+    grid = grid_size(height, width)
+    keep = None if selection is None or selection.labels is None else selection.keep
+    if keep is not None and not keep.any():
+        return None
+    whole = grid[0] * grid[1] <= PART_CELLS * PART_CELLS
+    sides = tuple(max(LEAST_CELLS, n if whole else min(n, PART_CELLS)) for n in grid)
+    rng = np.random.default_rng(PLACES_SEED)
+    count = 1 if whole else min(STEPS[effort], MOST_PARTS)
+    places = sorted(_place(rng, grid, sides, keep) for _ in range(count))  # from top to bottom: that is fast
+    x = torch.from_numpy(np.stack([_pixels(image, place, sides) for place in places])).permute(0, 3, 1, 2)
+    if selection is None or keep is None:
+        return Parts(x, None)
+    labels, kept = _padded(selection.labels_of_latents(), [2 * n for n in sides]), _padded(keep, sides)
+    cells = [(slice(r, r + sides[0]), slice(c, c + sides[1])) for r, c in places]
+    label_cells = [tuple(slice(2 * s.start, 2 * s.stop) for s in cell) for cell in cells]
+    label_map = torch.from_numpy(np.stack([labels[cell] for cell in label_cells]))
+    mask = torch.from_numpy(np.stack([kept[cell] for cell in cells]).astype(np.float32))[:, None]
+    return Parts(x, Semantics(label_map, mask))
+
+
+def _place(
+    rng: np.random.Generator, grid: tuple[int, int], sides: tuple[int, ...], keep: npt.NDArray[np.bool_] | None
+) -> tuple[int, ...]:
+    """Row and column of a part's first latent: around any position, or any that is kept, alike."""
+    positions = np.ones(grid, bool) if keep is None else keep
+    chosen = np.flatnonzero(positions)[rng.integers(0, np.count_nonzero(positions))]
+    centre = np.unravel_index(int(chosen), grid)
+    return tuple(
+        min(max(int(c) - side // 2, 0), max(n - side, 0)) for c, n, side in zip(centre, grid, sides, strict=True)
+    )
+
+
+def _pixels(image: Pixels, place: tuple[int, ...], sides: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """[H, W, 3], edges repeated beyond the picture."""
+    width, height = image.size
+    (top, left), (rows, columns) = ([LATENT_CELL_PX * n for n in part] for part in (place, sides))
+    pixels = np.asarray(image.crop((left, top, min(left + columns, width), min(top + rows, height))))
+    return _padded(np.repeat(pixels[..., None], 3, 2) if pixels.ndim == 2 else pixels, (rows, columns))
+
+
+def _padded(values: npt.NDArray[Value], sides: tuple[int, ...] | list[int]) -> npt.NDArray[Value]:
+    """Up to these sides at least, edges repeated."""
+    pad = [(0, max(0, side - n)) for n, side in zip(values.shape, sides, strict=False)]
+    return np.pad(values, pad + [(0, 0)] * (values.ndim - 2), mode="edge")

@@ -1,0 +1,134 @@
+"""The analysis transform tuned for one picture, the decoder as it is.
+
+Content-adaptive encoding (Lu et al. 2020, "Content adaptive and error propagation aware deep video compression"): an
+encoder that serves all pictures serves none as well as its own.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gccodec.entropy.weights import WeightsFile
+from gccodec.model.analysis import Analysis, shown
+from gccodec.model.config import QUALITY_MAX, ModelConfig
+from gccodec.model.context import ContextModel
+from gccodec.model.distance import PerceptualDistance
+from gccodec.model.gain import hat_basis
+from gccodec.model.integer_context import load_integer_context
+from gccodec.model.optimizer import MuonAdamW, is_kernel
+from gccodec.model.precision import autocast
+from gccodec.model.strips import Semantics
+from gccodec.model.transforms import Transforms
+
+RATE_SHARE = 0.65
+"""Of training's weight of the rate: what its adversaries, which tuning goes without, are worth to it."""
+
+COLOUR_WEIGHT = 6.7
+"""Of the squared error of mean colours, where that of pixels has 1; as in training."""
+
+CAST_PX = 64
+"""Side of the blocks whose mean colours are compared."""
+
+DISTANCE_WEIGHT = 0.033
+"""Of the perceptual distance: its gradient is then as long as that of training's perceptual loss."""
+
+LEARNING_RATE, LINEAR_LEARNING_RATE = 1.6e-4, 6e-6
+WARMUP_STEPS = 5
+COOLDOWN_SHARE = 0.5
+
+
+class Parts(NamedTuple):
+    """Parts of one picture: x uint8 [N, 3, H, W], sides multiples of 16 and at least 32, and what is kept of them."""
+
+    x: Tensor
+    semantics: Semantics | None
+
+    def drawn(self, rng: np.random.Generator, device: torch.device) -> Parts:
+        """One of them, x as float32 in [0, 1]."""
+        i = int(rng.integers(0, len(self.x)))
+        x = self.x[i : i + 1].to(device).float() / 255
+        if self.semantics is None:
+            return Parts(x, None)
+        return Parts(x, Semantics(*(t[i : i + 1].to(device) for t in self.semantics)))
+
+
+class Tuner(nn.Module):
+    """What tuning needs beside the transforms: the float context model, a distance, and what a bit is worth."""
+
+    def __init__(self, weights: WeightsFile, distance: PerceptualDistance, device: torch.device) -> None:
+        """WeightsError for a model that was exported without the weight of its rate."""
+        super().__init__()
+        self.context = ContextModel(ModelConfig.from_json(weights.config))
+        load_integer_context(self.context, weights)
+        self.context.quantised = True
+        self.distance = distance
+        self.register_buffer("log_lmbda", torch.from_numpy(weights.log_lmbda))
+        self.to(device, memory_format=torch.channels_last).requires_grad_(False)
+        self.context.train()  # rates with the gradient of a noisy rounding
+
+    def tuned(
+        self, transforms: Transforms, parts: Parts, quality: int, steps: int, done: Callable[[int], None]
+    ) -> Transforms:
+        """The transforms with an analysis that took so many steps on the parts at a quality 0..1000."""
+        analysis = copy.deepcopy(transforms.analysis).requires_grad_(True)
+        optimizer = MuonAdamW(_parameter_groups(analysis), 0.0)
+        rng = np.random.default_rng(0)
+        devices = [transforms.device] if transforms.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(0)
+            for step in range(steps):
+                share = min(1.0, (step + 1) / WARMUP_STEPS, (1 - step / steps) / COOLDOWN_SHARE)
+                for group in optimizer.param_groups:
+                    group["lr"] = group["base"] * share
+                optimizer.zero_grad()
+                self._loss(transforms, analysis, parts.drawn(rng, transforms.device), quality).backward()
+                optimizer.step()
+                done(step + 1)
+        return transforms.with_analysis(analysis.requires_grad_(False))
+
+    def _loss(self, transforms: Transforms, analysis: Analysis, part: Parts, quality: int) -> Tensor:
+        """Training's: rate, squared error, colours, perception; the error counts where latents are kept."""
+        (x, semantics), q = part, torch.full((len(part.x),), quality / QUALITY_MAX, device=part.x.device)
+        labels, keep = (None, None) if semantics is None else semantics
+        gain = transforms.gain(q)
+        if keep is not None:
+            x = shown(x, keep)  # what is not kept must not steer the tuning either
+        with autocast(x.device):
+            y = analysis(x, q) * gain
+            coded = self.context(y, q, keep)
+            x_hat = transforms.generator(coded.y_hat / gain, q, torch.ones_like(q), labels, keep).float()
+            if keep is not None:
+                x_hat = shown(x_hat, keep)
+            distance = self.distance.between(x_hat, x)
+        error = x_hat - x
+        cast = F.avg_pool2d(error, [min(CAST_PX, n) for n in x.shape[2:]])
+        lmbda = torch.exp(hat_basis(q, len(self.log_lmbda)) @ self.log_lmbda)
+        rate = RATE_SHARE * lmbda * coded.bits / math.prod(x.shape[2:])
+        return (
+            rate.mean()
+            + error.square().mean()
+            + COLOUR_WEIGHT * cast.square().mean()
+            + DISTANCE_WEIGHT * distance.mean()
+        )
+
+
+def _parameter_groups(analysis: Analysis) -> list[dict[str, Any]]:
+    """Muon for kernels; the linear path moves as slowly as in training."""
+
+    def group_of(name: str, parameter: nn.Parameter) -> tuple[float, bool]:
+        if name.startswith("linear."):
+            return LINEAR_LEARNING_RATE, False
+        return LEARNING_RATE, is_kernel(parameter)
+
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, parameter in analysis.named_parameters():
+        groups.setdefault(group_of(name, parameter), []).append(parameter)
+    return [{"params": p, "base": rate, "muon": muon} for (rate, muon), p in groups.items()]

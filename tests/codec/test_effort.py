@@ -1,0 +1,148 @@
+"""`--effort`: the encoder tuned for one picture."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from gccodec.codec.codec import Codec
+from gccodec.codec.effort import MAX_EFFORT, MOST_PARTS, STEPS, parts_of
+from gccodec.codec.picture import Picture, read_picture
+from gccodec.codec.selection import Selection
+from gccodec.entropy.weights import find_weights, load_weights, weights_folder
+from gccodec.errors import UsageError, WeightsError
+from gccodec.model.distance import STRIDE_PX, DistanceConfig, PerceptualDistance
+from gccodec.model.tuning import Tuner
+from tests.models import random_weights
+from tests.paths import CHELSEA, COFFEE
+
+CPU = torch.device("cpu")
+
+
+def noise(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def small_codec(selective=False):
+    """A random model with a random distance, so that nothing needs to be installed."""
+    codec = Codec(random_weights(selective=selective))
+    torch.manual_seed(0)
+    codec.__dict__["_tuner"] = Tuner(codec.weights, PerceptualDistance(DistanceConfig((4, 4, 4, 4), (4, 4, 4))), CPU)
+    return codec
+
+
+@pytest.fixture(scope="module")
+def installed():
+    return Codec.load()
+
+
+@pytest.mark.parametrize(
+    ("height", "width"), [(1, 1), (17, 600), (640, 640), (512, 768), (300, 20), (20, 11000), (1000, 1200)]
+)
+def test_parts_are_of_the_picture(height, width):
+    pixels = noise(height, width)
+    parts = parts_of(Picture.of(pixels).image, None, 5)
+    assert parts.semantics is None
+    whole = height * width <= 640 * 640
+    sides = [min(max(32, -(-n // 16) * 16), 1 << 16 if whole else 640) for n in (height, width)]
+    assert list(parts.x.shape) == [1 if whole else min(STEPS[5], MOST_PARTS), 3, *sides]
+    part = parts.x[0].permute(1, 2, 0).numpy()
+    found = [
+        (top, left)
+        for top in range(0, height, 16)
+        for left in range(0, width, 16)
+        if np.array_equal(part[0, 0], pixels[top, left])
+    ]
+    views = [pixels[top : top + sides[0], left : left + sides[1]] for top, left in found]
+    assert any(np.array_equal(part[: len(view), : view.shape[1]], view) for view in views)
+
+
+def test_gray_pictures_have_three_equal_channels():
+    parts = parts_of(Picture.of(noise(40, 50)[..., 0]).image, None, 1)
+    assert torch.equal(parts.x[:, 0], parts.x[:, 2])
+
+
+def test_parts_lie_where_something_is_kept_and_carry_its_mask_and_labels():
+    keep = np.zeros((40, 90), bool)
+    keep[30:33, 4:6] = True
+    labels = np.arange(80 * 180, dtype=np.int64).reshape(80, 180) % 24
+    selection, image = Selection(keep, labels.astype(np.uint8)), Picture.of(noise(640, 1440)).image
+    parts = parts_of(image, selection, 3)
+    label_map, mask = parts.semantics
+    assert mask.shape == (STEPS[3], 1, 40, 40)
+    assert label_map.shape == (STEPS[3], 80, 80)
+    assert mask.flatten(1).sum(1).min() == 6  # all of it
+    assert torch.equal(label_map[0], torch.from_numpy(labels[:, :80]))
+    assert parts_of(image, Selection(np.zeros_like(keep), selection.labels), 3) is None
+
+
+def test_a_tuned_file_decodes_and_the_codec_stays_as_it_was():
+    codec, picture = small_codec(), Picture.of(noise(70, 90))
+    plain = codec.encode(picture, quality=500).data
+    tuned = codec.encode(picture, quality=500, effort=2).data
+    assert tuned != plain
+    assert codec.decode(tuned).pixels.shape == (70, 90, 3)
+    assert codec.encode(picture, quality=500).data == plain
+    assert codec.encode(picture, quality=500, effort=2).data == tuned
+
+
+def test_the_ceiling_holds():
+    codec, picture = small_codec(), Picture.of(noise(70, 90))
+    budget = len(codec.encode(picture, quality=500).data)
+    assert len(codec.encode(picture, size_bytes=budget, effort=1).data) <= budget
+
+
+def test_what_is_not_kept_reaches_no_tuned_file():
+    codec, (first, second) = small_codec(selective=True), (noise(64, 96, seed) for seed in range(2))
+    keep = np.zeros((4, 6), bool)
+    keep[1:3, 2:4] = True
+    selection = Selection(keep, np.full((8, 12), 3, np.uint8))
+    second[16:48, 32:64] = first[16:48, 32:64]
+    files = [codec.encode(Picture.of(p), quality=500, selection=selection, effort=2).data for p in (first, second)]
+    assert files[0] == files[1]
+    nothing = Selection(np.zeros_like(keep), selection.labels)
+    assert codec.encode(Picture.of(first), quality=500, selection=nothing, effort=2).data
+
+
+def test_tuning_lowers_the_loss_on_the_whole_picture(installed):
+    picture = read_picture(CHELSEA.read_bytes())
+    parts = parts_of(picture.image, None, 3)
+    tuner = installed._tuner
+
+    def loss(transforms):
+        torch.manual_seed(1)
+        whole = parts.drawn(np.random.default_rng(0), CPU)
+        with torch.no_grad():
+            return float(tuner._loss(transforms, transforms.analysis, whole, 250))
+
+    tuned = tuner.tuned(installed.transforms, parts, 250, 20, lambda done: None)
+    assert loss(tuned) < 0.99 * loss(installed.transforms)
+
+
+def test_the_shipped_distance_grows_with_the_damage(installed):
+    with torch.no_grad():
+        x = torch.from_numpy(read_picture(COFFEE.read_bytes()).pixels[:256, :256].copy()).permute(2, 0, 1)[None] / 255
+        blurred = [torch.nn.functional.avg_pool2d(x, n, 1, n // 2) for n in (3, 5, 9)]
+        distances = [float(installed._tuner.distance.between(x, y)) for y in [x, *blurred]]
+    assert distances[0] == 0
+    assert distances == sorted(set(distances))
+
+
+def test_what_is_missing_is_said(monkeypatch, tmp_path):
+    with pytest.raises(UsageError, match="0..9"):
+        Codec(random_weights()).encode(Picture.of(noise(20, 20)), quality=1, effort=MAX_EFFORT + 1)
+    weights = load_weights(find_weights(weights_folder()))
+    without = weights._replace(arrays={k: v for k, v in weights.arrays.items() if not k.startswith("tuning.")})
+    with pytest.raises(WeightsError, match="what --effort needs"):
+        Codec(without).encode(Picture.of(noise(20, 20)), quality=1, effort=1)
+    monkeypatch.setenv("GCCODEC_WEIGHTS", str(tmp_path))
+    with pytest.raises(WeightsError, match=r"manifest\.json"):
+        Codec(random_weights()).encode(Picture.of(noise(20, 20)), quality=1, effort=1)
+
+
+def test_every_map_of_the_distance_has_a_place_for_each_position():
+    config = DistanceConfig((4, 4, 4, 4), (1, 2, 3, 5))
+    maps = PerceptualDistance(config)(torch.rand(2, 3, 6 * STRIDE_PX, 2 * STRIDE_PX))
+    assert [tuple(m.shape) for m in maps] == [(2, 47, 15, 1), (2, 11, 3, 2), (2, 5, 1, 3), (2, 5, 1, 5)]
+    assert dataclasses.asdict(DistanceConfig.from_json(config.to_json())) == dataclasses.asdict(config)
