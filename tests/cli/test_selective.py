@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from gccodec.model.segmenter import Segmenter
-from gccodec.training.export import place, segmenter_bytes, weights_bytes
+from gccodec.training.export import network_bytes, place, weights_bytes
 from gccodec.training.preset import load_preset
 from tests.models import random_model, random_weights
 
@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
     data = weights_bytes(random_model(), {}, np.asarray(random_weights(0, True).label_prime))
     name = f"tiny-{hashlib.sha256(data).hexdigest()[:8]}.safetensors"
     (path / name).write_bytes(data)
-    place(segmenter_bytes(Segmenter(load_preset("tiny").segmenter), {}), path, "labels", "labels", {})
+    place(network_bytes(Segmenter(load_preset("tiny").segmenter), {}), path, "labels", "labels", {})
     manifest = json.loads((path / "manifest.json").read_text())
     (path / "manifest.json").write_text(json.dumps(manifest | {"codec": name}))
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)).save(path / "a.png")
