@@ -170,7 +170,9 @@ def _parents() -> npt.NDArray[np.uint8]:
 ORIGINAL = "original"
 
 
-def judge_scenes(codec: Codec, folder: Path, nets: Path, bpp: float, labeller: Labeller | None) -> list[Result]:
+def judge_scenes(
+    codec: Codec, folder: Path, nets: Path, bpp: float, labeller: Labeller | None, effort: int = 0
+) -> list[Result]:
     """Original; GC and selective coding at a ceiling and at the quality that GC has there; AVIF at that ceiling.
 
     Also GC at the bits that selective coding needs for that quality, labels alone and AVIF at three times their bits;
@@ -185,7 +187,7 @@ def judge_scenes(codec: Codec, folder: Path, nets: Path, bpp: float, labeller: L
         judge.add(ORIGINAL, scene, raw, raw.size)
         if labeller is not None:
             judge.add_labels("label network", scene, to_label_pixels(labeller.cells(image), width, height))
-        plain = codec.encode(scene.picture, size_bytes=ceiling)
+        plain = codec.encode(scene.picture, size_bytes=ceiling, effort=effort)
         plain_pixels = codec.decode(plain.data).pixels
         plain_bits = bits_of_positions(parse(plain.data), codec.latents)
         judge.add("GC", scene, plain_pixels, len(plain.data))
@@ -194,11 +196,11 @@ def judge_scenes(codec: Codec, folder: Path, nets: Path, bpp: float, labeller: L
         for name, rules in KEEP_SETS.items():
             named, name_equal = scene.named(rules), f"SC {name}, GC's quality"
             selection = Selection(keep_mask(named), to_cells(scene.labels))
-            equal = codec.encode(scene.picture, quality=plain.quality, selection=selection)
+            equal = codec.encode(scene.picture, quality=plain.quality, selection=selection, effort=effort)
             pixels = codec.decode(equal.data).pixels
             judge.add(name_equal, scene, pixels, len(equal.data))
             with contextlib.suppress(UsageError):  # where GC has a file so small
-                smaller = codec.encode(scene.picture, size_bytes=len(equal.data))
+                smaller = codec.encode(scene.picture, size_bytes=len(equal.data), effort=effort)
                 judge.add(f"GC, bits of SC {name}", scene, codec.decode(smaller.data).pixels, len(smaller.data))
             if not rules:
                 data, pixels = avif_within(image, 3 * len(equal.data))
@@ -206,6 +208,6 @@ def judge_scenes(codec: Codec, folder: Path, nets: Path, bpp: float, labeller: L
                 continue
             judge.add_fidelity(name_equal, scene, pixels, named, bits_of_positions(parse(equal.data), codec.latents))
             judge.add_fidelity(f"GC where SC keeps {name}", scene, plain_pixels, named, plain_bits)
-            within = codec.encode(scene.picture, size_bytes=ceiling, selection=selection)
+            within = codec.encode(scene.picture, size_bytes=ceiling, selection=selection, effort=effort)
             judge.add(f"SC {name}, GC's bits", scene, codec.decode(within.data).pixels, len(within.data))
     return judge.results(ORIGINAL)

@@ -15,12 +15,12 @@ from gccodec.codec.picture import read_picture
 GAP_PX = 8
 
 
-def side_by_side(codec: Codec, path: Path, bpp: float) -> Image.Image:
+def side_by_side(codec: Codec, path: Path, bpp: float, effort: int = 0) -> Image.Image:
     """Left to right as above, white between."""
     picture = read_picture(path.read_bytes())
     image = picture.image.convert("RGB")
     size_bytes = bytes_of_bpp(bpp, *image.size)
-    encoded = codec.encode(picture, size_bytes=size_bytes)
+    encoded = codec.encode(picture, size_bytes=size_bytes, effort=effort)
     ours = Image.fromarray(codec.decode(encoded.data).pixels).convert("RGB")
     others = [Image.fromarray(avif_within(image, size)[1]) for size in (len(encoded.data), 2 * len(encoded.data))]
     gap = np.full((image.height, GAP_PX, 3), 255, np.uint8)
@@ -30,11 +30,11 @@ def side_by_side(codec: Codec, path: Path, bpp: float) -> Image.Image:
     return Image.fromarray(np.concatenate(parts, 1))
 
 
-def write_views(codec: Codec, paths: list[Path], rates: list[float], folder: Path) -> Iterator[Path]:
+def write_views(codec: Codec, paths: list[Path], rates: list[float], folder: Path, effort: int = 0) -> Iterator[Path]:
     """One PNG a picture and rate, <name>-<bpp>.png; yields each as it is written."""
     folder.mkdir(parents=True, exist_ok=True)
     for rate in rates:
         for path in paths:
             target = folder / f"{path.stem}-{rate:.2f}.png"
-            side_by_side(codec, path, rate).save(target)
+            side_by_side(codec, path, rate, effort).save(target)
             yield target

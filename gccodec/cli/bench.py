@@ -77,6 +77,8 @@ def command(
     if pictures is not None and not paths:
         raise FileError(f"{pictures}: no PNG pictures")
     timed = speed and scenes is None
+    if timed and effort:
+        raise UsageError("--effort is not for --speed")
     if nets is None and not timed:
         raise UsageError("--nets is needed for the metrics")
 
@@ -88,14 +90,14 @@ def command(
         return
     assert nets is not None
     if scenes is not None:
-        show_scenes(codec, scenes, nets, list(rates) or [0.05])
+        show_scenes(codec, scenes, nets, list(rates) or [0.05], effort)
         return
     plan = Plan(list(rates) or [0.03, 0.05, 0.07, 0.10], list(realisms) or [DEFAULT_REALISM], effort, avif)
     show_quality(codec, paths, nets, reference, plan, table, messages)
     if views is not None:
         from gccodec.benchmark.view import write_views
 
-        for written in write_views(codec, paths, plan.rates, views):
+        for written in write_views(codec, paths, plan.rates, views, effort):
             messages.detail(str(written))
 
 
@@ -192,15 +194,16 @@ def show_means(rows: list[Measurement], kid: float, curves: dict[str, Curves]) -
             click.echo(f"  {name:9s} {lpips:.3f} / {ssim:.3f} / {psnr:.2f}   {needs}")
 
 
-def show_scenes(codec: Codec, folder: Path, nets: Path, rates: list[float]) -> None:
+def show_scenes(codec: Codec, folder: Path, nets: Path, rates: list[float], effort: int) -> None:
     """Print a line a way of keeping the scenes, at each rate."""
     from gccodec.benchmark.scenes import judge_scenes
 
     labeller = installed_labeller(codec)
-    click.echo(f"model {codec.weights.model_id.hex()}; mean IoU with the true labels, of DeepLab on what comes back")
+    click.echo(f"model {codec.weights.model_id.hex()}, effort {effort}")
+    click.echo("mean IoU with the true labels, of DeepLab on what comes back")
     for rate in rates:
         click.echo(f"{rate:.3f} bpp".ljust(41) + "bpp    mIoU   KID    kept: PSNR  LPIPS    bpp")
-        for row in judge_scenes(codec, folder, nets, rate, labeller):
+        for row in judge_scenes(codec, folder, nets, rate, labeller, effort):
             judged = f"{row.bpp:7.4f} {row.mean_iou:6.3f} {row.kid:7.1f}"
             kept = f"{row.kept_psnr_db:11.2f} {row.kept_lpips:8.4f} {row.kept_bpp:7.4f}"
             click.echo(f"  {row.name:36s} {judged} {kept}".replace("nan", "  -"))

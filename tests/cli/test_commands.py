@@ -166,6 +166,7 @@ def test_an_existing_file_is_not_overwritten_without_force(small, tmp_path):
         (["frobnicate"], 2, b"frobnicate"),
         (["bench", "--pictures", "{folder}"], 7, b"no PNG pictures"),
         (["bench"], 2, b"either --pictures or --scenes"),
+        (["bench", "--pictures", "tests/photos", "--speed", "--effort", "1"], 2, b"not for --speed"),
         (["bench", "--scenes", "{folder}/none", "--nets", "{folder}"], 7, b"not a folder"),
         (["bench", "--scenes", "{folder}"], 2, b"--nets is needed"),
     ],
