@@ -114,15 +114,13 @@ class Codec:
         if not 0 <= effort <= MAX_EFFORT:
             raise UsageError(f"effort {effort}: must be 0..{MAX_EFFORT}")
         source = Source.of(picture, selection, self.weights)
-
         tuner = self._tuner if effort else None
 
         def encoded(strip_pixels: int) -> Encoded:
             def encode(model: LoadedModel) -> Encoded:
                 return Encoder(model, strip_pixels, self.progress).encode(source, quality, size_bytes, count_metadata)
 
-            parts = parts_of(source.image, selection, effort) if effort else None
-            if tuner is None or parts is None:
+            if tuner is None or (parts := parts_of(source.image, selection, effort)) is None:
                 return encode(self._model)
             near = quality if quality is not None else encode(self._model).quality
             phase, steps = f"tuning at effort {effort}", STEPS[effort]

@@ -11,6 +11,7 @@ import torch
 from gccodec.codec.latent import LATENT_CELL_PX, grid_size
 from gccodec.codec.picture import Pixels
 from gccodec.codec.selection import Selection
+from gccodec.codec.strip import rgb_of
 from gccodec.model.strips import Semantics
 from gccodec.model.tuning import Parts
 
@@ -69,12 +70,10 @@ def _place(
 def _pixels(image: Pixels, place: tuple[int, ...], sides: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     """[H, W, 3], edges repeated beyond the picture."""
     width, height = image.size
-    (top, left), (rows, columns) = ([LATENT_CELL_PX * n for n in part] for part in (place, sides))
-    pixels = np.asarray(image.crop((left, top, min(left + columns, width), min(top + rows, height))))
-    return _padded(np.repeat(pixels[..., None], 3, 2) if pixels.ndim == 2 else pixels, (rows, columns))
+    (top, left), (bottom, right) = ([LATENT_CELL_PX * n for n in p] for p in (place, np.add(place, sides)))
+    return rgb_of(image.crop((left, top, min(right, width), min(bottom, height))), *sides)
 
 
 def _padded(values: npt.NDArray[Value], sides: tuple[int, ...] | list[int]) -> npt.NDArray[Value]:
-    """Up to these sides at least, edges repeated."""
-    pad = [(0, max(0, side - n)) for n, side in zip(values.shape, sides, strict=False)]
-    return np.pad(values, pad + [(0, 0)] * (values.ndim - 2), mode="edge")
+    """A grid up to these sides at least, edges repeated."""
+    return np.pad(values, [(0, max(0, side - n)) for n, side in zip(values.shape, sides, strict=True)], mode="edge")

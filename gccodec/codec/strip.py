@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 
 from gccodec.codec.latent import LATENT_CELL_PX, grid_size
 from gccodec.codec.picture import Pixels
@@ -29,10 +30,17 @@ def to_strips(image: Pixels, strip_pixels: int) -> Iterator[torch.Tensor]:
     step = strip_rows(columns, strip_pixels)
     for top in range(0, rows, step):
         bottom = min((top + step) * LATENT_CELL_PX, height)
-        part = np.asarray(image.crop((0, top * LATENT_CELL_PX, width, bottom)))
-        rgb = np.repeat(part[..., None], 3, 2) if part.ndim == 2 else part
-        pad = ((0, -len(rgb) % LATENT_CELL_PX), (0, columns * LATENT_CELL_PX - width), (0, 0))
-        yield torch.from_numpy(np.pad(rgb, pad, mode="edge")).permute(2, 0, 1)[None].float() / 255
+        part = image.crop((0, top * LATENT_CELL_PX, width, bottom))
+        rgb = rgb_of(part, -(-part.height // LATENT_CELL_PX), columns)
+        yield torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255
+
+
+def rgb_of(part: Image.Image, rows: int, columns: int) -> npt.NDArray[np.uint8]:
+    """Mode RGB or L -> [16 rows, 16 columns, 3], edges repeated beyond the part."""
+    pixels = np.asarray(part)
+    rgb = np.repeat(pixels[..., None], 3, 2) if pixels.ndim == 2 else pixels
+    height, width = (LATENT_CELL_PX * n for n in (rows, columns))
+    return np.pad(rgb, ((0, height - part.height), (0, width - part.width), (0, 0)), mode="edge")
 
 
 def to_pixels(x_hat: torch.Tensor, gray: bool) -> npt.NDArray[np.uint8]:

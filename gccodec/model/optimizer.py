@@ -7,10 +7,11 @@ takes matrices only; our kernels have four dimensions.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gccodec.model.precision import has_fast_bf16
 
@@ -27,6 +28,16 @@ LEAST_MATRIX = 16
 def is_kernel(parameter: Tensor) -> bool:
     """Whether Muon suits it: a convolution that is a matrix of some size."""
     return parameter.dim() == 4 and min(parameter.shape[:2]) > LEAST_MATRIX
+
+
+def parameter_groups(
+    network: nn.Module, kind: Callable[[str, nn.Parameter], tuple[float, bool]]
+) -> list[dict[str, Any]]:
+    """One group for each learning rate ("base") and optimizer ("muon"), which `kind` tells of a named parameter."""
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        groups.setdefault(kind(name, parameter), []).append(parameter)
+    return [{"params": p, "lr": rate, "base": rate, "muon": muon} for (rate, muon), p in groups.items()]
 
 
 def orthogonalised(update: Tensor) -> Tensor:

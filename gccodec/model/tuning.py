@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from gccodec.model.context import ContextModel
 from gccodec.model.distance import PerceptualDistance
 from gccodec.model.gain import hat_basis
 from gccodec.model.integer_context import load_integer_context
-from gccodec.model.optimizer import MuonAdamW, is_kernel
+from gccodec.model.optimizer import MuonAdamW, is_kernel, parameter_groups
 from gccodec.model.precision import autocast
 from gccodec.model.strips import Semantics
 from gccodec.model.transforms import Transforms
@@ -79,7 +79,7 @@ class Tuner(nn.Module):
     ) -> Transforms:
         """The transforms with an analysis that took so many steps on the parts at a quality 0..1000."""
         analysis = copy.deepcopy(transforms.analysis).requires_grad_(True)
-        optimizer = MuonAdamW(_parameter_groups(analysis), 0.0)
+        optimizer = MuonAdamW(parameter_groups(analysis, _kind), 0.0)
         rng = np.random.default_rng(0)
         devices = [transforms.device] if transforms.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
@@ -120,15 +120,8 @@ class Tuner(nn.Module):
         )
 
 
-def _parameter_groups(analysis: Analysis) -> list[dict[str, Any]]:
+def _kind(name: str, parameter: nn.Parameter) -> tuple[float, bool]:
     """Muon for kernels; the linear path moves as slowly as in training."""
-
-    def group_of(name: str, parameter: nn.Parameter) -> tuple[float, bool]:
-        if name.startswith("linear."):
-            return LINEAR_LEARNING_RATE, False
-        return LEARNING_RATE, is_kernel(parameter)
-
-    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
-    for name, parameter in analysis.named_parameters():
-        groups.setdefault(group_of(name, parameter), []).append(parameter)
-    return [{"params": p, "base": rate, "muon": muon} for (rate, muon), p in groups.items()]
+    if name.startswith("linear."):
+        return LINEAR_LEARNING_RATE, False
+    return LEARNING_RATE, is_kernel(parameter)

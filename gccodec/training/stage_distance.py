@@ -14,6 +14,7 @@ from gccodec.entropy.weights import WeightsFile
 from gccodec.metrics.networks import SqueezeTrunk
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.distance import PerceptualDistance, map_distance
+from gccodec.model.optimizer import parameter_groups
 from gccodec.model.precision import autocast
 from gccodec.training.checkpoint import load_average
 from gccodec.training.photos import PhotoStore
@@ -84,9 +85,7 @@ class DistanceStage(Run):
         self.codec.eval().requires_grad_(False)
         self.teacher = Teacher(nets / "lpips_squeeze.safetensors").to(device)
         rate = preset.distance_learning_rate
-        kernels = [p for p in model.parameters() if p.dim() == 4]
-        others = [p for p in model.parameters() if p.dim() != 4]
-        groups = [{"params": p, "base": rate, "muon": p is kernels} for p in (kernels, others)]
+        groups = parameter_groups(model, lambda name, p: (rate, p.dim() == 4))
         super().__init__(preset, store, model, groups, preset.distance_crops, state, device)
         self.counters["distance"] = 1  # says what kind of model the state holds
 

@@ -15,6 +15,7 @@ from gccodec.model.analysis import on_pixels
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, LABEL_CELL_PX, LABEL_CLASSES
 from gccodec.model.precision import autocast
+from gccodec.model.tuning import CAST_PX
 from gccodec.training import checkpoint
 from gccodec.training.discriminator import Discriminator, discriminator_loss, feature_matching, generator_loss
 from gccodec.training.distributed import average_gradients, rank
@@ -24,12 +25,10 @@ from gccodec.training.photos import PhotoStore
 from gccodec.training.preset import Preset
 from gccodec.training.rate_target import RateTarget
 from gccodec.training.run import Batch, Measured, Run
-from gccodec.training.stage_one import parameter_groups
+from gccodec.training.stage_one import codec_groups
 from gccodec.training.start import start_from_weights
 
 ADVERSARY_BETAS = (0.5, 0.99)
-CAST_PX = 64
-"""Side of the blocks whose mean colours are compared."""
 LEAST_KEPT_SHARE = 0.1
 """What is kept of a crop counts, in its pixels and its rate, as much as a whole crop, down to this share of it."""
 LABELS_A_LATENT = DOWNSAMPLING // LABEL_CELL_PX
@@ -103,7 +102,7 @@ class GenerativeStage(Run):
         )
         self.adversary_average = checkpoint.RunningAverage(self.discriminator, decay=0.0)
         self.adversary_path = state.with_name("discriminator.safetensors")
-        groups = parameter_groups(model, preset)
+        groups = codec_groups(model, preset)
         for group in groups:
             group["params"] = [p for p in group["params"] if p.requires_grad]
             group["base"] *= preset.generative_rate_share

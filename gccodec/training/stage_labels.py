@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from gccodec.entropy.weights import WeightsFile
 from gccodec.errors import WeightsError
 from gccodec.metrics.iou import Confusion
 from gccodec.model.config import LABEL_CLASSES
+from gccodec.model.optimizer import parameter_groups
 from gccodec.model.precision import autocast
 from gccodec.model.segmenter import STRIDE_PX, Segmenter
 from gccodec.training.labels import LABELS_FILE, LabelStore
@@ -61,10 +62,7 @@ class LabelStage(Run):
         weight = np.maximum(share, 1e-4) ** FREQUENCY_POWER
         self.weight = torch.from_numpy(weight / (weight * share).sum()).float().to(device)
         rate = preset.learning_rate
-        groups: list[dict[str, Any]] = [
-            {"params": [p for p in model.parameters() if (p.dim() == 4) == kernels], "base": rate, "muon": kernels}
-            for kernels in (True, False)
-        ]
+        groups = parameter_groups(model, lambda name, p: (rate, p.dim() == 4))
         super().__init__(preset, store, model, groups, preset.labels_crops, state, device)
         self.counters["labels"] = 1  # says what kind of model the state holds
 

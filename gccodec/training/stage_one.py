@@ -11,7 +11,7 @@ from torch import nn
 
 from gccodec.entropy.weights import WeightsFile
 from gccodec.model.autoencoder import Autoencoder
-from gccodec.model.optimizer import is_kernel
+from gccodec.model.optimizer import is_kernel, parameter_groups
 from gccodec.model.precision import autocast
 from gccodec.training.losses import Perception, terms
 from gccodec.training.photos import PhotoStore
@@ -40,12 +40,9 @@ def moved_by_muon(name: str, parameter: nn.Parameter) -> bool:
     return is_kernel(parameter) and not name.startswith("context.") and ".linear." not in name
 
 
-def parameter_groups(model: Autoencoder, preset: Preset) -> list[dict[str, Any]]:
-    """One group for each learning rate and optimizer."""
-    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        groups.setdefault((learning_rate(name, preset), moved_by_muon(name, parameter)), []).append(parameter)
-    return [{"params": p, "lr": rate, "base": rate, "muon": muon} for (rate, muon), p in groups.items()]
+def codec_groups(model: Autoencoder, preset: Preset) -> list[dict[str, Any]]:
+    """The optimizer's groups of the whole autoencoder."""
+    return parameter_groups(model, lambda name, p: (learning_rate(name, preset), moved_by_muon(name, p)))
 
 
 class StageOne(Run):
@@ -70,7 +67,7 @@ class StageOne(Run):
                 start_from_weights(model, start)
         model.to(device, memory_format=torch.channels_last)
         self.perception = Perception(nets, preset).to(device)
-        super().__init__(preset, store, model, parameter_groups(model, preset), preset.crops, state, device)
+        super().__init__(preset, store, model, codec_groups(model, preset), preset.crops, state, device)
         self.rate_target = RateTarget(preset.model.quality_nodes, device, self.counters)
 
     def measure(self, batch: Batch, rng: np.random.Generator) -> Measured:
