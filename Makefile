@@ -71,7 +71,7 @@ speed: $(READY)  ## Time of each part
 	$(BIN)/gccodec bench --speed --pictures tests/photos
 
 train: $(READY)  ## Train every stage from scratch and export; resumes; DATA, NETS, STATE, WEIGHTS=folder, PRESET=base
-	set -e; for stage in 1 entropy generative labels distance; do \
+	set -e; for stage in 1 entropy distance generative labels; do \
 	  $(BIN)/gccodec train --data $(DATA) --nets $(NETS) --state $(STATE) --preset $(PRESET) --stage $$stage; done
 	$(BIN)/gccodec export $(STATE)/generative.safetensors --preset $(PRESET) --out $(WEIGHTS)
 	set -e; for stage in labels distance; do \

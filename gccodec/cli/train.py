@@ -19,7 +19,7 @@ CROPS_OF_STAGE = {
     "labels": "labels_crops",
     "distance": "distance_crops",
 }
-BEFORE = {"entropy": "stage1", "generative": "entropy", "distance": "generative"}
+BEFORE = {"entropy": "stage1", "generative": "entropy", "distance": "entropy"}
 """The stage whose state another stage starts from."""
 
 
@@ -54,15 +54,16 @@ def command(
     gccodec train --data photos/ --nets nets/ --state ../train-state --preset base
     gccodec train --data photos/ --nets nets/ --state ../train-state --start weights/base-0123abcd.safetensors
     gccodec train --data photos/ --nets nets/ --state ../train-state --stage entropy
+    gccodec train --data photos/ --nets nets/ --state ../train-state --stage distance
     gccodec train --data photos/ --nets nets/ --state ../train-state --stage generative
     gccodec train --data photos/ --nets nets/ --state ../train-state --stage labels
-    gccodec train --data photos/ --nets nets/ --state ../train-state --stage distance
     gccodec export ../train-state/generative.safetensors
 
     Stage 1 trains everything on rate + MSE + perception; stage entropy then refits the context model as the
-    integer network that files are coded with; stage generative tunes the generator against adversaries;
-    stage labels trains the network behind --labels auto, stage distance the one behind --effort, on the pictures
-    that the codec of --start makes.
+    integer network that files are coded with; stage distance trains the perceptual distance behind --effort and the
+    next stage, on the pictures that the codec of --start makes; stage generative tunes the generator against
+    adversaries, by the distance of that stage or the installed one; stage labels trains the network behind
+    --labels auto.
     Progress is one JSON line on stderr now and then.
     """
     for folder in (data, nets):
@@ -92,7 +93,7 @@ def command(
     rank_device = join()
     where = rank_device if rank_device is not None else choose_device(device, threads, messages)
     if rank() == 0:
-        PhotoStore.pack(data, state / "photos")
+        PhotoStore.pack(data, state / "photos", chosen.crop_px)
     wait_for_all()
     store = PhotoStore(state / "photos")
     run: Run

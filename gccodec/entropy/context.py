@@ -30,6 +30,7 @@ from gccodec.errors import WeightsError
 
 STEPS = 4
 GROUPS = 4
+TAPS = 9
 LATENT_FRACTION_BITS = 7
 """Latents and means are in 1/128 of a quantization step.
 
@@ -85,6 +86,10 @@ class IntegerContext:
         widest.prove(f"context.{k}.conv1 with quality", INPUT_LIMIT)
         names = ("conv2", "out_mean", "out_index")
         conv2, out_mean, out_index = (proven_layer(arrays, f"{k}.{name}", ACTIVATION_LIMIT) for name in names)
+        if len(conv1.weight) != TAPS or len(conv2.weight) != TAPS:
+            raise WeightsError(
+                f"context.{k}: convolutions of {len(conv1.weight)} and {len(conv2.weight)} taps, not 3x3"
+            )
         return _Step(conv1, conv2, out_mean, out_index, quality_bias)
 
     def known_answer(self) -> int:
@@ -129,7 +134,9 @@ class IntegerContext:
         bias = layers.conv1.bias + at_quality(layers.quality_bias, quality)
         hidden = rescale(self._conv3x3(u, layers.conv1.weight, above), bias, layers.conv1.shift)
         hidden = np.clip(hidden + offset, 0, ACTIVATION_LIMIT)
-        hidden = np.clip(pointwise(hidden, layers.conv2), 0, ACTIVATION_LIMIT)
+        # only latents are seen across a band's border, no activations
+        hidden = rescale(self._conv3x3(hidden, layers.conv2.weight), layers.conv2.bias, layers.conv2.shift)
+        hidden = np.clip(hidden, 0, ACTIVATION_LIMIT)
         height, width = hidden.shape[:2]
         mean = np.empty((height, width, self.channels // GROUPS), np.int32)
         index = np.empty_like(mean)
@@ -144,13 +151,16 @@ class IntegerContext:
             )
         return Prediction(mean.reshape(-1), index.reshape(-1))
 
-    def _conv3x3(self, u: Array, weight: IntArray, above: bool) -> Array:
-        """3x3 convolution as nine matrix products, zeros beyond what is seen; -> accumulators [H, W, out]."""
+    def _conv3x3(self, u: Array, weight: IntArray, above: bool = False) -> Array:
+        """3x3 convolution as nine matrix products, zeros beyond what is seen; -> accumulators [H, W, out].
+
+        `above` says that the first row of u is seen only: nothing is computed for it.
+        """
         padded = np.pad(u, ((int(not above), 1), (1, 1), (0, 0)))
         height, width = len(padded) - 2, u.shape[1]
         taps: Array = weight.astype(self.arithmetic)
         total: Array = np.zeros((height, width, weight.shape[2]), self.arithmetic)
-        for i in range(9):
+        for i in range(TAPS):
             total += padded[i // 3 : i // 3 + height, i % 3 : i % 3 + width] @ taps[i]
         return total
 

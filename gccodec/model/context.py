@@ -63,7 +63,7 @@ class ContextModel(nn.Module):
                 {
                     "conv1": nn.Conv2d(c, n, 3, padding=1),
                     "quality": nn.Linear(self.nodes, n, bias=False),
-                    "conv2": nn.Conv2d(n, n, 1),
+                    "conv2": nn.Conv2d(n, n, 3, padding=1),
                     "out": nn.Conv2d(n, 2 * c, 1),
                 }
             )

@@ -1,4 +1,4 @@
-"""The loss of stage 1: rate + distortion + perception."""
+"""What training pays: rate + distortion + perception."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from gccodec.metrics.networks import SqueezeTrunk, VggTrunk
 from gccodec.metrics.perceptual import feature_distance, lpips
+from gccodec.model.distance import PerceptualDistance
 from gccodec.training.preset import Preset
 
 SQUEEZE_SIDES_PX, SQUEEZE_PX = (128, 160, 192, 224, 256), 160
@@ -54,17 +55,20 @@ class Perception(nn.Module):
     Several networks, so that none is gamed; several scales, as at one alone a grain of the period of a network's
     strides goes unpunished (Kettunen et al. 2019, "E-LPIPS"). With a `perception_weight` of 0 no network is read and
     every distance is 0.
+
+    A distance of our own, once there is one, takes VGG16's place, on whole crops: as cheap, and where windows fall
+    makes half of the gradients' noise (weights/README.md, "Our own distance in training").
     """
 
-    def __init__(self, nets: Path, preset: Preset) -> None:
+    def __init__(self, nets: Path, preset: Preset, own: PerceptualDistance | None = None) -> None:
         super().__init__()
         self.weighs = preset.perception_weight > 0
         if not self.weighs:
             return
-        self.vgg_weight = preset.vgg_weight
+        self.own, self.own_weight, self.vgg_weight = own, preset.distance_weight, preset.vgg_weight
         self.distance = torch.compile(feature_distance, dynamic=True) if preset.compiled else feature_distance
         self.squeeze = SqueezeTrunk(nets / "lpips_squeeze.safetensors")
-        self.vgg = VggTrunk(nets / "vgg16_imagenet.safetensors", stages=3)
+        self.vgg = VggTrunk(nets / "vgg16_imagenet.safetensors", stages=3) if own is None else None
 
     def forward(self, x_hat: Tensor, x: Tensor, rng: np.random.Generator) -> Tensor:
         """Distance of each picture, [B]."""
@@ -72,6 +76,8 @@ class Perception(nn.Module):
             return x.new_zeros(len(x))
         a, b = _windows(rng, x_hat, x, SQUEEZE_SIDES_PX, SQUEEZE_PX)
         distance = lpips(self.squeeze, a, b, self.distance)
+        if self.vgg is None:
+            return distance + self.own_weight * self.own.between(x_hat, x)
         a, b = _windows(rng, x_hat, x, VGG_SIDES_PX, VGG_PX)
         return distance + self.vgg_weight * self.distance(self.vgg(a), self.vgg(b))
 

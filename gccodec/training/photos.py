@@ -21,6 +21,9 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff"}
 HELD_OUT_EVERY = 61
 """Every 61st picture is kept out of training, for validation."""
 
+VALIDATION_PX = 256
+"""Side of the crops that a run reports on; no picture is smaller."""
+
 
 def read_pictures(folder: Path) -> Iterator[tuple[str, Image.Image]]:
     """(name, RGB picture) of every picture file in the folder and in the tar shards of its top level."""
@@ -70,8 +73,9 @@ class PhotoStore:
         self.weight = weight / weight.sum()
 
     @classmethod
-    def pack(cls, folder: Path, cache: Path, minimum_side: int = 256) -> PhotoStore:
-        """Decode every picture once; keeps an existing cache, whatever the folder."""
+    def pack(cls, folder: Path, cache: Path, crop_px: int = VALIDATION_PX) -> PhotoStore:
+        """Decode once every picture that holds a crop; keeps an existing cache, whatever the folder."""
+        minimum_side = max(crop_px, VALIDATION_PX)
         if not (cache / "index.json").exists():
             cache.mkdir(parents=True, exist_ok=True)
             index: dict[str, str] = {}

@@ -10,10 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gccodec.entropy.weights import WeightsFile
+from gccodec.entropy.weights import WeightsFile, find_weights, load_weights, weights_folder
 from gccodec.model.analysis import on_pixels
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, LABEL_CELL_PX, LABEL_CLASSES
+from gccodec.model.distance import PerceptualDistance
 from gccodec.model.precision import autocast
 from gccodec.model.tuning import CAST_PX
 from gccodec.training import checkpoint
@@ -47,6 +48,15 @@ def judged_window(rng: np.random.Generator, preset: Preset) -> Callable[[Tensor,
 def mean_block(error: Tensor) -> Tensor:
     """[B, C, H, W] -> [B, C, 16, 16], the mean over all latent positions: what is wrong in the same way at each."""
     return error.unflatten(3, (-1, DOWNSAMPLING)).unflatten(2, (-1, DOWNSAMPLING)).mean((2, 4))
+
+
+def distance_of(state: Path, preset: Preset) -> PerceptualDistance:
+    """Frozen: that of the distance stage's state, else the installed one."""
+    if state.exists():
+        distance = checkpoint.load_average(state, PerceptualDistance(preset.distance))
+    else:
+        distance = PerceptualDistance.load(load_weights(find_weights(weights_folder(), purpose="distance")))
+    return distance.float().eval().requires_grad_(False)
 
 
 def shares(keep: Tensor) -> Tensor:
@@ -91,7 +101,8 @@ class GenerativeStage(Run):
             model.generator.labels.weight[LABEL_CLASSES] = 0  # "unknown" is as no label map; stays so, as padding
         model.context.quantised = True
         self.labels = LabelStore.make(store, nets, state.with_name(LABELS_FILE), device)
-        self.perception = Perception(nets, preset).to(device)
+        own = distance_of(state.with_name("distance.safetensors"), preset)
+        self.perception = Perception(nets, preset, own).to(device, memory_format=torch.channels_last)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(preset.seed + 1)
             heads = nets if preset.feature_heads else None

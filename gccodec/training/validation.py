@@ -11,7 +11,7 @@ import torch
 from gccodec.metrics.networks import AlexTrunk
 from gccodec.metrics.perceptual import lpips
 from gccodec.model.autoencoder import Autoencoder
-from gccodec.training.photos import PhotoStore
+from gccodec.training.photos import VALIDATION_PX, PhotoStore
 
 
 class Validation(NamedTuple):
@@ -28,10 +28,10 @@ class Validation(NamedTuple):
 def validate(
     model: Autoencoder, store: PhotoStore, nets: Path, qualities: list[float], realism: float = 0.0, count: int = 48
 ) -> list[Validation]:
-    """Rate and distances on held-out crops of 256 px."""
+    """Rate and distances on held-out crops."""
     alex = AlexTrunk(nets / "lpips_alex.safetensors")
     device = next(model.parameters()).device
-    x = store.validation(count, 256)
+    x = store.validation(count, VALIDATION_PX)
     rows = []
     for quality in qualities:
         values = []
@@ -40,6 +40,7 @@ def validate(
             out = model(batch.to(device), quality_of, torch.full_like(quality_of, realism))
             x_hat = out.x_hat.clamp(0, 1).float().cpu()
             mse = (batch - x_hat).square().mean((1, 2, 3))
-            values.append(torch.stack([out.bits.cpu() / 65536, -10 * mse.log10(), lpips(alex, batch, x_hat)]))
+            bpp = out.bits.cpu() / VALIDATION_PX**2
+            values.append(torch.stack([bpp, -10 * mse.log10(), lpips(alex, batch, x_hat)]))
         rows.append(Validation(quality, realism, *(math.fsum(v) / len(v) for v in torch.cat(values, 1).tolist())))
     return rows

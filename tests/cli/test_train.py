@@ -19,7 +19,7 @@ PROGRAM = [sys.executable, "-m", "gccodec"]
             2,
             b"known are base",
         ),
-        (["train", "--data", "{0}", "--nets", "{0}", "--state", "{0}/s"], 4, b"no pictures with sides of at least 256"),
+        (["train", "--data", "{0}", "--nets", "{0}", "--state", "{0}/s"], 4, b"no pictures with sides of at least 320"),
         (["export", "{0}/none.safetensors"], 7, b"does not exist"),
     ],
 )

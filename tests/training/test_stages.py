@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,18 +20,25 @@ from gccodec.entropy.weights import find_weights, load_weights
 from gccodec.errors import UsageError, WeightsError
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, LABEL_CLASSES
-from gccodec.model.distance import PerceptualDistance
+from gccodec.model.distance import DistanceConfig, PerceptualDistance
 from gccodec.model.optimizer import orthogonalised
 from gccodec.training.checkpoint import load_average
 from gccodec.training.export import export_state, network_bytes, weights_bytes
 from gccodec.training.labels import LABELS_FILE, LabelStore, label_prime, random_keep_mask
+from gccodec.training.losses import Perception
 from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import load_preset
 from gccodec.training.rate_target import RateTarget, nominal_bpp
 from gccodec.training.run import FOCUS, drawn_qualities
 from gccodec.training.stage_distance import DistanceStage
 from gccodec.training.stage_entropy import EntropyStage
-from gccodec.training.stage_generative import GenerativeStage, as_whole_crops, judged_window, mean_block
+from gccodec.training.stage_generative import (
+    GenerativeStage,
+    as_whole_crops,
+    distance_of,
+    judged_window,
+    mean_block,
+)
 from gccodec.training.stage_labels import LabelStage, agreement_with_teacher
 from gccodec.training.stage_one import StageOne
 from gccodec.training.start import start_from_klt, start_from_weights
@@ -44,7 +52,7 @@ PRESET = load_preset("tiny")
 class NoPerception(torch.nn.Module):
     """Stands in for the frozen networks, which are not shipped: mean absolute difference."""
 
-    def __init__(self, nets, vgg_weight):
+    def __init__(self, nets, preset, own=None):
         super().__init__()
 
     def forward(self, x_hat, x, rng):
@@ -252,6 +260,21 @@ def test_the_distance_is_learned_and_exported(store, tmp_path, monkeypatch):
         PerceptualDistance.load(random_weights())
     resumed = DistanceStage(preset, store, tmp_path, random_weights(), stage.state_path, CPU)
     assert resumed.counters["crops"] == preset.distance_crops
+    trained, installed = (distance_of(state, preset) for state in (stage.state_path, tmp_path / "none.safetensors"))
+    assert torch.equal(trained.heads[0].weight, load_average(stage.state_path, resumed.model).heads[0].weight)
+    assert installed.config == DistanceConfig() != trained.config
+
+
+def test_our_own_distance_judges_whole_crops(monkeypatch):
+    monkeypatch.setattr("gccodec.training.losses.SqueezeTrunk", lambda path: torch.nn.Identity())
+    monkeypatch.setattr("gccodec.training.losses.lpips", lambda trunk, a, b, distance: torch.zeros(len(a)))
+    own = distance_of(Path("none.safetensors"), PRESET)
+    x, x_hat = torch.rand(2, 2, 3, 128, 128).requires_grad_()
+    perception = Perception(Path("none"), PRESET, own)(x_hat, x.detach(), np.random.default_rng(0))
+    assert torch.equal(perception, PRESET.distance_weight * own.between(x_hat, x))
+    assert not any(p.requires_grad for p in own.parameters())
+    (gradient,) = torch.autograd.grad(perception.sum(), x_hat)
+    assert (gradient.abs().amax((0, 1)) > 0).all()
 
 
 def test_a_resumed_run_is_the_run_that_never_stopped(stage_one):
