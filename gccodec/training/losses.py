@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,12 +13,17 @@ from torch import Tensor, nn
 
 from gccodec.metrics.networks import SqueezeTrunk, VggTrunk
 from gccodec.metrics.perceptual import feature_distance, lpips
-from gccodec.model.distance import PerceptualDistance
+from gccodec.model.distance import STRIDE_PX, PerceptualDistance
 from gccodec.training.preset import Preset
 
 SQUEEZE_SIDES_PX, SQUEEZE_PX = (128, 160, 192, 224, 256), 160
 VGG_SIDES_PX, VGG_PX = (64, 96, 128), 80
 """Sides of the random windows, and what they are scaled to."""
+
+VIEWS = 2
+"""Of each batch that our own distance compares a step."""
+
+VIEW_SCALES = (0.625, 0.75, 0.875, 1.0, 1.125, 1.25)
 
 
 class Terms(NamedTuple):
@@ -38,9 +42,9 @@ def window_start(rng: np.random.Generator, size: int, side: int) -> int:
     return round((size - side) * min(max(rng.uniform(-0.5, 1.5), 0.0), 1.0))
 
 
-def _windows(rng: np.random.Generator, x: Tensor, y: Tensor, sides: Sequence[int], size: int) -> tuple[Tensor, Tensor]:
-    """The same random window of both pictures, a side drawn from `sides`, scaled to `size`."""
-    side = min(int(rng.choice(sides)), *x.shape[-2:])
+def random_window(rng: np.random.Generator, x: Tensor, y: Tensor, side: int, size: int) -> tuple[Tensor, Tensor]:
+    """The same random square of both pictures, or less where they are smaller, scaled to `size`."""
+    side = min(side, *x.shape[-2:])
     top, left = (window_start(rng, n, side) for n in x.shape[-2:])
     a, b = (t[..., top : top + side, left : left + side].float() for t in (x, y))
     if side == size:
@@ -50,36 +54,54 @@ def _windows(rng: np.random.Generator, x: Tensor, y: Tensor, sides: Sequence[int
 
 
 class Perception(nn.Module):
-    """LPIPS-Squeeze and VGG16's early stages on windows of random place and scale.
+    """LPIPS-Squeeze and VGG16's early stages on windows of random place and scale, for stage 1.
 
-    Several networks, so that none is gamed; several scales, as at one alone a grain of the period of a network's
+    Two networks, so that neither is gamed; several scales, as at one alone a grain of the period of a network's
     strides goes unpunished (Kettunen et al. 2019, "E-LPIPS"). With a `perception_weight` of 0 no network is read and
     every distance is 0.
-
-    A distance of our own, once there is one, takes VGG16's place, on whole crops: as cheap, and where windows fall
-    makes half of the gradients' noise (weights/README.md, "Our own distance in training").
     """
 
-    def __init__(self, nets: Path, preset: Preset, own: PerceptualDistance | None = None) -> None:
+    def __init__(self, nets: Path, preset: Preset) -> None:
         super().__init__()
-        self.weighs = preset.perception_weight > 0
+        self.weighs, self.vgg_weight = preset.perception_weight > 0, preset.vgg_weight
         if not self.weighs:
             return
-        self.own, self.own_weight, self.vgg_weight = own, preset.distance_weight, preset.vgg_weight
         self.distance = torch.compile(feature_distance, dynamic=True) if preset.compiled else feature_distance
         self.squeeze = SqueezeTrunk(nets / "lpips_squeeze.safetensors")
-        self.vgg = VggTrunk(nets / "vgg16_imagenet.safetensors", stages=3) if own is None else None
+        self.vgg = VggTrunk(nets / "vgg16_imagenet.safetensors", stages=3)
 
     def forward(self, x_hat: Tensor, x: Tensor, rng: np.random.Generator) -> Tensor:
         """Distance of each picture, [B]."""
         if not self.weighs:
             return x.new_zeros(len(x))
-        a, b = _windows(rng, x_hat, x, SQUEEZE_SIDES_PX, SQUEEZE_PX)
+        a, b = random_window(rng, x_hat, x, int(rng.choice(SQUEEZE_SIDES_PX)), SQUEEZE_PX)
         distance = lpips(self.squeeze, a, b, self.distance)
-        if self.vgg is None:
-            return distance + self.own_weight * self.own.between(x_hat, x)
-        a, b = _windows(rng, x_hat, x, VGG_SIDES_PX, VGG_PX)
+        a, b = random_window(rng, x_hat, x, int(rng.choice(VGG_SIDES_PX)), VGG_PX)
         return distance + self.vgg_weight * self.distance(self.vgg(a), self.vgg(b))
+
+
+class OwnPerception(nn.Module):
+    """Our own distance, for the generative stage: of random views, which are crops less 16 rows and columns, scaled.
+
+    Nearly whole crops, as where small windows fall makes half of the gradients' noise (weights/README.md, "Our own
+    distance in training"); at any place and scale, as on one fixed grid of strides a network is blind to some patterns
+    and fond of others ("Views of our own distance"). With a `perception_weight` of 0 every distance is 0.
+    """
+
+    def __init__(self, distance: PerceptualDistance, preset: Preset) -> None:
+        super().__init__()
+        self.distance, self.weight = distance, preset.distance_weight * (preset.perception_weight > 0)
+
+    def forward(self, x_hat: Tensor, x: Tensor, rng: np.random.Generator) -> Tensor:
+        """Distance of each picture, [B]."""
+        if not self.weight:
+            return x.new_zeros(len(x))
+        return self.weight * torch.stack([self._of_view(x_hat, x, rng) for _ in range(VIEWS)]).mean(0)
+
+    def _of_view(self, x_hat: Tensor, x: Tensor, rng: np.random.Generator) -> Tensor:
+        side = min(x.shape[-2:]) - STRIDE_PX
+        size = STRIDE_PX * round(side * float(rng.choice(VIEW_SCALES)) / STRIDE_PX)
+        return self.distance.between(*random_window(rng, x_hat, x, side, size))
 
 
 def terms(x: Tensor, x_hat: Tensor, bits: Tensor, perception: Tensor) -> Terms:

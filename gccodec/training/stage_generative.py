@@ -21,7 +21,7 @@ from gccodec.training import checkpoint
 from gccodec.training.discriminator import Discriminator, discriminator_loss, feature_matching, generator_loss
 from gccodec.training.distributed import average_gradients, rank
 from gccodec.training.labels import LABELS_FILE, LabelStore, random_keep_mask
-from gccodec.training.losses import Perception, window_start
+from gccodec.training.losses import OwnPerception, window_start
 from gccodec.training.photos import PhotoStore
 from gccodec.training.preset import Preset
 from gccodec.training.rate_target import RateTarget
@@ -102,7 +102,7 @@ class GenerativeStage(Run):
         model.context.quantised = True
         self.labels = LabelStore.make(store, nets, state.with_name(LABELS_FILE), device)
         own = distance_of(state.with_name("distance.safetensors"), preset)
-        self.perception = Perception(nets, preset, own).to(device, memory_format=torch.channels_last)
+        self.perception = OwnPerception(own, preset).to(device, memory_format=torch.channels_last)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(preset.seed + 1)
             heads = nets if preset.feature_heads else None

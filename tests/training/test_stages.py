@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,7 +24,6 @@ from gccodec.model.optimizer import orthogonalised
 from gccodec.training.checkpoint import load_average
 from gccodec.training.export import export_state, network_bytes, weights_bytes
 from gccodec.training.labels import LABELS_FILE, LabelStore, label_prime, random_keep_mask
-from gccodec.training.losses import Perception
 from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import load_preset
 from gccodec.training.rate_target import RateTarget, nominal_bpp
@@ -52,7 +50,7 @@ PRESET = load_preset("tiny")
 class NoPerception(torch.nn.Module):
     """Stands in for the frozen networks, which are not shipped: mean absolute difference."""
 
-    def __init__(self, nets, preset, own=None):
+    def __init__(self, nets, preset):
         super().__init__()
 
     def forward(self, x_hat, x, rng):
@@ -82,7 +80,6 @@ def store(tmp_path_factory):
 @pytest.fixture
 def stage_one(store, tmp_path, monkeypatch):
     monkeypatch.setattr("gccodec.training.stage_one.Perception", NoPerception)
-    monkeypatch.setattr("gccodec.training.stage_generative.Perception", NoPerception)
     monkeypatch.setattr(LabelStore, "make", made_up_labels)
     return lambda name="stage1": StageOne(PRESET, store, tmp_path, tmp_path / f"{name}.safetensors", CPU)
 
@@ -263,18 +260,6 @@ def test_the_distance_is_learned_and_exported(store, tmp_path, monkeypatch):
     trained, installed = (distance_of(state, preset) for state in (stage.state_path, tmp_path / "none.safetensors"))
     assert torch.equal(trained.heads[0].weight, load_average(stage.state_path, resumed.model).heads[0].weight)
     assert installed.config == DistanceConfig() != trained.config
-
-
-def test_our_own_distance_judges_whole_crops(monkeypatch):
-    monkeypatch.setattr("gccodec.training.losses.SqueezeTrunk", lambda path: torch.nn.Identity())
-    monkeypatch.setattr("gccodec.training.losses.lpips", lambda trunk, a, b, distance: torch.zeros(len(a)))
-    own = distance_of(Path("none.safetensors"), PRESET)
-    x, x_hat = torch.rand(2, 2, 3, 128, 128).requires_grad_()
-    perception = Perception(Path("none"), PRESET, own)(x_hat, x.detach(), np.random.default_rng(0))
-    assert torch.equal(perception, PRESET.distance_weight * own.between(x_hat, x))
-    assert not any(p.requires_grad for p in own.parameters())
-    (gradient,) = torch.autograd.grad(perception.sum(), x_hat)
-    assert (gradient.abs().amax((0, 1)) > 0).all()
 
 
 def test_a_resumed_run_is_the_run_that_never_stopped(stage_one):
