@@ -30,7 +30,7 @@ class Preset:
     adversarial_share: length of the adversaries' gradient at the pixels, as a share of the reconstruction's.
     faithful_share: part of a batch in the generative stage that is generated with realism 0.
     feature_matching_weight: in units of the adversarial loss.
-    distance_weight: of our own distance in the generative stage, in units of LPIPS-Squeeze in stage 1.
+    distance_weight: of our own distance, which is of the size of LPIPS-Squeeze, in the generative stage.
     generative_rate_share: learning rates in the generative stage, as a share of stage 1's.
     semantic_head: one adversary names the class of real patches, and takes fakes for a class of their own.
     joint: the generative stage trains encoder and context model too, against their rate.
