@@ -20,12 +20,12 @@ def on_pixels(keep_mask: Tensor) -> Tensor:
     return F.interpolate(keep_mask, scale_factor=DOWNSAMPLING, mode="nearest")
 
 
-def shown(x: Tensor, keep_mask: Tensor) -> Tensor:
-    """x [B, 3, 16 h, 16 w] with HIDDEN in place of what keep_mask [B, 1, h, w] leaves out.
+def shown(x: Tensor, keep_mask: Tensor, elsewhere: Tensor | float = HIDDEN) -> Tensor:
+    """x [B, 3, 16 h, 16 w] with something else in place of what keep_mask [B, 1, h, w] leaves out.
 
-    The encoder so knows what the decoder will not have, and nothing of it can reach the file.
+    With HIDDEN there the encoder knows what the decoder will not have, and nothing of it can reach the file.
     """
-    return torch.where(on_pixels(keep_mask) > 0, x, HIDDEN)
+    return torch.where(on_pixels(keep_mask) > 0, x, elsewhere)
 
 
 class Analysis(nn.Module):

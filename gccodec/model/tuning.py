@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gccodec.entropy.weights import WeightsFile
-from gccodec.model.analysis import Analysis, on_pixels, shown
+from gccodec.model.analysis import Analysis, shown
 from gccodec.model.config import QUALITY_MAX, ModelConfig
 from gccodec.model.context import ContextModel
 from gccodec.model.distance import PerceptualDistance
@@ -106,7 +106,7 @@ class Tuner(nn.Module):
             coded = self.context(y, q, keep)
             x_hat = transforms.generator(coded.y_hat / gain, q, torch.ones_like(q), labels, keep).float()
             if keep is not None:
-                x = torch.where(on_pixels(keep) > 0, x, x_hat.detach())  # what is synthesised is right as it is
+                x = shown(x, keep, x_hat.detach())  # what is synthesised is right as it is
             distance = self.distance.between(x_hat, x)
         error = x_hat - x
         cast = F.avg_pool2d(error, [min(CAST_PX, n) for n in x.shape[2:]])

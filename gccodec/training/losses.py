@@ -21,7 +21,7 @@ VGG_SIDES_PX, VGG_PX = (64, 96, 128), 80
 """Sides of the random windows, and what they are scaled to."""
 
 VIEWS = 2
-"""Of each batch that our own distance compares a step."""
+"""How many of each batch our own distance compares in a step."""
 
 VIEW_SCALES = (0.625, 0.75, 0.875, 1.0, 1.125, 1.25)
 
