@@ -14,6 +14,7 @@ from gccodec.container.file import GczFile, parse, serialize
 from gccodec.container.reader import Reader
 from gccodec.container.section import Section, SectionId
 from gccodec.entropy.latent import fixed_point
+from gccodec.entropy.side import NO_SIDE_INFORMATION
 from gccodec.errors import CorruptError
 from tests.models import random_weights
 
@@ -41,10 +42,10 @@ def seeds():
 
 def _seed(rng, width, height, selection=None, sections=()):
     y = rng.laplace(size=(*grid_size(height, width), LATENTS.context.channels)).astype(np.float32)
-    quality, coded = QUALITY, None
+    quality, side = QUALITY, NO_SIDE_INFORMATION
     if selection is not None:
-        quality, coded, sections = selection.quality(QUALITY), selection.coded, selection.sections(WEIGHTS)
-    payload, digest = LATENTS.encode([fixed_point(y)], quality, 0.0, coded)
+        quality, side, sections = selection.quality(QUALITY), selection.side, selection.sections(WEIGHTS)
+    payload, digest = LATENTS.encode([fixed_point(y)], quality, 0.0, side)
     return serialize(GczFile(width, height, False, WEIGHTS.model_id, QUALITY, digest, payload, sections))
 
 

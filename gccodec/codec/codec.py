@@ -132,8 +132,7 @@ class Codec:
     @functools.cached_property
     def _tuner(self) -> Tuner:
         """With the installed distance."""
-        distance = load_weights(find_weights(weights_folder(), purpose="distance"))
-        return Tuner(self.weights, PerceptualDistance.load(distance), self.transforms.device)
+        return Tuner(self.weights, PerceptualDistance.installed(), self.transforms.device)
 
     def _decoder(self, strip_pixels: int) -> Decoder:
         return Decoder(self._model, strip_pixels, self.progress)

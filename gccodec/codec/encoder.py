@@ -21,7 +21,8 @@ from gccodec.codec.strip import to_strips
 from gccodec.container.file import MAX_QUALITY, GczFile, metadata_bytes, serialize
 from gccodec.container.section import Section, SectionId
 from gccodec.entropy.latent import band_rows, fixed_point
-from gccodec.entropy.mask import KeepMask, Quality
+from gccodec.entropy.mask import Quality
+from gccodec.entropy.side import NO_SIDE_INFORMATION, SideInformation
 from gccodec.entropy.weights import WeightsFile
 from gccodec.errors import UsageError
 from gccodec.model.analysis import shown
@@ -47,8 +48,8 @@ class Source(NamedTuple):
     selection: Selection | None
 
     @property
-    def coded(self) -> KeepMask | None:
-        return None if self.selection is None else self.selection.coded
+    def side(self) -> SideInformation:
+        return NO_SIDE_INFORMATION if self.selection is None else self.selection.side
 
     def quality(self, kept: int) -> Quality:
         return kept if self.selection is None else self.selection.quality(kept)
@@ -77,11 +78,11 @@ class Encoder:
 
     def _strips(self, source: Source) -> Iterator[Tensor]:
         """Of the picture, as the analysis is to see them."""
-        top = 0
+        top, keep = 0, source.side.keep
         for strip in to_strips(source.image, self.strip_pixels):
             bottom = top + strip.shape[2] // LATENT_CELL_PX
-            if source.coded is not None:
-                strip = shown(strip, torch.from_numpy(source.coded[None, None, top:bottom].astype(np.float32)))
+            if keep is not None:
+                strip = shown(strip, torch.from_numpy(keep[None, None, top:bottom].astype(np.float32)))
             yield strip
             top = bottom
 
@@ -156,10 +157,10 @@ class Encoder:
         self, source: Source, bands: Iterable[npt.NDArray[np.int16]], quality: int, rate_weight: float = 0.0
     ) -> float:
         """Bits of the payload."""
-        return self.model.latents.cost(bands, source.quality(quality), rate_weight, source.coded)
+        return self.model.latents.cost(bands, source.quality(quality), rate_weight, source.side)
 
     def _encode_at(self, source: Source, quality: int, rate_weight: float = 0.0) -> bytes:
         by_position = source.quality(quality)
         latent = self._latent(source, by_position)
-        payload, digest = self.model.latents.encode(latent, by_position, rate_weight, source.coded)
+        payload, digest = self.model.latents.encode(latent, by_position, rate_weight, source.side)
         return serialize(dataclasses.replace(source.template, quality=quality, payload=payload, symbol_digest=digest))

@@ -13,24 +13,28 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from gccodec.codec.latent import LATENT_CELL_PX, encode_keep_mask, grid_size, keep_mask_of, rest_quality_of
+from gccodec.codec.latent import (
+    LATENT_CELL_PX,
+    encode_keep_mask,
+    grid_size,
+    keep_mask_of,
+    label_grid,
+    label_map_of,
+    on_latents,
+    rest_quality_of,
+)
 from gccodec.codec.region import Region
 from gccodec.container.file import GczFile
 from gccodec.container.section import Section, SectionId
 from gccodec.container.varint import write_varint
 from gccodec.entropy.label_map import LabelMapCodec
 from gccodec.entropy.mask import KeepMask, Quality, QualityMap
+from gccodec.entropy.side import NO_SIDE_INFORMATION, SideInformation
 from gccodec.entropy.weights import WeightsFile
 from gccodec.errors import UsageError
-from gccodec.model.config import LABEL_CELL_PX
 
 KEPT, COARSE, SYNTHESISED = 255, 128, 0
 """Values of the map that `decode --map` writes."""
-
-
-def label_grid(height: int, width: int) -> tuple[int, int]:
-    """Cells (rows, columns) of a picture's label map."""
-    return -(-height // LABEL_CELL_PX), -(-width // LABEL_CELL_PX)
 
 
 class Selection(NamedTuple):
@@ -51,9 +55,9 @@ class Selection(NamedTuple):
             raise UsageError(f"selection: its grids are not those of a {width}x{height} picture")
 
     @property
-    def coded(self) -> KeepMask | None:
-        """Which latents are coded; None: all."""
-        return None if self.labels is None else self.keep
+    def side(self) -> SideInformation:
+        """What latents are coded with."""
+        return NO_SIDE_INFORMATION if self.labels is None else SideInformation(self.keep, self.labels_of_latents())
 
     def quality(self, kept: int) -> Quality:
         """Of every latent, `kept` where it is kept."""
@@ -74,16 +78,12 @@ class Selection(NamedTuple):
             return None
         if rest is not None:
             return cls(keep, None, rest)
-        body = next(section.body for section in file.sections if section.id == SectionId.LABEL_MAP)
-        codec = LabelMapCodec(weights.label_prime)
-        return cls(keep, codec.decode(body, *label_grid(file.height, file.width)))
+        return cls(keep, label_map_of(file, weights.label_prime))
 
     def labels_of_latents(self) -> npt.NDArray[np.int64]:
-        """The label map on whole latent positions, the last row or column repeated: [2 h, 2 w]."""
+        """The label map on whole latent positions, [2 h, 2 w]."""
         assert self.labels is not None
-        rows, columns = (2 * n for n in self.keep.shape)
-        pad = ((0, rows - self.labels.shape[0]), (0, columns - self.labels.shape[1]))
-        return np.pad(self.labels, pad, mode="edge").astype(np.int64)
+        return on_latents(self.labels, *self.keep.shape).astype(np.int64)
 
 
 def kept_strips(file: GczFile, region: Region) -> Iterator[Image.Image]:

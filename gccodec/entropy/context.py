@@ -25,6 +25,7 @@ from gccodec.entropy.layer import (
     table_index,
 )
 from gccodec.entropy.mask import Quality, at_quality, rows_of
+from gccodec.entropy.side import CELLS, NO_SIDE_INFORMATION, SideInformation
 from gccodec.entropy.tables import IntArray
 from gccodec.errors import WeightsError
 
@@ -43,6 +44,7 @@ INPUT_LIMIT = 127
 INPUT_SHIFT = 15
 NORMALISED_FRACTION_BITS = 5
 """Network inputs and activations are in 1/32."""
+ONE = 1 << NORMALISED_FRACTION_BITS
 
 
 class Prediction(NamedTuple):
@@ -71,6 +73,9 @@ class IntegerContext:
         self.index_bias = integers(arrays, "index_bias")
         self.skip_below = int(integers(arrays, "skip_below")[0])
         self.channels = self.multiplier.shape[1]
+        self.classes = self.steps[0].conv1.weight.shape[1] - self.channels - 1
+        if self.classes < 0:
+            raise WeightsError("context model: it does not see which latents are missing; made for an older gccodec")
         if self.channels % GROUPS:
             raise WeightsError(f"context model: {self.channels} channels are not a multiple of {GROUPS}")
         if arithmetic is np.float32 and self.known_answer() != int(integers(arrays, "known_answer")[0]):
@@ -100,9 +105,11 @@ class IntegerContext:
         rows, columns = self.hyper.grid(height, width)
         z = (known.reshape(-1)[: rows * columns * self.hyper.channels] // 4).astype(np.int32)
         offset = self.offset(z, height, width)
+        keep, labels = known[..., 0] < 24, np.arange(4 * height * width).reshape(2 * height, 2 * width) // 7
+        side = SideInformation(keep, labels % (self.classes + 1))
         crc = 0
         for k in range(STEPS):
-            for part in self.predict(k, known, 100 + 250 * k, offset):
+            for part in self.predict(k, known * keep[..., None], 100 + 250 * k, offset, side):
                 crc = zlib.crc32(part.astype("<i4").tobytes(), crc)
         return crc
 
@@ -116,11 +123,18 @@ class IntegerContext:
         return self.hyper.offset(z, height, width, self.arithmetic)
 
     def predict(
-        self, step: int, known: npt.NDArray[Any], quality: Quality, offset: Array, above: bool = False
+        self,
+        step: int,
+        known: npt.NDArray[Any],
+        quality: Quality,
+        offset: Array,
+        side: SideInformation = NO_SIDE_INFORMATION,
+        above: bool = False,
     ) -> Prediction:
         """known: integers [H, W, C], latents in 1/128 steps, zero where not yet coded; offset: the hyperprior's.
 
-        `above` says that its first row (and a quality map's) is a neighbour, seen but not predicted.
+        `above` says that the first row (also that of side information and of a quality map) is a neighbour, seen but
+        not predicted.
         """
         layers = self.steps[step]
         multiplier = at_quality(self.multiplier, quality)
@@ -129,12 +143,14 @@ class IntegerContext:
         scaled *= multiplier
         scaled += 1 << (INPUT_SHIFT - 1)
         scaled >>= INPUT_SHIFT
-        u: Array = np.clip(scaled, -INPUT_LIMIT, INPUT_LIMIT, out=scaled).astype(self.arithmetic)
+        np.clip(scaled, -INPUT_LIMIT, INPUT_LIMIT, out=scaled)
+        u = self._first_input(scaled, side, above)
         del scaled
         bias = layers.conv1.bias + at_quality(layers.quality_bias, quality)
-        hidden = rescale(self._conv3x3(u, layers.conv1.weight, above), bias, layers.conv1.shift)
+        hidden = rescale(self._conv3x3(u, layers.conv1.weight[:, : u.shape[2]]), bias, layers.conv1.shift)
         hidden = np.clip(hidden + offset, 0, ACTIVATION_LIMIT)
         # only latents are seen across a band's border, no activations
+        hidden = np.pad(hidden, ((1, 1), (1, 1), (0, 0)))
         hidden = rescale(self._conv3x3(hidden, layers.conv2.weight), layers.conv2.bias, layers.conv2.shift)
         hidden = np.clip(hidden, 0, ACTIVATION_LIMIT)
         height, width = hidden.shape[:2]
@@ -151,13 +167,22 @@ class IntegerContext:
             )
         return Prediction(mean.reshape(-1), index.reshape(-1))
 
-    def _conv3x3(self, u: Array, weight: IntArray, above: bool = False) -> Array:
-        """3x3 convolution as nine matrix products, zeros beyond what is seen; -> accumulators [H, W, out].
+    def _first_input(self, normalised: npt.NDArray[np.int64], side: SideInformation, above: bool) -> Array:
+        """With a border of one: latents; whether any is missing, as beyond the borders; and, if known, classes."""
+        shares, (height, width) = side.shares(self.classes), normalised.shape[:2]
+        channels = self.channels + 1 + (0 if shares is None else self.classes)
+        padded: Array = np.zeros((height + 1 + int(not above), width + 2, channels), self.arithmetic)
+        padded[..., self.channels] = ONE
+        u = padded[int(not above) : -1, 1:-1]
+        u[..., : self.channels] = normalised
+        u[..., self.channels] = 0 if side.keep is None else np.where(side.keep, 0, ONE)
+        if shares is not None:
+            u[..., self.channels + 1 :] = shares * (ONE // CELLS**2)
+        return padded
 
-        `above` says that the first row of u is seen only: nothing is computed for it.
-        """
-        padded = np.pad(u, ((int(not above), 1), (1, 1), (0, 0)))
-        height, width = len(padded) - 2, u.shape[1]
+    def _conv3x3(self, padded: Array, weight: IntArray) -> Array:
+        """3x3 convolution of [H + 2, W + 2, in] as nine matrix products; -> accumulators [H, W, out]."""
+        height, width = len(padded) - 2, padded.shape[1] - 2
         taps: Array = weight.astype(self.arithmetic)
         total: Array = np.zeros((height, width, weight.shape[2]), self.arithmetic)
         for i in range(TAPS):

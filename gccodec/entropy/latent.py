@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gccodec.entropy.context import GROUPS, LATENT_FRACTION_BITS, LATENT_LIMIT, STEPS, IntegerContext, Prediction
-from gccodec.entropy.mask import BLOCK, KeepMask, Quality, blocks_of, kept_blocks, kept_in_blocks, rows_of
+from gccodec.entropy.mask import BLOCK, Quality, blocks_of, kept_blocks, kept_in_blocks, rows_of
 from gccodec.entropy.range_coder import CoderFactory, SymbolDecoder, SymbolEncoder
+from gccodec.entropy.side import NO_SIDE_INFORMATION, SideInformation
 from gccodec.entropy.symbols import decode_symbols, encode_symbols
 from gccodec.entropy.tables import FrequencyTables, IntArray, require_integers
 from gccodec.errors import ChecksumError
@@ -81,19 +82,21 @@ def code_band(
     quality: Quality,
     source: SymbolSource,
     crc: int,
-    keep: KeepMask | None = None,
+    side: SideInformation = NO_SIDE_INFORMATION,
     spent: npt.NDArray[np.float32] | None = None,
 ) -> int:
     """Replace `band` [n, W, C], step by step, by what is coded; returns the symbols' CRC-32, continued from `crc`.
 
-    `keep` [n, W] leaves the other positions out of the stream; their latents are zero. `spent` [n, W], zeros, is
-    filled with the bits of each position; those of a hyper-latent are spread over what is kept of its block.
+    What is not kept is left out of the stream; its latents are zero. `spent` [n, W], zeros, is filled with the bits of
+    each position; those of a hyper-latent are spread over what is kept of its block.
 
     The band holds an encoder's y, a decoder's zeros; what a step has visited is a latent; both are in 1/128 steps.
-    `above`: the last row [1, W, C] of the band before; quality: 0..1000, a map's first row is then that row's.
+    `above`: the last row [1, W, C] of the band before; quality: 0..1000. The first row of `side` and of a quality map
+    is then that row's.
     """
     height, width = band.shape[:2]
-    own_quality = rows_of(quality, slice(int(above is not None), None))
+    own = slice(int(above is not None), None)
+    own_quality, keep = rows_of(quality, own), side.rows(own).keep
     if keep is not None:
         band *= keep[..., None]
     index = context.hyper.table_index(*context.hyper.grid(height, width), blocks_of(own_quality))
@@ -117,7 +120,7 @@ def code_band(
                 known[view] = 0
         if above is not None:
             known = np.concatenate([above, known])
-        prediction = context.predict(step, known, quality, offset, above is not None)
+        prediction = context.predict(step, known, quality, offset, side, above is not None)
         coded = prediction.table_index >= context.skip_below
         if keep is not None:
             kept = gather(step, np.broadcast_to(keep[..., None], band.shape))
@@ -150,14 +153,13 @@ def traverse(
     bands: Iterable[Int16Array],
     quality: Quality,
     source: SymbolSource,
-    keep: KeepMask | None = None,
+    side: SideInformation = NO_SIDE_INFORMATION,
 ) -> int:
     """`code_band` on all bands of a latent, from top to bottom; returns its digest."""
     crc, above, top = 0, None, 0
     for band in bands:
-        part = None if keep is None else keep[top : top + len(band)]
-        of_band = rows_of(quality, slice(top - int(above is not None), top + len(band)))
-        crc = code_band(context, band, above, of_band, source, crc, part)
+        rows = slice(top - int(above is not None), top + len(band))
+        crc = code_band(context, band, above, rows_of(quality, rows), source, crc, side.rows(rows))
         above = band[-1:].copy()
         top += len(band)
     return crc & DIGEST_MASK
@@ -234,28 +236,43 @@ class DecodingSource:
 class LatentCodec:
     """y <-> payload bytes for one weights file."""
 
-    def __init__(self, context: IntegerContext, tables: FrequencyTables, pure_python: bool = False) -> None:
-        self.context, self.tables = context, tables
+    def __init__(
+        self,
+        context: IntegerContext,
+        tables: FrequencyTables,
+        pure_python: bool = False,
+        label_prime: npt.NDArray[np.uint16] | None = None,
+    ) -> None:
+        """`label_prime`: where the label maps of its files start, for a model of selective coding."""
+        self.context, self.tables, self.label_prime = context, tables, label_prime
         self.coders = CoderFactory(tables, pure_python)
 
     def cost(
-        self, bands: Iterable[Int16Array], quality: Quality, rate_weight: float = 0.0, keep: KeepMask | None = None
+        self,
+        bands: Iterable[Int16Array],
+        quality: Quality,
+        rate_weight: float = 0.0,
+        side: SideInformation = NO_SIDE_INFORMATION,
     ) -> float:
         """Payload size in bits that `encode` will reach, to a byte or so. Overwrites the bands."""
         source = QuantizingSource(self.tables, rate_weight)
-        traverse(self.context, bands, quality, source, keep)
+        traverse(self.context, bands, quality, source, side)
         return source.bits
 
     def encode(
-        self, bands: Iterable[Int16Array], quality: Quality, rate_weight: float = 0.0, keep: KeepMask | None = None
+        self,
+        bands: Iterable[Int16Array],
+        quality: Quality,
+        rate_weight: float = 0.0,
+        side: SideInformation = NO_SIDE_INFORMATION,
     ) -> tuple[bytes, int]:
         """bands: int16 [n, W, C] from `fixed_point`, n as `band_rows` but for the last; they become the latents.
 
-        Positions outside `keep` [H, W] are not coded and become zero.
+        Positions that are not kept are not coded and become zero.
         Returns the payload and the symbols' digest.
         """
         coder = self.coders.encoder()
-        digest = traverse(self.context, bands, quality, EncodingSource(self.tables, rate_weight, coder), keep)
+        digest = traverse(self.context, bands, quality, EncodingSource(self.tables, rate_weight, coder), side)
         return coder.finish(), digest
 
     def decode(
@@ -265,7 +282,7 @@ class LatentCodec:
         width: int,
         quality: Quality,
         digest: int,
-        keep: KeepMask | None = None,
+        side: SideInformation = NO_SIDE_INFORMATION,
         spent: npt.NDArray[np.float32] | None = None,
     ) -> Iterator[Int16Array]:
         """The bands of a grid ceil(picture / 16), in 1/128 of a quantization step; `spent` is as in `code_band`.
@@ -277,10 +294,9 @@ class LatentCodec:
         rows, crc, above = band_rows(width), 0, None
         for top in range(0, height, rows):
             band = np.zeros((min(rows, height - top), width, self.context.channels), np.int16)
-            part = None if keep is None else keep[top : top + rows]
+            seen = slice(top - int(above is not None), top + len(band))
             account = None if spent is None else spent[top : top + rows]
-            of_band = rows_of(quality, slice(top - int(above is not None), top + len(band)))
-            crc = code_band(self.context, band, above, of_band, source, crc, part, account)
+            crc = code_band(self.context, band, above, rows_of(quality, seen), source, crc, side.rows(seen), account)
             if top + rows >= height and crc & DIGEST_MASK != digest:
                 raise ChecksumError(f"symbol digest: computed {crc & DIGEST_MASK:04x}, the file says {digest:04x}")
             above = band[-1:].copy()

@@ -45,6 +45,6 @@ class Autoencoder(nn.Module):
         keep_mask: Tensor | None = None,
     ) -> Reconstruction:
         """x [B, 3, H, W] in [0, 1], sides multiples of 16; the others as in `Generator.forward`."""
-        coded = self.context(self.latent(x, quality, keep_mask), quality, keep_mask)
+        coded = self.context(self.latent(x, quality, keep_mask), quality, keep_mask, label_map)
         y_hat = coded.y_hat / self.gain(quality)
         return Reconstruction(self.generator(y_hat, quality, realism, label_map, keep_mask), coded.bits)

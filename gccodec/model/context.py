@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gccodec.entropy.context import LATENT_FRACTION_BITS
 from gccodec.entropy.mask import BLOCK
-from gccodec.model.config import ModelConfig
+from gccodec.model.config import LABEL_CLASSES, ModelConfig
 from gccodec.model.gain import hat_basis
 from gccodec.model.hyper import HyperPrior
 from gccodec.model.likelihood import LOG_SCALE_STEP, bits
@@ -48,6 +48,17 @@ def step_masks(channels: int, height: int, width: int, device: torch.device) -> 
     return torch.stack([(step == k).float() for k in range(STEPS)])
 
 
+def side_information(keep_mask: Tensor, labels: Tensor | None) -> Tensor:
+    """[B, 1 + LABEL_CLASSES, h + 2, w + 2]: 1 where nothing is ever coded, as beyond the borders; shares of classes."""
+    missing = F.pad(1 - keep_mask, (1, 1, 1, 1), value=1.0)
+    if labels is None:
+        shares = missing.new_zeros(len(missing), LABEL_CLASSES, *missing.shape[2:])
+    else:
+        classes = F.one_hot(labels, LABEL_CLASSES + 1)[..., :LABEL_CLASSES].permute(0, 3, 1, 2)
+        shares = F.pad(F.avg_pool2d(classes.to(missing), 2), (1, 1, 1, 1))
+    return torch.cat([missing, shares], 1)
+
+
 class ContextModel(nn.Module):
     """Predicts mean and log-scale of each latent from those of the earlier steps, and counts bits.
 
@@ -61,7 +72,7 @@ class ContextModel(nn.Module):
         self.steps = nn.ModuleList(
             nn.ModuleDict(
                 {
-                    "conv1": nn.Conv2d(c, n, 3, padding=1),
+                    "conv1": nn.Conv2d(c + 1 + LABEL_CLASSES, n, 3),
                     "quality": nn.Linear(self.nodes, n, bias=False),
                     "conv2": nn.Conv2d(n, n, 3, padding=1),
                     "out": nn.Conv2d(n, 2 * c, 1),
@@ -83,12 +94,18 @@ class ContextModel(nn.Module):
         """What latents are multiplied by before a network sees them: [B, C, 1, 1]."""
         return (basis @ torch.exp(-self.log_norm))[:, :, None, None]
 
-    def parameters_of_step(self, k: int, known: Tensor, basis: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-scale [B, C, h, w] for step k from the known y_hat (zero elsewhere) and the hyperprior."""
+    def parameters_of_step(
+        self, k: int, known: Tensor, side: Tensor, basis: Tensor, offset: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Mean and log-scale [B, C, h, w] for step k from the known y_hat (zero elsewhere) and the hyperprior.
+
+        side: as `side_information` gives it.
+        """
         step, scale = self.steps[k], self._norm(basis)
         h = (known * scale).clamp(-INPUT_LIMIT, INPUT_LIMIT)
         if self.quantised:
             h = round_to(h, INPUT_UNIT)
+        h = torch.cat([F.pad(h, (1, 1, 1, 1)), side.to(h.dtype)], 1)
         h = self._layer(step["conv1"], h, INPUT_LIMIT) + step["quality"](basis)[:, :, None, None] + offset
         h = self._layer(step["conv2"], activate(h, 0, self.quantised), ACTIVATION_LIMIT)
         h = self._layer(step["out"], activate(h, 0, self.quantised), ACTIVATION_LIMIT)
@@ -109,10 +126,12 @@ class ContextModel(nn.Module):
         noisy = bits(residual + torch.rand_like(residual) - 0.5, log_scale.detach())
         return value + noisy - noisy.detach()
 
-    def forward(self, y: Tensor, quality: Tensor, keep_mask: Tensor | None = None) -> Coded:
+    def forward(
+        self, y: Tensor, quality: Tensor, keep_mask: Tensor | None = None, labels: Tensor | None = None
+    ) -> Coded:
         """Quantise y [B, C, h, w] (in steps, i.e. times gain) around the predicted means and count its bits.
 
-        keep_mask [B, 1, h, w]: where it is 0 nothing is coded, and y_hat is 0.
+        keep_mask [B, 1, h, w]: where it is 0 nothing is coded, and y_hat is 0; labels: as in `Generator.forward`.
         """
         keep = torch.ones_like(y[:, :1]) if keep_mask is None else keep_mask
         kept_blocks = F.max_pool2d(keep, BLOCK, ceil_mode=True)
@@ -125,9 +144,10 @@ class ContextModel(nn.Module):
             z_log_scale = round_to(z_log_scale, 1 / LOG_SCALE_STEP)
         total = (self._bits(z, z_hat, z_log_scale.expand_as(z)) * kept_blocks).sum((1, 2, 3))
         offset = self.hyper.synthesise(z_hat, *y.shape[2:], self.quantised)
+        side = side_information(keep, labels)
         y_hat, residuals, log_scales = torch.zeros_like(y), torch.zeros_like(y), torch.zeros_like(y)
         for k in range(STEPS):
-            mean, log_scale = self.parameters_of_step(k, y_hat, basis, offset)
+            mean, log_scale = self.parameters_of_step(k, y_hat, side, basis, offset)
             coded = masks[k] * keep
             residual = (y - mean) * coded
             y_hat = y_hat + RoundThrough.apply(residual) + mean * coded

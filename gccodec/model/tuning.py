@@ -103,7 +103,7 @@ class Tuner(nn.Module):
             x = shown(x, keep)  # what is not kept must not steer the tuning either
         with autocast(x.device):
             y = analysis(x, q) * gain
-            coded = self.context(y, q, keep)
+            coded = self.context(y, q, keep, labels)
             x_hat = transforms.generator(coded.y_hat / gain, q, torch.ones_like(q), labels, keep).float()
             if keep is not None:
                 x = shown(x, keep, x_hat.detach())  # what is synthesised is right as it is

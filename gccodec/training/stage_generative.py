@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gccodec.entropy.weights import WeightsFile, find_weights, load_weights, weights_folder
+from gccodec.entropy.weights import WeightsFile
 from gccodec.model.analysis import on_pixels
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, LABEL_CELL_PX, LABEL_CLASSES
@@ -32,6 +32,8 @@ from gccodec.training.start import start_from_weights
 ADVERSARY_BETAS = (0.5, 0.99)
 LEAST_KEPT_SHARE = 0.1
 """What is kept of a crop counts, in its pixels and its rate, as much as a whole crop, down to this share of it."""
+SELECTIVE_FIDELITY = 1.5
+"""Squared error weighs so much more where a part is missing: what is kept is kept because it matters."""
 LABELS_A_LATENT = DOWNSAMPLING // LABEL_CELL_PX
 
 
@@ -55,7 +57,7 @@ def distance_of(state: Path, preset: Preset) -> PerceptualDistance:
     if state.exists():
         distance = checkpoint.load_average(state, PerceptualDistance(preset.distance))
     else:
-        distance = PerceptualDistance.load(load_weights(find_weights(weights_folder(), purpose="distance")))
+        distance = PerceptualDistance.installed()
     return distance.float().eval().requires_grad_(False)
 
 
@@ -135,7 +137,7 @@ class GenerativeStage(Run):
         with torch.set_grad_enabled(preset.joint):
             with autocast(self.device):
                 y = self.model.latent(x, quality, keep)
-            coded = self.model.context(y, quality, keep)
+            coded = self.model.context(y, quality, keep, labels)
             y_hat = coded.y_hat / self.model.gain(quality)
         with torch.no_grad():
             known = y_hat * self.model.generator.latent_scale[None, :, None, None]
@@ -147,7 +149,9 @@ class GenerativeStage(Run):
         error = (x - pixels) * on_pixels(keep)  # what is synthesised need not be the original
         errors = error, F.avg_pool2d(error, CAST_PX), mean_block(error)
         mse, cast, grid = (e.square().mean((1, 2, 3)) for e in errors)
-        reconstruction = preset.mse_weight * mse + preset.colour_weight * cast + preset.grid_weight * grid
+        whole = keep.amin((1, 2, 3)) > 0
+        fidelity = torch.where(whole, 1.0, SELECTIVE_FIDELITY)
+        reconstruction = preset.mse_weight * fidelity * mse + preset.colour_weight * cast + preset.grid_weight * grid
         reconstruction = (reconstruction + preset.perception_weight * perception).mean()
         (gradient,) = torch.autograd.grad(reconstruction, pixels)
         if preset.adversarial_share:
@@ -163,7 +167,6 @@ class GenerativeStage(Run):
         bpp = coded.bits / (x.shape[-2] * x.shape[-1]) / kept_share
         if preset.joint:
             loss = loss + (self.rate_target.lmbda(quality) * bpp).mean()
-            whole = keep.amin((1, 2, 3)) > 0
             self.rate_target.update(quality[whole], bpp[whole].detach())
         psnr_db = -10 * (mse.detach() / kept_share).clamp_min(1e-9).log10()
         return Measured(loss, bpp.detach(), psnr_db, perception.detach())

@@ -87,6 +87,13 @@ def test_convolutions_of_another_size_are_refused():
         IntegerContext(ARRAYS | {name: ARRAYS[name][4:5]}, TABLES)
 
 
+def test_a_context_model_that_does_not_see_what_is_missing_is_refused():
+    names = [f"context.{k}.conv1.weight" for k in range(STEPS)]
+    channels = ARRAYS["context.input_multiplier"].shape[1]
+    with pytest.raises(WeightsError, match="made for an older gccodec"):
+        IntegerContext(ARRAYS | {name: ARRAYS[name][:, :channels] for name in names}, TABLES)
+
+
 def test_float_weights_are_refused_with_their_dtype():
     name = "context.0.conv1.weight"
     with pytest.raises(TypeError, match="float32"):

@@ -6,7 +6,9 @@ import pytest
 from gccodec.entropy import latent as latent_module
 from gccodec.entropy.context import Prediction
 from gccodec.entropy.latent import QuantizingSource, band_rows, fixed_point, gather, scatter
+from gccodec.entropy.side import SideInformation
 from gccodec.errors import ChecksumError, CorruptError
+from gccodec.model.config import LABEL_CLASSES
 from tests.models import random_weights
 
 
@@ -72,14 +74,49 @@ def test_positions_outside_the_keep_mask_cost_nothing_and_are_zero(positions, mo
     keep[2:5, 1:4] = True
     y = random_y(10, 6)
     split = range(band_rows(6), 10, band_rows(6))
-    payload, digest = CODEC.encode(np.split(y, split), 500, keep=keep)
+    side = SideInformation(keep)
+    payload, digest = CODEC.encode(np.split(y, split), 500, side=side)
     assert (y[~keep] == 0).all()
-    assert np.array_equal(np.concatenate(list(CODEC.decode(payload, 10, 6, 500, digest, keep))), y)
+    assert np.array_equal(np.concatenate(list(CODEC.decode(payload, 10, 6, 500, digest, side))), y)
     assert len(payload) < 0.4 * len(encoded(random_y(10, 6), 500)[0])
-    nothing, digest = CODEC.encode(np.split(random_y(10, 6), split), 500, keep=np.zeros((10, 6), bool))
+    nothing, digest = CODEC.encode(np.split(random_y(10, 6), split), 500, side=SideInformation(np.zeros((10, 6), bool)))
     assert nothing == b""
-    everything, _ = CODEC.encode(np.split(random_y(10, 6), split), 500, keep=np.ones((10, 6), bool))
+    everything, _ = CODEC.encode(np.split(random_y(10, 6), split), 500, side=SideInformation(np.ones((10, 6), bool)))
     assert everything == encoded(random_y(10, 6), 500)[0]
+
+
+@pytest.mark.parametrize("positions", [24, 1 << 15])
+def test_labels_are_a_context_and_must_be_the_same_for_the_decoder(positions, monkeypatch):
+    monkeypatch.setattr(latent_module, "BAND_POSITIONS", positions)
+    rng = np.random.default_rng(0)
+    side = SideInformation(rng.random((10, 6)) < 0.7, rng.integers(0, LABEL_CLASSES + 1, (20, 12)))
+    y = random_y(10, 6)
+    payload, digest = CODEC.encode(np.split(y, range(band_rows(6), 10, band_rows(6))), 500, side=side)
+    assert np.array_equal(np.concatenate(list(CODEC.decode(payload, 10, 6, 500, digest, side))), y)
+    for wrong in (
+        side._replace(labels=None),
+        side._replace(labels=np.roll(side.labels, 2, 0)),
+        side._replace(keep=~side.keep),
+    ):
+        with pytest.raises(CorruptError):
+            list(CODEC.decode(payload, 10, 6, 500, digest, wrong))
+
+
+def test_a_band_sees_what_is_missing_above(monkeypatch):
+    monkeypatch.setattr(latent_module, "BAND_POSITIONS", 24)
+    keep = np.ones((8, 6), bool)
+    keep[3] = False
+    unknown = np.full((16, 12), LABEL_CLASSES)
+    labelled = unknown.copy()
+    labelled[6:8] = 3
+    latents = []
+    for side in (SideInformation(), SideInformation(keep, unknown), SideInformation(None, labelled)):
+        y = random_y(8, 6)
+        y[3] = 0  # and so is coded as what the mask makes of it, or near
+        CODEC.encode(np.split(y, [4]), 500, side=side)
+        latents.append(y[4])
+    assert not np.array_equal(latents[0], latents[1])
+    assert not np.array_equal(latents[0], latents[2])
 
 
 def test_bands_hold_whole_blocks():
