@@ -117,21 +117,21 @@ class Encoder:
         if size_bytes is None:
             assert quality is not None
             return Encoded(self._encode_at(source, quality), quality, False)
-        if not count_metadata:
-            size_bytes += metadata_bytes(source.template)
-        framing = len(serialize(source.template)) + 1
+        # what does not count must not even enter the search: it would end at another of several qualities that fit
+        beside = 0 if count_metadata else metadata_bytes(source.template)
+        framing = len(serialize(source.template)) + 1 - beside
         quality = search_quality(
             lambda q: framing + self._cost(source, self._latent(source, source.quality(q)), q) / 8, size_bytes + 1
         )
         if quality is not None:
             for q in range(quality, -1, -1):  # the estimate is a byte off at times
                 data = self._encode_at(source, q)
-                if len(data) <= size_bytes:
-                    below = q == MAX_QUALITY and len(data) < (1 - TARGET_TOLERANCE) * size_bytes - 4
+                if (counted := len(data) - beside) <= size_bytes:
+                    below = q == MAX_QUALITY and counted < (1 - TARGET_TOLERANCE) * size_bytes - 4
                     return Encoded(data, q, below)
-        return self._encode_below_range(source, size_bytes, framing)
+        return self._encode_below_range(source, size_bytes, framing, beside)
 
-    def _encode_below_range(self, source: Source, size_bytes: int, framing: int) -> Encoded:
+    def _encode_below_range(self, source: Source, size_bytes: int, framing: int, beside: int) -> Encoded:
         """Quality 0 is still too large: let its quantiser weigh bits more, as far as it takes."""
         bands, template = list(self._latent(source, source.quality(0))), source.template
 
@@ -145,12 +145,12 @@ class Encoder:
         found = search_quality(size, size_bytes + 1)
         for share in range(found if found is not None else 0, -1, -1):
             data = self._encode_at(source, 0, rate_weight(share))
-            if len(data) <= size_bytes:
+            if (counted := len(data) - beside) <= size_bytes:
                 return Encoded(data, 0, False)
         fixed = f", {framing - 1} of them header and sections" if template.sections else ""
         raise UsageError(
             f"{size_bytes} bytes are too few: the smallest file for this {template.width}x{template.height} picture has"
-            f" {len(data)} bytes ({8 * len(data) / (template.width * template.height):.4f} bpp){fixed}"
+            f" {counted} bytes ({8 * counted / (template.width * template.height):.4f} bpp){fixed}"
         )
 
     def _cost(
