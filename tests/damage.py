@@ -7,9 +7,9 @@ import zlib
 import numpy as np
 
 from gccodec.codec.alpha import decode_alpha, encode_alpha
-from gccodec.codec.latent import decode_latent, grid_size
+from gccodec.codec.latent import grid_size
 from gccodec.codec.metadata import Metadata
-from gccodec.codec.selection import Selection
+from gccodec.codec.selection import Selection, decode_latent
 from gccodec.container.file import GczFile, parse, serialize
 from gccodec.container.reader import Reader
 from gccodec.container.section import Section, SectionId
@@ -78,11 +78,11 @@ def outcome(data):
     """Parse a small picture's file and decode all that needs no generator."""
     file = parse(data, max_pixels=1 << 14)
     Metadata.from_sections(file.sections)
-    Selection.of(file, WEIGHTS)
+    selection = Selection.of(file, WEIGHTS)
     for section in file.sections:
         if section.id == SectionId.ALPHA:
             decode_alpha(section.body, file.height, file.width)
     if file.model_id == WEIGHTS.model_id:
-        for _ in decode_latent(LATENTS, file):
+        for _ in decode_latent(LATENTS, file, selection):
             pass
     return "decoded"

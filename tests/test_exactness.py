@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 import pytest
 
-from gccodec.codec.latent import decode_latent
+from gccodec.codec.selection import decode_latent
 from gccodec.container.file import parse
 from gccodec.entropy.weights import find_weights, load_weights, weights_folder
 from tests.paths import GOLDEN
@@ -17,12 +17,12 @@ from tests.paths import GOLDEN
 PROGRAM = """
 import sys, zlib, numpy as np
 from pathlib import Path
-from gccodec.codec.latent import decode_latent
+from gccodec.codec.selection import decode_latent
 from gccodec.container.file import parse
 from gccodec.entropy.weights import find_weights, load_weights, weights_folder
 file = parse(Path(sys.argv[1]).read_bytes())
 latents = load_weights(find_weights(weights_folder(), file.model_id)).latent_codec(sys.argv[2] == "twin")
-print(zlib.crc32(np.concatenate(list(decode_latent(latents, file))).astype("<i8").tobytes()))
+print(zlib.crc32(np.concatenate(list(decode_latent(latents, file, None))).astype("<i8").tobytes()))
 """
 EXPECTED = json.loads((GOLDEN / "latents.json").read_text())
 
@@ -58,7 +58,7 @@ def test_golden_files_exist_and_match_in_int64():
         file = parse((GOLDEN / name).read_bytes())
         latents = load_weights(find_weights(weights_folder(), file.model_id)).latent_codec()
         latents.context.arithmetic = np.int64
-        assert zlib.crc32(np.concatenate(list(decode_latent(latents, file))).astype("<i8").tobytes()) == checksum
+        assert zlib.crc32(np.concatenate(list(decode_latent(latents, file, None))).astype("<i8").tobytes()) == checksum
 
 
 ENCODE = """

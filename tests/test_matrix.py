@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np, torch
 from PIL import Image
 from gccodec.codec.codec import Codec
-from gccodec.codec.latent import decode_latent
 from gccodec.codec.picture import Picture
+from gccodec.codec.selection import Selection, decode_latent
 from gccodec.container.file import parse
 folder, out, threads, kernels, layout, strip_pixels, coder = sys.argv[1:]
 torch.set_num_threads(int(threads))
@@ -40,7 +40,8 @@ DECODE = (
     + """
 for path in sorted(Path(folder).glob("*.gcz")):
     data = path.read_bytes()
-    latent = np.concatenate(list(decode_latent(codec.latents, parse(data))))
+    file = parse(data)
+    latent = np.concatenate(list(decode_latent(codec.latents, file, Selection.of(file, codec.weights))))
     checksums.append(zlib.crc32(latent.astype("<i8").tobytes()))
     results.append(codec.decode(data).pixels.reshape(-1))
 np.savez(out, checksums=np.array(checksums), pixels=np.concatenate(results))

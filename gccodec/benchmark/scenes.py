@@ -189,7 +189,7 @@ def judge_scenes(
             judge.add_labels("label network", scene, to_label_pixels(labeller.cells(image), width, height))
         plain = codec.encode(scene.picture, size_bytes=ceiling, effort=effort)
         plain_pixels = codec.decode(plain.data).pixels
-        plain_bits = bits_of_positions(parse(plain.data), codec.latents)
+        plain_bits = bits_of_positions(parse(plain.data), codec.latents, None)
         judge.add("GC", scene, plain_pixels, len(plain.data))
         data, pixels = avif_within(image, ceiling)
         judge.add("AVIF", scene, pixels, len(data))
@@ -206,7 +206,8 @@ def judge_scenes(
                 data, pixels = avif_within(image, 3 * len(equal.data))
                 judge.add("AVIF, 3 times the bits of SC nothing", scene, pixels, len(data))
                 continue
-            judge.add_fidelity(name_equal, scene, pixels, named, bits_of_positions(parse(equal.data), codec.latents))
+            bits = bits_of_positions(parse(equal.data), codec.latents, selection)
+            judge.add_fidelity(name_equal, scene, pixels, named, bits)
             judge.add_fidelity(f"GC where SC keeps {name}", scene, plain_pixels, named, plain_bits)
             within = codec.encode(scene.picture, size_bytes=ceiling, selection=selection, effort=effort)
             judge.add(f"SC {name}, GC's bits", scene, codec.decode(within.data).pixels, len(within.data))

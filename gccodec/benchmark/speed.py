@@ -22,6 +22,7 @@ from gccodec.codec.segmentation import Labeller
 from gccodec.codec.strip import strip_rows, to_strips
 from gccodec.container.file import parse
 from gccodec.entropy.context import LATENT_FRACTION_BITS, STEPS
+from gccodec.entropy.side import NO_SIDE_INFORMATION
 from gccodec.model.strips import LatentStrip
 
 
@@ -69,8 +70,9 @@ def time_parts(codec: Codec, labeller: Labeller | None, picture: Picture, qualit
         for band in bands:
             blocks = context.hyper.grid(*band.shape[:2])
             offset = context.offset(np.zeros(math.prod(blocks) * context.hyper.channels, np.int32), *band.shape[:2])
+            side = context.side_channels(NO_SIDE_INFORMATION, *band.shape[:2])
             for step in range(STEPS):
-                context.predict(step, band, quality, offset)
+                context.predict(step, band, quality, offset, side)
 
     def decode_latents() -> None:
         for _ in codec.latents.decode(file.payload, rows, columns, quality, file.symbol_digest):

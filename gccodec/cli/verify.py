@@ -47,11 +47,9 @@ def command(ctx: click.Context, inputs: tuple[str, ...], symbols: bool, as_json:
 
 def verify_symbols(file: GczFile) -> None:
     """Decode label map and latents and compare the digest; CorruptError when they differ."""
-    from gccodec.codec.latent import decode_latent
-    from gccodec.codec.selection import Selection
+    from gccodec.codec.selection import Selection, decode_latent
     from gccodec.entropy.weights import find_weights, load_weights, weights_folder
 
     weights = load_weights(find_weights(weights_folder(), file.model_id))
-    Selection.of(file, weights)
-    for _ in decode_latent(weights.latent_codec(), file):
+    for _ in decode_latent(weights.latent_codec(), file, Selection.of(file, weights)):
         pass

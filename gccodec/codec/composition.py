@@ -8,15 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from gccodec.codec.label_classes import VOID, unified_classes
-from gccodec.codec.latent import LATENT_CELL_PX, decode_latent, grid_size
-from gccodec.codec.selection import Selection
+from gccodec.codec.latent import grid_size
+from gccodec.codec.selection import Selection, decode_latent
 from gccodec.container.file import GczFile
 from gccodec.entropy.latent import LatentCodec
+from gccodec.entropy.side import CELLS
 from gccodec.entropy.weights import WeightsFile
 from gccodec.model.config import LABEL_CELL_PX
-
-CELLS = LATENT_CELL_PX // LABEL_CELL_PX
-"""Label cells along one side of a latent position."""
 
 
 class RegionFacts(NamedTuple):
@@ -28,10 +26,10 @@ class RegionFacts(NamedTuple):
     bits: int
 
 
-def bits_of_positions(file: GczFile, latents: LatentCodec) -> npt.NDArray[np.float32]:
-    """What went into each latent position, float32 [h, w]; decodes all of them."""
+def bits_of_positions(file: GczFile, latents: LatentCodec, selection: Selection | None) -> npt.NDArray[np.float32]:
+    """What went into each latent position, float32 [h, w]; decodes all of them. `selection`: the file's."""
     spent = np.zeros(grid_size(file.height, file.width), np.float32)
-    for _ in decode_latent(latents, file, spent):
+    for _ in decode_latent(latents, file, selection, spent):
         pass
     return spent
 
@@ -44,7 +42,8 @@ def composition(file: GczFile, weights: WeightsFile) -> list[RegionFacts]:
     selection = Selection.of(file, weights)
     if selection is None:
         return []
-    kept, bits = _on_cells(selection.keep), _on_cells(bits_of_positions(file, weights.latent_codec()) / CELLS**2)
+    bits = _on_cells(bits_of_positions(file, weights.latent_codec(), selection) / CELLS**2)
+    kept = _on_cells(selection.keep)
     area = _cell_areas(file.height, len(kept))[:, None] * _cell_areas(file.width, kept.shape[1])
     if selection.labels is None:
         regions = {"kept": kept, "rest": ~kept}

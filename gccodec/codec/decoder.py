@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gccodec.codec.latent import LATENT_CELL_PX, decode_latent
+from gccodec.codec.latent import LATENT_CELL_PX
 from gccodec.codec.loaded_model import LoadedModel, Progress
 from gccodec.codec.region import Region
-from gccodec.codec.selection import Selection
+from gccodec.codec.selection import Selection, decode_latent
 from gccodec.codec.strip import strip_rows, to_pixels
 from gccodec.container.file import GczFile
 from gccodec.entropy.context import LATENT_FRACTION_BITS
@@ -30,7 +30,7 @@ class Decoder:
         rows, columns = region.cells(transforms.generator.halo)
         selection = Selection.of(file, self.model.weights)
         origin = rows.start, columns.start
-        strips = self._latent_strips(file, rows, columns, _semantics(selection))
+        strips = self._latent_strips(file, rows, columns, selection)
         left, top = region.x - columns.start * LATENT_CELL_PX, rows.start * LATENT_CELL_PX
         if selection is None or selection.labels is not None:
             generated = transforms.generate(strips, file.quality, realism, origin)
@@ -46,11 +46,11 @@ class Decoder:
             self.progress("generation", min(top, region.y + region.height) - region.y, region.height)
 
     def _latent_strips(
-        self, file: GczFile, rows: slice, columns: slice, whole: Semantics | None
+        self, file: GczFile, rows: slice, columns: slice, selection: Selection | None
     ) -> Iterator[LatentStrip]:
         """Latents [1, C, n, w] of some rows and columns, in steps; all bands are decoded, for their digest."""
-        top = 0
-        for band in decode_latent(self.model.latents, file):
+        top, whole = 0, _semantics(selection)
+        for band in decode_latent(self.model.latents, file, selection):
             first = max(0, rows.start - top)
             part = band[first : max(0, rows.stop - top), columns]
             step = strip_rows(part.shape[1], self.strip_pixels)

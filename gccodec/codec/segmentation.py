@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from gccodec.codec.label_classes import unified_classes
 from gccodec.codec.label_input import UNKNOWN
-from gccodec.codec.latent import label_grid
+from gccodec.codec.selection import label_grid
 from gccodec.entropy.weights import WeightsFile, find_weights, load_weights, weights_folder
 from gccodec.model.config import LABEL_CELL_PX
 from gccodec.model.precision import autocast

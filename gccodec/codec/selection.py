@@ -13,28 +13,26 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from gccodec.codec.latent import (
-    LATENT_CELL_PX,
-    encode_keep_mask,
-    grid_size,
-    keep_mask_of,
-    label_grid,
-    label_map_of,
-    on_latents,
-    rest_quality_of,
-)
+from gccodec.codec.latent import LATENT_CELL_PX, encode_keep_mask, grid_size, keep_mask_of, rest_quality_of
 from gccodec.codec.region import Region
 from gccodec.container.file import GczFile
 from gccodec.container.section import Section, SectionId
 from gccodec.container.varint import write_varint
 from gccodec.entropy.label_map import LabelMapCodec
+from gccodec.entropy.latent import LatentCodec
 from gccodec.entropy.mask import KeepMask, Quality, QualityMap
 from gccodec.entropy.side import NO_SIDE_INFORMATION, SideInformation
 from gccodec.entropy.weights import WeightsFile
 from gccodec.errors import UsageError
+from gccodec.model.config import LABEL_CELL_PX
 
 KEPT, COARSE, SYNTHESISED = 255, 128, 0
 """Values of the map that `decode --map` writes."""
+
+
+def label_grid(height: int, width: int) -> tuple[int, int]:
+    """Cells (rows, columns) of a picture's label map."""
+    return -(-height // LABEL_CELL_PX), -(-width // LABEL_CELL_PX)
 
 
 class Selection(NamedTuple):
@@ -78,12 +76,29 @@ class Selection(NamedTuple):
             return None
         if rest is not None:
             return cls(keep, None, rest)
-        return cls(keep, label_map_of(file, weights.label_prime))
+        body = next(section.body for section in file.sections if section.id == SectionId.LABEL_MAP)
+        codec = LabelMapCodec(weights.label_prime)
+        return cls(keep, codec.decode(body, *label_grid(file.height, file.width)))
 
     def labels_of_latents(self) -> npt.NDArray[np.int64]:
-        """The label map on whole latent positions, [2 h, 2 w]."""
+        """The label map on whole latent positions, the last row or column repeated: [2 h, 2 w]."""
         assert self.labels is not None
-        return on_latents(self.labels, *self.keep.shape).astype(np.int64)
+        rows, columns = (2 * n for n in self.keep.shape)
+        pad = ((0, rows - self.labels.shape[0]), (0, columns - self.labels.shape[1]))
+        return np.pad(self.labels, pad, mode="edge").astype(np.int64)
+
+
+def decode_latent(
+    latents: LatentCodec, file: GczFile, selection: Selection | None, spent: npt.NDArray[np.float32] | None = None
+) -> Iterator[npt.NDArray[np.int16]]:
+    """Bands of latents [n, w, C] in 1/128 steps from top to bottom; the file's symbol digest is checked.
+
+    `selection`: the file's. `spent`, zeros on the latent grid, is filled with the bits of each position.
+    """
+    rows, columns = grid_size(file.height, file.width)
+    quality = file.quality if selection is None else selection.quality(file.quality)
+    side = NO_SIDE_INFORMATION if selection is None else selection.side
+    return latents.decode(file.payload, rows, columns, quality, file.symbol_digest, side, spent)
 
 
 def kept_strips(file: GczFile, region: Region) -> Iterator[Image.Image]:

@@ -25,7 +25,7 @@ from gccodec.entropy.layer import (
     table_index,
 )
 from gccodec.entropy.mask import Quality, at_quality, rows_of
-from gccodec.entropy.side import CELLS, NO_SIDE_INFORMATION, SideInformation
+from gccodec.entropy.side import CELLS, SideInformation
 from gccodec.entropy.tables import IntArray
 from gccodec.errors import WeightsError
 
@@ -106,7 +106,7 @@ class IntegerContext:
         z = (known.reshape(-1)[: rows * columns * self.hyper.channels] // 4).astype(np.int32)
         offset = self.offset(z, height, width)
         keep, labels = known[..., 0] < 24, np.arange(4 * height * width).reshape(2 * height, 2 * width) // 7
-        side = SideInformation(keep, labels % (self.classes + 1))
+        side = self.side_channels(SideInformation(keep, labels % (self.classes + 1)), height, width)
         crc = 0
         for k in range(STEPS):
             for part in self.predict(k, known * keep[..., None], 100 + 250 * k, offset, side):
@@ -122,19 +122,34 @@ class IntegerContext:
         """What hyper-latents in canonical order add to a band's first activations, [height, width, n]."""
         return self.hyper.offset(z, height, width, self.arithmetic)
 
+    def side_channels(self, side: SideInformation, height: int, width: int, above: bool = False) -> Array:
+        """Inputs beside the latents of a band, with a border of one: [height + 2, width + 2, n].
+
+        First whether a latent is missing, as beyond the borders; then, if known, the classes. With `above` the first
+        row of `side` is that above the band, in the border's place.
+        """
+        shares, top = side.shares(self.classes), int(not above)
+        channels: Array = np.zeros((height + 2, width + 2, 1 if shares is None else 1 + self.classes), self.arithmetic)
+        channels[..., 0] = ONE
+        seen = channels[top:-1, 1:-1]
+        seen[..., 0] = 0 if side.keep is None else np.where(side.keep, 0, ONE)
+        if shares is not None:
+            seen[..., 1:] = shares * (ONE // CELLS**2)
+        return channels
+
     def predict(
         self,
         step: int,
         known: npt.NDArray[Any],
         quality: Quality,
         offset: Array,
-        side: SideInformation = NO_SIDE_INFORMATION,
+        side: Array,
         above: bool = False,
     ) -> Prediction:
         """known: integers [H, W, C], latents in 1/128 steps, zero where not yet coded; offset: the hyperprior's.
 
-        `above` says that the first row (also that of side information and of a quality map) is a neighbour, seen but
-        not predicted.
+        side: `side_channels` of all that is seen. `above` says that the first row (and a quality map's) is a neighbour,
+        seen but not predicted.
         """
         layers = self.steps[step]
         multiplier = at_quality(self.multiplier, quality)
@@ -144,7 +159,9 @@ class IntegerContext:
         scaled += 1 << (INPUT_SHIFT - 1)
         scaled >>= INPUT_SHIFT
         np.clip(scaled, -INPUT_LIMIT, INPUT_LIMIT, out=scaled)
-        u = self._first_input(scaled, side, above)
+        u: Array = np.zeros((*side.shape[:2], self.channels + side.shape[2]), self.arithmetic)
+        u[int(not above) : -1, 1:-1, : self.channels] = scaled
+        u[..., self.channels :] = side
         del scaled
         bias = layers.conv1.bias + at_quality(layers.quality_bias, quality)
         hidden = rescale(self._conv3x3(u, layers.conv1.weight[:, : u.shape[2]]), bias, layers.conv1.shift)
@@ -166,19 +183,6 @@ class IntegerContext:
                 self._output(part, layers.out_index, group) + index_bias[rows, columns, group], self.tables
             )
         return Prediction(mean.reshape(-1), index.reshape(-1))
-
-    def _first_input(self, normalised: npt.NDArray[np.int64], side: SideInformation, above: bool) -> Array:
-        """With a border of one: latents; whether any is missing, as beyond the borders; and, if known, classes."""
-        shares, (height, width) = side.shares(self.classes), normalised.shape[:2]
-        channels = self.channels + 1 + (0 if shares is None else self.classes)
-        padded: Array = np.zeros((height + 1 + int(not above), width + 2, channels), self.arithmetic)
-        padded[..., self.channels] = ONE
-        u = padded[int(not above) : -1, 1:-1]
-        u[..., : self.channels] = normalised
-        u[..., self.channels] = 0 if side.keep is None else np.where(side.keep, 0, ONE)
-        if shares is not None:
-            u[..., self.channels + 1 :] = shares * (ONE // CELLS**2)
-        return padded
 
     def _conv3x3(self, padded: Array, weight: IntArray) -> Array:
         """3x3 convolution of [H + 2, W + 2, in] as nine matrix products; -> accumulators [H, W, out]."""

@@ -113,6 +113,7 @@ def code_band(
         share = blocks / np.maximum(kept_in_blocks(kept_of_band), 1)
         spent += share.repeat(BLOCK, 0).repeat(BLOCK, 1)[:height, :width] * kept_of_band
     offset = context.offset(z, height, width)
+    side_channels = context.side_channels(side, height, width, above is not None)
     for step in range(STEPS):
         known = band.copy()
         for later in range(step, STEPS):
@@ -120,7 +121,7 @@ def code_band(
                 known[view] = 0
         if above is not None:
             known = np.concatenate([above, known])
-        prediction = context.predict(step, known, quality, offset, side, above is not None)
+        prediction = context.predict(step, known, quality, offset, side_channels, above is not None)
         coded = prediction.table_index >= context.skip_below
         if keep is not None:
             kept = gather(step, np.broadcast_to(keep[..., None], band.shape))
@@ -236,15 +237,8 @@ class DecodingSource:
 class LatentCodec:
     """y <-> payload bytes for one weights file."""
 
-    def __init__(
-        self,
-        context: IntegerContext,
-        tables: FrequencyTables,
-        pure_python: bool = False,
-        label_prime: npt.NDArray[np.uint16] | None = None,
-    ) -> None:
-        """`label_prime`: where the label maps of its files start, for a model of selective coding."""
-        self.context, self.tables, self.label_prime = context, tables, label_prime
+    def __init__(self, context: IntegerContext, tables: FrequencyTables, pure_python: bool = False) -> None:
+        self.context, self.tables = context, tables
         self.coders = CoderFactory(tables, pure_python)
 
     def cost(

@@ -65,8 +65,7 @@ class WeightsFile(NamedTuple):
                 raise WeightsError(f"{self.path}: {name} is missing")
         sizes, frequencies = self.arrays["tables.sizes"], self.arrays["tables.frequencies"]
         tables = FrequencyTables(sizes.astype(np.int32), frequencies.astype(np.int32))
-        prime = self.label_prime if "label_map.prime" in self.arrays else None
-        return LatentCodec(IntegerContext(self.arrays, len(tables)), tables, pure_python, prime)
+        return LatentCodec(IntegerContext(self.arrays, len(tables)), tables, pure_python)
 
 
 def weights_folder() -> Path:

@@ -64,7 +64,7 @@ def test_what_is_not_kept_does_not_reach_the_file():
 def test_all_bits_are_those_of_kept_positions():
     for chosen in (None, selection(4, 0.4)):
         file = parse(CODEC.encode(picture(), quality=700, selection=chosen).data)
-        spent = bits_of_positions(file, CODEC.latents)
+        spent = bits_of_positions(file, CODEC.latents, chosen)
         assert spent.sum() == pytest.approx(8 * len(file.payload), abs=10)
         assert chosen is None or spent[~chosen.keep].max() == 0
 

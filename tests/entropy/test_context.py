@@ -5,6 +5,7 @@ import pytest
 
 from gccodec.entropy.context import STEPS, IntegerContext
 from gccodec.entropy.layer import interpolate
+from gccodec.entropy.side import NO_SIDE_INFORMATION
 from gccodec.errors import WeightsError
 from tests.models import random_weights
 
@@ -22,7 +23,8 @@ def predict(context, step, latent, quality, seed=0):
     height, width = latent.shape[:2]
     count = np.prod(context.hyper.grid(height, width)) * context.hyper.channels
     z = np.random.default_rng(seed).integers(-31, 32, count).astype(np.int32)
-    return context.predict(step, latent, quality, context.offset(z, height, width))
+    side = context.side_channels(NO_SIDE_INFORMATION, height, width)
+    return context.predict(step, latent, quality, context.offset(z, height, width), side)
 
 
 @pytest.mark.parametrize("quality", [0, 1, 499, 500, 1000])

@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 
 from gccodec.codec.codec import Codec
-from gccodec.codec.latent import decode_latent
 from gccodec.codec.picture import Picture
+from gccodec.codec.selection import decode_latent
 from gccodec.container.file import parse
 from tests.paths import CHELSEA, COFFEE, GOLDEN
 
@@ -24,7 +24,7 @@ def main() -> None:
         data = codec.encode(Picture.of(pixels), quality=quality).data
         (GOLDEN / f"{name}.gcz").write_bytes(data)
         checksums[f"{name}.gcz"] = zlib.crc32(
-            np.concatenate(list(decode_latent(codec.latents, parse(data)))).astype("<i8").tobytes()
+            np.concatenate(list(decode_latent(codec.latents, parse(data), None))).astype("<i8").tobytes()
         )
     (GOLDEN / "latents.json").write_text(json.dumps(checksums, indent=2) + "\n")
 
