@@ -195,7 +195,7 @@ def judge_scenes(
         judge.add("AVIF", scene, pixels, len(data))
         for name, rules in KEEP_SETS.items():
             named, name_equal = scene.named(rules), f"SC {name}, GC's quality"
-            selection = Selection(keep_mask(named), to_cells(scene.labels))
+            selection = Selection.around(named, to_cells(scene.labels))
             equal = codec.encode(scene.picture, quality=plain.quality, selection=selection, effort=effort)
             pixels = codec.decode(equal.data).pixels
             judge.add(name_equal, scene, pixels, len(equal.data))

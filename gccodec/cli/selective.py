@@ -51,7 +51,7 @@ class SelectiveOptions(NamedTuple):
             return None
         self._check()
 
-        from gccodec.codec.keep import Annotation, keep_mask, named_pixels, parse_rule
+        from gccodec.codec.keep import Annotation, named_pixels, parse_rule
         from gccodec.codec.label_input import read_instances, read_labels, read_mask, to_cells
         from gccodec.codec.segmentation import Labeller, to_label_pixels
         from gccodec.codec.selection import Selection
@@ -68,8 +68,8 @@ class SelectiveOptions(NamedTuple):
             cells = to_cells(labels)
         instances = None if self.instances is None else read_instances(read_input(self.instances), width, height)
         masks = [read_mask(read_input(name), width, height) for name in self.masks]
-        keep = keep_mask(named_pixels(rules, masks, Annotation(labels, instances), width, height))
-        return Selection(keep, cells, 0 if cells is not None else round((self.rest_quality or 0) * 10))
+        named = named_pixels(rules, masks, Annotation(labels, instances), width, height)
+        return Selection.around(named, cells, 0 if cells is not None else round((self.rest_quality or 0) * 10))
 
 
 def selective(function: Callable[..., Any]) -> Callable[..., Any]:

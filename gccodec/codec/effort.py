@@ -24,8 +24,8 @@ PART_CELLS = 40
 
 LEAST_CELLS = 2
 MOST_PARTS = 48
-HELD_PARTS_BYTES = 3 * MOST_PARTS * (PART_CELLS * LATENT_CELL_PX) ** 2
-"""So many are held at a time, 59 MB."""
+HELD_PARTS_BYTES = 4 * MOST_PARTS * (PART_CELLS * LATENT_CELL_PX) ** 2
+"""So many are held at a time, 79 MB."""
 
 PLACES_SEED = 0
 
@@ -46,13 +46,20 @@ def parts_of(image: Pixels, selection: Selection | None, effort: int) -> Parts |
     places = sorted(_place(rng, grid, sides, keep) for _ in range(count))  # from top to bottom: that is fast
     x = torch.from_numpy(np.stack([_pixels(image, place, sides) for place in places])).permute(0, 3, 1, 2)
     if selection is None or keep is None:
-        return Parts(x, None)
+        return Parts(x)
     labels, kept = _padded(selection.labels_of_latents(), [2 * n for n in sides]), _padded(keep, sides)
     cells = [(slice(r, r + sides[0]), slice(c, c + sides[1])) for r, c in places]
     label_cells = [tuple(slice(2 * s.start, 2 * s.stop) for s in cell) for cell in cells]
     label_map = torch.from_numpy(np.stack([labels[cell] for cell in label_cells]))
     mask = torch.from_numpy(np.stack([kept[cell] for cell in cells]).astype(np.float32))[:, None]
-    return Parts(x, Semantics(label_map, mask))
+    pixels = [[slice(LATENT_CELL_PX * s.start, LATENT_CELL_PX * s.stop) for s in cell] for cell in cells]
+    named = _padded(
+        selection.pixels(width, height), [LATENT_CELL_PX * max(n, s) for n, s in zip(grid, sides, strict=True)]
+    )
+    named_parts = torch.from_numpy(np.stack([named[rows, columns] for rows, columns in pixels]).astype(np.uint8))[
+        :, None
+    ]
+    return Parts(x, Semantics(label_map, mask), named_parts)
 
 
 def _place(

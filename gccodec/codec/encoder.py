@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gccodec.codec.alpha import encode_alpha, fill_transparent
-from gccodec.codec.latent import LATENT_CELL_PX, grid_size
+from gccodec.codec.latent import grid_size
 from gccodec.codec.loaded_model import LoadedModel, Progress
 from gccodec.codec.picture import Picture, Pixels
 from gccodec.codec.rate import search_quality
@@ -51,6 +51,13 @@ class Source(NamedTuple):
     def side(self) -> SideInformation:
         return NO_SIDE_INFORMATION if self.selection is None else self.selection.side
 
+    @property
+    def named(self) -> npt.NDArray[np.bool_] | None:
+        """Pixels [H, W] to keep, where the rest is synthesised."""
+        if self.selection is None or self.selection.labels is None:
+            return None
+        return self.selection.pixels(self.template.width, self.template.height)
+
     def quality(self, kept: int) -> Quality:
         return kept if self.selection is None else self.selection.quality(kept)
 
@@ -78,13 +85,15 @@ class Encoder:
 
     def _strips(self, source: Source) -> Iterator[Tensor]:
         """Of the picture, as the analysis is to see them."""
-        top, keep = 0, source.side.keep
+        top, named = 0, source.named
         for strip in to_strips(source.image, self.strip_pixels):
-            bottom = top + strip.shape[2] // LATENT_CELL_PX
-            if keep is not None:
-                strip = shown(strip, torch.from_numpy(keep[None, None, top:bottom].astype(np.float32)))
+            height, width = strip.shape[2:]
+            if named is not None:
+                part = named[top : top + height]
+                part = np.pad(part, ((0, height - part.shape[0]), (0, width - part.shape[1])), mode="edge")
+                strip = shown(strip, torch.from_numpy(part[None, None].astype(np.float32)))
             yield strip
-            top = bottom
+            top += height
 
     def _latent(self, source: Source, quality: Quality) -> Iterator[npt.NDArray[np.int16]]:
         """Bands of y [n, w, C] in fixed point, ready to be coded."""

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from gccodec.codec.keep import keep_mask
 from gccodec.codec.latent import LATENT_CELL_PX, encode_keep_mask, grid_size, keep_mask_of, rest_quality_of
 from gccodec.codec.region import Region
 from gccodec.container.file import GczFile
@@ -40,17 +41,35 @@ class Selection(NamedTuple):
 
     keep: bool [ceil(H / 16), ceil(W / 16)]; labels: uint8 [ceil(H / 8), ceil(W / 8)], unified ids or
     label_input.UNKNOWN, from which the rest is synthesised; None: it is coded at `rest_quality` 0..1000.
+    named: bool [H, W], the pixels for whose sake `keep` is what it is; None: all of these positions'. No file says so.
     """
 
     keep: KeepMask
     labels: npt.NDArray[np.uint8] | None = None
     rest_quality: int = 0
+    named: npt.NDArray[np.bool_] | None = None
+
+    @classmethod
+    def around(
+        cls, named: npt.NDArray[np.bool_], labels: npt.NDArray[np.uint8] | None, rest_quality: int = 0
+    ) -> Selection:
+        """Of the latent positions that hold any of these pixels [H, W]."""
+        return cls(keep_mask(named), labels, rest_quality, named)
 
     def check(self, width: int, height: int) -> None:
-        """UsageError unless both grids are those of a picture of that size."""
+        """UsageError unless its grids are those of a picture of that size, and `keep` holds what is named."""
         wrong_labels = self.labels is not None and self.labels.shape != label_grid(height, width)
-        if wrong_labels or self.keep.shape != grid_size(height, width):
+        wrong_named = self.named is not None and self.named.shape != (height, width)
+        if wrong_labels or wrong_named or self.keep.shape != grid_size(height, width):
             raise UsageError(f"selection: its grids are not those of a {width}x{height} picture")
+        if self.named is not None and not np.array_equal(keep_mask(self.named), self.keep):
+            raise UsageError("selection: its positions are not those that hold the named pixels")
+
+    def pixels(self, width: int, height: int) -> npt.NDArray[np.bool_]:
+        """Pixels to keep, [height, width]."""
+        if self.named is not None:
+            return self.named
+        return self.keep.repeat(LATENT_CELL_PX, 0)[:height].repeat(LATENT_CELL_PX, 1)[:, :width]
 
     @property
     def side(self) -> SideInformation:

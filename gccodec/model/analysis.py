@@ -14,18 +14,38 @@ from gccodec.model.resampling import HaarDown
 HIDDEN = 0.5
 """Mid-grey: what the analysis sees where nothing is kept; to it, the same as beyond the picture's borders."""
 
+BLUR_PX = 4.0
+"""Standard deviation of the blur beside what is to be kept (weights/README.md, "Blurred beside what is kept")."""
+
 
 def on_pixels(keep_mask: Tensor) -> Tensor:
     """The mask [B, 1, h, w] of latent positions as one of pixels, [B, 1, 16 h, 16 w]."""
     return F.interpolate(keep_mask, scale_factor=DOWNSAMPLING, mode="nearest")
 
 
-def shown(x: Tensor, keep_mask: Tensor, elsewhere: Tensor | float = HIDDEN) -> Tensor:
-    """x [B, 3, 16 h, 16 w] with something else in place of what keep_mask [B, 1, h, w] leaves out.
+def holding(named: Tensor) -> Tensor:
+    """Keep mask [B, 1, h, w]: the latent positions that hold any of the named pixels [B, 1, 16 h, 16 w]."""
+    return F.max_pool2d(named, DOWNSAMPLING)
 
-    With HIDDEN there the encoder knows what the decoder will not have, and nothing of it can reach the file.
+
+def softened(x: Tensor) -> Tensor:
+    """x [B, 3, 16 h, 16 w], the pixels of each latent position blurred among themselves."""
+    places = torch.arange(DOWNSAMPLING, device=x.device, dtype=x.dtype)
+    blur = torch.exp(-0.5 * ((places[:, None] - places) / BLUR_PX).square())
+    blur = blur / blur.sum(1, keepdim=True)
+    blocks = x.unflatten(3, (-1, DOWNSAMPLING)).unflatten(2, (-1, DOWNSAMPLING))
+    with torch.autocast(x.device.type, enabled=False):  # files are made of float32 pixels
+        return torch.einsum("ij,bcrjsk,lk->bcrisl", blur, blocks, blur).flatten(4, 5).flatten(2, 3)
+
+
+def shown(x: Tensor, named: Tensor) -> Tensor:
+    """What the encoder sees of x [B, 3, 16 h, 16 w] when the pixels `named` [B, 1, 16 h, 16 w] are to be kept.
+
+    HIDDEN at the latent positions that are not kept: it knows what the decoder will not have, and nothing of it can
+    reach the file. The rest of the positions that are kept is blurred, as bits spent there serve nothing named.
     """
-    return torch.where(on_pixels(keep_mask) > 0, x, elsewhere)
+    kept = torch.where(named > 0, x, softened(x))
+    return torch.where(on_pixels(holding(named)) > 0, kept, HIDDEN)
 
 
 class Analysis(nn.Module):

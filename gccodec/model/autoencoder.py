@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from gccodec.model.analysis import Analysis, shown
+from gccodec.model.analysis import Analysis, holding, shown
 from gccodec.model.config import ModelConfig
 from gccodec.model.context import ContextModel
 from gccodec.model.gain import GainUnit
@@ -31,9 +31,9 @@ class Autoencoder(nn.Module):
         self.context = ContextModel(config)
         self.generator = Generator(config)
 
-    def latent(self, x: Tensor, quality: Tensor, keep_mask: Tensor | None = None) -> Tensor:
-        """y [B, C, H/16, W/16] in quantization steps, float32; x, quality, keep_mask as in `forward`."""
-        x = x if keep_mask is None else shown(x, keep_mask)
+    def latent(self, x: Tensor, quality: Tensor, named: Tensor | None = None) -> Tensor:
+        """y [B, C, H/16, W/16] in quantization steps, float32; x, quality, named as in `forward`."""
+        x = x if named is None else shown(x, named)
         return self.analysis(x, quality) * self.gain(quality)
 
     def forward(
@@ -42,9 +42,13 @@ class Autoencoder(nn.Module):
         quality: Tensor,
         realism: Tensor | None = None,
         label_map: Tensor | None = None,
-        keep_mask: Tensor | None = None,
+        named: Tensor | None = None,
     ) -> Reconstruction:
-        """x [B, 3, H, W] in [0, 1], sides multiples of 16; the others as in `Generator.forward`."""
-        coded = self.context(self.latent(x, quality, keep_mask), quality, keep_mask, label_map)
+        """x [B, 3, H, W] in [0, 1], sides multiples of 16; named [B, 1, H, W]: 1 at the pixels to be kept, None: all.
+
+        The others as in `Generator.forward`.
+        """
+        keep_mask = None if named is None else holding(named)
+        coded = self.context(self.latent(x, quality, named), quality, keep_mask, label_map)
         y_hat = coded.y_hat / self.gain(quality)
         return Reconstruction(self.generator(y_hat, quality, realism, label_map, keep_mask), coded.bits)

@@ -46,18 +46,23 @@ COOLDOWN_SHARE = 0.5
 
 
 class Parts(NamedTuple):
-    """Parts of one picture: x uint8 [N, 3, H, W], sides multiples of 16 and at least 32, and what is kept of them."""
+    """Parts of one picture: x uint8 [N, 3, H, W], sides multiples of 16 and at least 32, and what is kept of them.
+
+    named: uint8 [N, 1, H, W], 1 at the pixels that are to be kept.
+    """
 
     x: Tensor
-    semantics: Semantics | None
+    semantics: Semantics | None = None
+    named: Tensor | None = None
 
     def drawn(self, rng: np.random.Generator, device: torch.device) -> Parts:
         """One of them, x as float32 in [0, 1]."""
         i = int(rng.integers(0, len(self.x)))
         x = self.x[i : i + 1].to(device).float() / 255
-        if self.semantics is None:
-            return Parts(x, None)
-        return Parts(x, Semantics(*(t[i : i + 1].to(device) for t in self.semantics)))
+        if self.semantics is None or self.named is None:
+            return Parts(x)
+        semantics = Semantics(*(t[i : i + 1].to(device) for t in self.semantics))
+        return Parts(x, semantics, self.named[i : i + 1].to(device).float())
 
 
 class Tuner(nn.Module):
@@ -95,18 +100,16 @@ class Tuner(nn.Module):
         return transforms.with_analysis(analysis.requires_grad_(False))
 
     def _loss(self, transforms: Transforms, analysis: Analysis, part: Parts, quality: int) -> Tensor:
-        """Training's: rate, squared error, colours, perception; the error counts where latents are kept."""
-        (x, semantics), q = part, torch.full((len(part.x),), quality / QUALITY_MAX, device=part.x.device)
+        """Training's: rate, squared error, colours, perception; the error counts at the pixels to be kept."""
+        (x, semantics, named), q = part, torch.full((len(part.x),), quality / QUALITY_MAX, device=part.x.device)
         labels, keep = (None, None) if semantics is None else semantics
         gain = transforms.gain(q)
-        if keep is not None:
-            x = shown(x, keep)  # what is not kept must not steer the tuning either
         with autocast(x.device):
-            y = analysis(x, q) * gain
+            y = analysis(x if named is None else shown(x, named), q) * gain
             coded = self.context(y, q, keep, labels)
             x_hat = transforms.generator(coded.y_hat / gain, q, torch.ones_like(q), labels, keep).float()
-            if keep is not None:
-                x = shown(x, keep, x_hat.detach())  # what is synthesised is right as it is
+            if named is not None:
+                x = torch.where(named > 0, x, x_hat.detach())  # what else there is is right as it is
             distance = self.distance.between(x_hat, x)
         error = x_hat - x
         cast = F.avg_pool2d(error, [min(CAST_PX, n) for n in x.shape[2:]])

@@ -84,16 +84,13 @@ def label_prime(labels: LabelStore, photos: PhotoStore) -> np.ndarray:
     return np.array(adaptive.probability, np.uint16)
 
 
-def random_keep_mask(rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:
-    """Latent positions to keep, float [h, w], for a label map [2 h, 2 w]: a random box, or some of its classes."""
-    height, width = labels.shape[0] // 2, labels.shape[1] // 2
+def random_named(rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:
+    """Cells to keep, float [h, w], of a label map [h, w]: those of a random box, or of some of its classes."""
     if rng.random() < 0.5:
-        (top, bottom), (left, right) = (np.sort(rng.integers(0, n + 1, 2)) for n in (height, width))
-        mask = np.zeros((height, width), bool)
-        mask[top:bottom, left:right] = True
+        (top, bottom), (left, right) = (np.sort(rng.integers(0, n + 1, 2)) for n in labels.shape)
+        named = np.zeros(labels.shape, bool)
+        named[top:bottom, left:right] = True
     else:
         present = np.unique(labels)
-        kept = present[rng.random(len(present)) < 0.5]
-        cells = np.isin(labels, kept).reshape(height, 2, width, 2)
-        mask = cells.any((1, 3))
-    return mask.astype(np.float32)
+        named = np.isin(labels, present[rng.random(len(present)) < 0.5])
+    return named.astype(np.float32)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gccodec.entropy.weights import WeightsFile
-from gccodec.model.analysis import on_pixels
+from gccodec.model.analysis import holding
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, LABEL_CELL_PX, LABEL_CLASSES
 from gccodec.model.distance import PerceptualDistance
@@ -20,7 +20,7 @@ from gccodec.model.tuning import CAST_PX
 from gccodec.training import checkpoint
 from gccodec.training.discriminator import Discriminator, discriminator_loss, feature_matching, generator_loss
 from gccodec.training.distributed import average_gradients, rank
-from gccodec.training.labels import LABELS_FILE, LabelStore, random_keep_mask
+from gccodec.training.labels import LABELS_FILE, LabelStore, random_named
 from gccodec.training.losses import OwnPerception, window_start
 from gccodec.training.photos import PhotoStore
 from gccodec.training.preset import Preset
@@ -66,9 +66,9 @@ def shares(keep: Tensor) -> Tensor:
     return keep.mean((1, 2, 3)).clamp_min(LEAST_KEPT_SHARE)
 
 
-def as_whole_crops(gradient: Tensor, keep: Tensor) -> Tensor:
-    """gradient [B, 3, 16 h, 16 w] at the pixels, raised where keep [B, 1, h, w] is 1 as if a whole crop were kept."""
-    return torch.where(on_pixels(keep) > 0, gradient / shares(keep)[:, None, None, None], gradient)
+def as_whole_crops(gradient: Tensor, named: Tensor) -> Tensor:
+    """gradient [B, 3, H, W], raised at the pixels named [B, 1, H, W] as if a whole crop were kept."""
+    return torch.where(named > 0, gradient / shares(holding(named))[:, None, None, None], gradient)
 
 
 class GenerativeStage(Run):
@@ -132,11 +132,12 @@ class GenerativeStage(Run):
         x, quality, windows = batch
         preset, faithful = self.preset, round(self.preset.faithful_share * len(batch.x))
         true_labels = self.labels.crops(windows, preset.crop_px)
-        labels, keep = self._semantics(true_labels, faithful, rng)
+        labels, named = self._semantics(true_labels, faithful, rng)
+        keep = holding(named)
         realism = (torch.arange(len(x), device=x.device) >= faithful).float()
         with torch.set_grad_enabled(preset.joint):
             with autocast(self.device):
-                y = self.model.latent(x, quality, keep)
+                y = self.model.latent(x, quality, named)
             coded = self.model.context(y, quality, keep, labels)
             y_hat = coded.y_hat / self.model.gain(quality)
         with torch.no_grad():
@@ -146,7 +147,7 @@ class GenerativeStage(Run):
         pixels = x_hat.detach().requires_grad_()
         with autocast(self.device):
             perception = self.perception(pixels, x, rng).float()
-        error = (x - pixels) * on_pixels(keep)  # what is synthesised need not be the original
+        error = (x - pixels) * named  # what is synthesised need not be the original
         errors = error, F.avg_pool2d(error, CAST_PX), mean_block(error)
         mse, cast, grid = (e.square().mean((1, 2, 3)) for e in errors)
         whole = keep.amin((1, 2, 3)) > 0
@@ -161,14 +162,14 @@ class GenerativeStage(Run):
             judged = part(gradient[faithful:], DOWNSAMPLING)
             judged += self._adversarial_gradient(*pictures, *conditions, judged.norm())
         # a loss that has the gradient wanted; the value to report is the reconstruction's
-        loss = (x_hat * as_whole_crops(gradient, keep)).sum()
+        loss = (x_hat * as_whole_crops(gradient, named)).sum()
         loss = loss - loss.detach() + reconstruction.detach()
         kept_share = shares(keep)
         bpp = coded.bits / (x.shape[-2] * x.shape[-1]) / kept_share
         if preset.joint:
             loss = loss + (self.rate_target.lmbda(quality) * bpp).mean()
             self.rate_target.update(quality[whole], bpp[whole].detach())
-        psnr_db = -10 * (mse.detach() / kept_share).clamp_min(1e-9).log10()
+        psnr_db = -10 * (mse.detach() / shares(named)).clamp_min(1e-9).log10()
         return Measured(loss, bpp.detach(), psnr_db, perception.detach())
 
     def _adversarial_gradient(self, x: Tensor, x_hat: Tensor, known: Tensor, labels: Tensor, norm: Tensor) -> Tensor:
@@ -192,19 +193,19 @@ class GenerativeStage(Run):
         return gradient * (preset.adversarial_share * norm / gradient.norm().clamp_min(1e-12))
 
     def _semantics(self, labels: Tensor, faithful: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """From label maps [B, H / 8, W / 8]: what the generator is told of them, and keep masks [B, 1, H / 16, W / 16].
+        """From label maps [B, H / 8, W / 8]: what the generator is told of them, and the pixels to keep [B, 1, H, W].
 
         Unknown and all kept for most crops. Only crops with labels, and among them only those that face the
         adversaries, lose a part of their latents.
         """
         told = labels.clone()
-        keep = torch.ones(len(labels), 1, labels.shape[1] // 2, labels.shape[2] // 2)
+        named = torch.ones(len(labels), 1, *labels.shape[1:])
         for i in range(len(labels)):
             if rng.random() >= self.preset.label_share:
                 told[i] = LABEL_CLASSES
             elif i >= faithful and rng.random() < self.preset.mask_share:
-                keep[i, 0] = torch.from_numpy(random_keep_mask(rng, labels[i].numpy()))
-        return told.to(self.device), keep.to(self.device)
+                named[i, 0] = torch.from_numpy(random_named(rng, labels[i].numpy()))
+        return told.to(self.device), F.interpolate(named.to(self.device), scale_factor=LABEL_CELL_PX)
 
     def save(self) -> None:
         if self.preset.joint:

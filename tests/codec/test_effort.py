@@ -12,8 +12,10 @@ from gccodec.codec.picture import Picture, read_picture
 from gccodec.codec.selection import Selection
 from gccodec.entropy.weights import find_weights, load_weights, weights_folder
 from gccodec.errors import UsageError, WeightsError
+from gccodec.model.analysis import BLUR_PX, holding
 from gccodec.model.distance import STRIDE_PX, DistanceConfig, PerceptualDistance
-from gccodec.model.tuning import Tuner
+from gccodec.model.strips import Semantics
+from gccodec.model.tuning import Parts, Tuner
 from tests.models import random_weights
 from tests.paths import CHELSEA, COFFEE
 
@@ -63,6 +65,16 @@ def test_gray_pictures_have_three_equal_channels():
     assert torch.equal(parts.x[:, 0], parts.x[:, 2])
 
 
+def test_parts_say_which_pixels_are_named():
+    named = np.zeros((650, 1430), bool)
+    named[483:501, 1400:] = True
+    selection = Selection.around(named, np.full((82, 179), 3, np.uint8))
+    parts = parts_of(Picture.of(noise(650, 1430)).image, selection, 3)
+    assert parts.named.shape == (STEPS[3], 1, 640, 640)
+    assert torch.equal(torch.nn.functional.max_pool2d(parts.named.float(), 16), parts.semantics.keep_mask)
+    assert parts.named.sum((1, 2, 3)).tolist() == [18 * (30 + 10)] * STEPS[3]  # ten columns beyond the border
+
+
 def test_parts_lie_where_something_is_kept_and_carry_its_mask_and_labels():
     keep = np.zeros((40, 90), bool)
     keep[30:33, 4:6] = True
@@ -103,6 +115,30 @@ def test_what_is_not_kept_reaches_no_tuned_file():
     assert files[0] == files[1]
     nothing = Selection(np.zeros_like(keep), selection.labels)
     assert codec.encode(Picture.of(first), quality=500, selection=nothing, effort=2).data
+
+
+def test_beside_what_is_named_only_a_blur_steers_the_tuning():
+    codec = small_codec(selective=True)
+    places = np.arange(16)
+    blur = np.exp(-0.5 * ((places[:, None] - places) / BLUR_PX) ** 2)
+    unseen = np.linalg.svd(blur[:, 8:] / blur.sum(1, keepdims=True))[2][-1]  # eight values that the blur takes away
+    pattern = torch.zeros(64, 96)
+    pattern[40:48, 40:48] = torch.from_numpy(np.outer(unseen, unseen) / np.abs(unseen).max() ** 2)
+    named = torch.zeros(1, 1, 64, 96)
+    named[..., 16:40, 32:64] = 1
+    semantics = Semantics(torch.full((1, 8, 12), 3), holding(named))
+    x = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(0)) * 0.6 + 0.2
+
+    def loss(x, named):
+        torch.manual_seed(0)
+        with torch.no_grad():
+            return float(
+                codec._tuner._loss(codec.transforms, codec.transforms.analysis, Parts(x, semantics, named), 300)
+            )
+
+    changed, everything = x + 0.2 * pattern, torch.ones_like(named)
+    assert loss(changed, named) == pytest.approx(loss(x, named), rel=1e-4)
+    assert loss(changed, everything) != pytest.approx(loss(x, everything), rel=1e-3)
 
 
 def test_tuning_lowers_the_loss_on_the_whole_picture(installed):

@@ -7,10 +7,11 @@ import pytest
 
 from gccodec.codec.codec import Codec
 from gccodec.codec.composition import bits_of_positions
+from gccodec.codec.keep import keep_mask
 from gccodec.codec.label_input import UNKNOWN
 from gccodec.codec.picture import Picture
 from gccodec.codec.region import Region
-from gccodec.codec.selection import COARSE, KEPT, SYNTHESISED, Selection, kept_share, kept_strips
+from gccodec.codec.selection import COARSE, KEPT, SYNTHESISED, Selection, kept_share, kept_strips, label_grid
 from gccodec.container.file import parse, serialize
 from gccodec.container.section import Section, SectionId
 from gccodec.errors import ChecksumError, CorruptError, SectionError, UsageError, WeightsError
@@ -44,6 +45,50 @@ def test_the_selection_comes_back(share):
     assert np.array_equal(found.labels, chosen.labels)
     assert np.array_equal(found.keep, chosen.keep)
     assert CODEC.decode(serialize(file)).pixels.shape == (HEIGHT, WIDTH, 3)
+
+
+def named_pixels():
+    named = np.zeros((HEIGHT, WIDTH), bool)
+    named[20:57, 30:75] = True  # of positions [1:4, 1:5]; none of their borders is one of its own
+    return named
+
+
+def test_beside_what_is_named_few_bits_are_spent(codec, coffee):
+    width, height = coffee.image.size
+    rows, columns = np.indices((height, width)) % 16
+    named, labels = (rows < 8) & (columns < 8), np.full(label_grid(height, width), UNKNOWN, np.uint8)
+    around, whole = Selection.around(named, labels), Selection(keep_mask(named), labels)
+    assert np.array_equal(around.keep, whole.keep)
+    sizes = [len(codec.encode(coffee, quality=300, selection=chosen).data) for chosen in (around, whole)]
+    assert sizes[0] < 0.92 * sizes[1]
+
+
+def test_a_region_of_interest_is_not_blurred():
+    named = named_pixels()
+    files = [
+        CODEC.encode(picture(), quality=700, selection=chosen).data
+        for chosen in (Selection.around(named, None), Selection(keep_mask(named)))
+    ]
+    assert files[0] == files[1]
+
+
+def test_strips_do_not_change_what_is_shown():
+    chosen = Selection.around(named_pixels(), selection().labels)
+    small = Codec(random_weights(0, True), strip_pixels=1)
+    assert (
+        small.encode(picture(), quality=500, selection=chosen).data
+        == CODEC.encode(picture(), quality=500, selection=chosen).data
+    )
+
+
+def test_what_is_named_must_be_what_is_kept():
+    named = named_pixels()
+    for wrong in (
+        Selection(~keep_mask(named), selection().labels, named=named),
+        Selection.around(named[1:], selection().labels),
+    ):
+        with pytest.raises(UsageError):
+            CODEC.encode(picture(), quality=500, selection=wrong)
 
 
 def test_what_is_not_kept_does_not_reach_the_file():

@@ -23,7 +23,7 @@ from gccodec.model.distance import DistanceConfig, PerceptualDistance
 from gccodec.model.optimizer import orthogonalised
 from gccodec.training.checkpoint import load_average
 from gccodec.training.export import export_state, network_bytes, weights_bytes
-from gccodec.training.labels import LABELS_FILE, LabelStore, label_prime, random_keep_mask
+from gccodec.training.labels import LABELS_FILE, LabelStore, label_prime, random_named
 from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import load_preset
 from gccodec.training.rate_target import RateTarget, nominal_bpp
@@ -142,18 +142,18 @@ def test_the_joint_stage_moves_everything_against_the_rate(stage_one, store, tmp
 
 
 def test_what_is_kept_weighs_as_much_as_a_whole_crop():
-    keep = torch.zeros(3, 1, 8, 8)
-    keep[0], keep[1, :, 2:6, 4:], keep[2, :, 0, 0] = 1, 1, 1  # all, a quarter, a 64th
+    named = torch.zeros(3, 1, 128, 128)
+    named[0], named[1, :, 32:96, 64:], named[2, :, :5, :7] = 1, 1, 1  # all, a quarter, a 64th of the positions
     gradient = torch.randn(3, 3, 128, 128)
-    raised = as_whole_crops(gradient, keep) / gradient
-    kept_px = keep.repeat_interleave(16, 2).repeat_interleave(16, 3)[:, 0].bool()
-    assert [raised[i][:, kept_px[i]].mean().round().item() for i in range(3)] == [1, 4, 10]
-    assert torch.equal(raised.amax(1)[~kept_px], torch.ones(int((~kept_px).sum())))
+    raised = as_whole_crops(gradient, named) / gradient
+    named_px = named[:, 0].bool()
+    assert [raised[i][:, named_px[i]].mean().round().item() for i in range(3)] == [1, 4, 10]
+    assert torch.equal(raised.amax(1)[~named_px], torch.ones(int((~named_px).sum())))
 
 
 def test_crops_with_something_missing_do_not_steer_the_rate(stage_one, store, tmp_path, monkeypatch):
-    drawn = "gccodec.training.stage_generative.random_keep_mask"
-    monkeypatch.setattr(drawn, lambda rng, labels: np.eye(8, dtype=np.float32))
+    drawn = "gccodec.training.stage_generative.random_named"
+    monkeypatch.setattr(drawn, lambda rng, labels: np.eye(16, dtype=np.float32))
     made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
     preset = dataclasses.replace(PRESET, joint=True, faithful_share=0.0, label_share=1.0, mask_share=1.0)
     stage = GenerativeStage(preset, store, tmp_path, random_weights(), tmp_path / "joint.safetensors", CPU)
@@ -365,14 +365,16 @@ def test_label_crops_follow_their_windows(store, tmp_path):
     assert np.array_equal(shrunk, labels.map(0)[1:33:2, 1:33:2])
 
 
-def test_keep_masks_vary_and_follow_classes():
+def test_what_is_named_varies_and_follows_classes():
     rng = np.random.default_rng(0)
     labels = np.repeat(np.repeat(np.arange(16).reshape(4, 4), 4, 0), 4, 1)
-    masks = [random_keep_mask(rng, labels) for _ in range(200)]
+    masks = [random_named(rng, labels) for _ in range(200)]
     shares = [m.mean() for m in masks]
     assert min(shares) < 0.1
     assert max(shares) > 0.75
-    assert all(m.shape == (8, 8) and set(np.unique(m)) <= {0, 1} for m in masks)
+    assert all(m.shape == (16, 16) and set(np.unique(m)) <= {0, 1} for m in masks)
+    by_class = [m for m in masks if all(len(set(m[labels == c])) == 1 for c in range(16))]
+    assert 60 < len(by_class) < 140  # half, and few of the boxes
 
 
 def test_all_kept_and_unknown_is_as_no_semantics():
