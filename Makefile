@@ -70,6 +70,9 @@ bench: $(READY) $(BASELINES:%=$(STATE)/%/manifest.json)  ## Quality on Kodak bes
 speed: $(READY)  ## Time of each part
 	$(BIN)/gccodec bench --speed --pictures tests/photos
 
+# large tensors from the heap, not mapped and zeroed each time: steps take 0.88 of the time
+train: export MALLOC_MMAP_THRESHOLD_ = 8589934592
+train: export MALLOC_TRIM_THRESHOLD_ = 17179869184
 train: $(READY)  ## Train every stage from scratch and export; resumes; DATA, NETS, STATE, WEIGHTS=folder, PRESET=base
 	set -e; for stage in 1 entropy distance generative labels; do \
 	  $(BIN)/gccodec train --data $(DATA) --nets $(NETS) --state $(STATE) --preset $(PRESET) --stage $$stage; done

@@ -34,6 +34,8 @@ LEAST_KEPT_SHARE = 0.1
 """What is kept of a crop counts, in its pixels and its rate, as much as a whole crop, down to this share of it."""
 SELECTIVE_FIDELITY = 1.5
 """Squared error weighs so much more where a part is missing: what is kept is kept because it matters."""
+FAITHFUL_PERCEPTION = 1 / 3
+"""The faithful part weighs perception so much less: as stage 1 does, at the usual weight of our own distance."""
 LABELS_A_LATENT = DOWNSAMPLING // LABEL_CELL_PX
 
 
@@ -72,7 +74,7 @@ def as_whole_crops(gradient: Tensor, named: Tensor) -> Tensor:
 
 
 class GenerativeStage(Run):
-    """A part of every batch is generated faithfully (realism 0, stage 1's loss), the rest against the adversaries.
+    """A part of every batch is generated faithfully (realism 0, as in stage 1), the rest against the adversaries.
 
     The generator so learns both ends of `decode --realism` in one set of weights. Starts from the entropy stage's
     state or from exported weights: latents are those that files hold. Some crops come with their label map, and some
@@ -153,7 +155,8 @@ class GenerativeStage(Run):
         whole = keep.amin((1, 2, 3)) > 0
         fidelity = torch.where(whole, 1.0, SELECTIVE_FIDELITY)
         reconstruction = preset.mse_weight * fidelity * mse + preset.colour_weight * cast + preset.grid_weight * grid
-        reconstruction = (reconstruction + preset.perception_weight * perception).mean()
+        seen = preset.perception_weight * torch.where(realism > 0, 1.0, FAITHFUL_PERCEPTION)
+        reconstruction = (reconstruction + seen * perception).mean()
         (gradient,) = torch.autograd.grad(reconstruction, pixels)
         if preset.adversarial_share:
             part = judged_window(rng, preset)

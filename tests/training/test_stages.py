@@ -151,6 +151,19 @@ def test_what_is_kept_weighs_as_much_as_a_whole_crop():
     assert torch.equal(raised.amax(1)[~named_px], torch.ones(int((~named_px).sum())))
 
 
+@pytest.mark.parametrize(("share", "factor"), [(0.0, 1.0), (0.5, 2 / 3)])
+def test_the_faithful_part_weighs_perception_a_third(stage_one, store, tmp_path, share, factor):
+    made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
+    preset = dataclasses.replace(PRESET, faithful_share=share, batch=4)
+    losses = []
+    for distance in (0.0, 1.0):
+        state = tmp_path / f"{distance}.safetensors"
+        stage = GenerativeStage(preset, store, tmp_path, random_weights(), state, CPU)
+        stage.perception = lambda x_hat, x, rng, value=distance: torch.full((len(x),), value)
+        losses.append(float(stage.step().loss))
+    assert losses[1] - losses[0] == pytest.approx(preset.perception_weight * factor, rel=1e-3)
+
+
 def test_crops_with_something_missing_do_not_steer_the_rate(stage_one, store, tmp_path, monkeypatch):
     drawn = "gccodec.training.stage_generative.random_named"
     monkeypatch.setattr(drawn, lambda rng, labels: np.eye(16, dtype=np.float32))
