@@ -75,6 +75,10 @@ class PerceptualDistance(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """x [B, 3, H, W] in [0, 1], sides multiples of 16 -> maps [B, h, w, features], float32."""
+        return [head(t).float() for head, t in zip(self.heads, self._taps(x), strict=True)]
+
+    def _taps(self, x: Tensor) -> list[Tensor]:
+        """What the heads see, [B, h, w, channels], normalised."""
         x = F.pixel_unshuffle((x - MEAN) / SPREAD, 2).contiguous(memory_format=torch.channels_last)
         h = F.leaky_relu(self.stem(x), 0.1)[:, :, :-1, :-1]
         taps = [h]
@@ -85,14 +89,16 @@ class PerceptualDistance(nn.Module):
             h = F.leaky_relu(layer(h), 0.1)
             taps.append(h)
         rows = [t.permute(0, 2, 3, 1) for t in taps]
-        return [
-            head(F.layer_norm(t, t.shape[-1:], eps=NORM_EPSILON)).float()
-            for head, t in zip(self.heads, rows, strict=True)
-        ]
+        return [F.layer_norm(t, t.shape[-1:], eps=NORM_EPSILON) for t in rows]
 
     def between(self, x: Tensor, y: Tensor) -> Tensor:
         """Distance of each pair of pictures, [B]. What it predicts of LPIPS-Squeeze, scaled to be as much in all."""
-        return self.scale * map_distance(self(x), self(y))
+        distance = x.new_zeros(len(x), dtype=torch.float32)
+        for head, a, b in zip(self.heads, self._taps(x), self._taps(y), strict=True):
+            # map_distance of the heads' maps, as a quadratic form in their inputs, which have fewer channels
+            difference, form = a - b, head.weight.T @ head.weight
+            distance = distance + ((difference @ form) * difference).sum(-1, dtype=torch.float32).mean((1, 2))
+        return self.scale * distance
 
 
 def map_distance(maps: list[Tensor], other: list[Tensor]) -> Tensor:

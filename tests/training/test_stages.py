@@ -19,7 +19,7 @@ from gccodec.entropy.weights import find_weights, load_weights
 from gccodec.errors import UsageError, WeightsError
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, LABEL_CLASSES
-from gccodec.model.distance import DistanceConfig, PerceptualDistance
+from gccodec.model.distance import DistanceConfig, PerceptualDistance, map_distance
 from gccodec.model.optimizer import orthogonalised
 from gccodec.training.checkpoint import load_average
 from gccodec.training.export import export_state, network_bytes, weights_bytes
@@ -266,6 +266,8 @@ def test_the_distance_is_learned_and_exported(store, tmp_path, monkeypatch):
     x = torch.rand(2, 3, 64, 32)
     assert shipped.between(x, x).tolist() == [0, 0]
     assert (shipped.between(x, x.flip(0)) > 0).all()
+    by_maps = shipped.scale * map_distance(shipped(x), shipped(x.flip(0)))
+    assert torch.allclose(shipped.between(x, x.flip(0)), by_maps, rtol=1e-4)
     with pytest.raises(WeightsError, match="is no perceptual distance"):
         PerceptualDistance.load(random_weights())
     resumed = DistanceStage(preset, store, tmp_path, random_weights(), stage.state_path, CPU)
