@@ -41,6 +41,8 @@ DISTANCE_WEIGHT = 0.033
 """Of the perceptual distance: its gradient is then as long as that of training's perceptual loss."""
 
 LEARNING_RATE, LINEAR_LEARNING_RATE = 1.6e-4, 6e-6
+FULL_RATE_STEPS = 130
+"""Fewer steps are smaller, too: Muon's go as far whatever the gradient is worth, and a few large ones lead astray."""
 WARMUP_STEPS = 5
 COOLDOWN_SHARE = 0.5
 
@@ -85,12 +87,12 @@ class Tuner(nn.Module):
         """The transforms with an analysis that took so many steps on the parts at a quality 0..1000."""
         analysis = copy.deepcopy(transforms.analysis).requires_grad_(True)
         optimizer = MuonAdamW(parameter_groups(analysis, _kind), 0.0)
-        rng = np.random.default_rng(0)
+        rng, full = np.random.default_rng(0), min(1.0, steps / FULL_RATE_STEPS)
         devices = [transforms.device] if transforms.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(0)
             for step in range(steps):
-                share = min(1.0, (step + 1) / WARMUP_STEPS, (1 - step / steps) / COOLDOWN_SHARE)
+                share = full * min(1.0, (step + 1) / WARMUP_STEPS, (1 - step / steps) / COOLDOWN_SHARE)
                 for group in optimizer.param_groups:
                     group["lr"] = group["base"] * share
                 optimizer.zero_grad()

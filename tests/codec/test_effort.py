@@ -152,7 +152,7 @@ def test_tuning_lowers_the_loss_on_the_whole_picture(installed):
         with torch.no_grad():
             return float(tuner._loss(transforms, transforms.analysis, whole, 250))
 
-    tuned = tuner.tuned(installed.transforms, parts, 250, 20, lambda done: None)
+    tuned = tuner.tuned(installed.transforms, parts, 250, 40, lambda done: None)
     assert loss(tuned) < 0.99 * loss(installed.transforms)
 
 
