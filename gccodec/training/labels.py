@@ -19,6 +19,9 @@ from gccodec.training.photos import PhotoStore, Window
 LABELS_FILE = "labels.u8"
 """Beside the state of the run."""
 
+MOST_BARS = 6
+"""Of cells to keep in a crop; alone amid what is missing, these are the hardest to synthesise around."""
+
 PRIME_FROM_EVERY = 8
 """The label-map coder is primed with every 8th training picture: it settles long before."""
 
@@ -85,12 +88,16 @@ def label_prime(labels: LabelStore, photos: PhotoStore) -> np.ndarray:
 
 
 def random_named(rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:
-    """Cells to keep, float [h, w], of a label map [h, w]: those of a random box, or of some of its classes."""
-    if rng.random() < 0.5:
-        (top, bottom), (left, right) = (np.sort(rng.integers(0, n + 1, 2)) for n in labels.shape)
-        named = np.zeros(labels.shape, bool)
-        named[top:bottom, left:right] = True
-    else:
+    """Cells to keep, float [h, w], of a label map [h, w]: a random box, some of its classes, or a few bars."""
+    kind, named = rng.integers(3), np.zeros(labels.shape, bool)
+    if kind == 0:
+        rows, columns = (slice(*np.sort(rng.integers(0, n + 1, 2))) for n in labels.shape)
+        named[rows, columns] = True
+    elif kind == 1:
         present = np.unique(labels)
         named = np.isin(labels, present[rng.random(len(present)) < 0.5])
+    else:
+        for _ in range(rng.integers(1, MOST_BARS + 1)):
+            rows, column = slice(*np.sort(rng.integers(0, len(labels) + 1, 2))), rng.integers(labels.shape[1])
+            named[rows, column] = True
     return named.astype(np.float32)

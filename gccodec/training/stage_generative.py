@@ -140,8 +140,13 @@ class GenerativeStage(Run):
         with torch.set_grad_enabled(preset.joint):
             with autocast(self.device):
                 y = self.model.latent(x, quality, named)
+            y, gain = (
+                # files are made for realism 1, the default; the generator alone learns to decode them faithfully
+                torch.cat([t[:faithful].detach(), t[faithful:]])
+                for t in (y, self.model.gain(quality))
+            )
             coded = self.model.context(y, quality, keep, labels)
-            y_hat = coded.y_hat / self.model.gain(quality)
+            y_hat = coded.y_hat / gain
         with torch.no_grad():
             known = y_hat * self.model.generator.latent_scale[None, :, None, None]
         with autocast(self.device):
