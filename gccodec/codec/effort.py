@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from gccodec.codec.latent import LATENT_CELL_PX, grid_size
+from gccodec.codec.latent import LATENT_CELL_PX, grid_size, padded
 from gccodec.codec.picture import Pixels
 from gccodec.codec.selection import Selection
 from gccodec.codec.strip import rgb_of
-from gccodec.model.strips import Semantics
-from gccodec.model.tuning import Parts
+from gccodec.model.tuning import Kept, Parts
 
 STEPS = (0, 8, 15, 30, 45, 65, 95, 130, 250, 500)
 """Of each effort 0..9."""
@@ -28,8 +25,6 @@ HELD_PARTS_BYTES = 4 * MOST_PARTS * (PART_CELLS * LATENT_CELL_PX) ** 2
 """So many are held at a time, 79 MB."""
 
 PLACES_SEED = 0
-
-Value = TypeVar("Value", bound=np.generic)
 
 
 def parts_of(image: Pixels, selection: Selection | None, effort: int) -> Parts | None:
@@ -46,20 +41,15 @@ def parts_of(image: Pixels, selection: Selection | None, effort: int) -> Parts |
     places = sorted(_place(rng, grid, sides, keep) for _ in range(count))  # from top to bottom: that is fast
     x = torch.from_numpy(np.stack([_pixels(image, place, sides) for place in places])).permute(0, 3, 1, 2)
     if selection is None or keep is None:
-        return Parts(x)
-    labels, kept = _padded(selection.labels_of_latents(), [2 * n for n in sides]), _padded(keep, sides)
-    cells = [(slice(r, r + sides[0]), slice(c, c + sides[1])) for r, c in places]
-    label_cells = [tuple(slice(2 * s.start, 2 * s.stop) for s in cell) for cell in cells]
-    label_map = torch.from_numpy(np.stack([labels[cell] for cell in label_cells]))
-    mask = torch.from_numpy(np.stack([kept[cell] for cell in cells]).astype(np.float32))[:, None]
-    pixels = [[slice(LATENT_CELL_PX * s.start, LATENT_CELL_PX * s.stop) for s in cell] for cell in cells]
-    named = _padded(
-        selection.pixels(width, height), [LATENT_CELL_PX * max(n, s) for n, s in zip(grid, sides, strict=True)]
+        return Parts(x, None)
+    rows, columns = (max(n, side) for n, side in zip(grid, sides, strict=True))
+    labels = padded(selection.labels_of_latents(), 2 * rows, 2 * columns)
+    named = padded(selection.pixels(width, height), LATENT_CELL_PX * rows, LATENT_CELL_PX * columns)
+    label_map, pixels = (
+        torch.from_numpy(np.stack([t[n * r : n * (r + sides[0]), n * c : n * (c + sides[1])] for r, c in places]))
+        for t, n in ((labels, 2), (named.astype(np.uint8), LATENT_CELL_PX))
     )
-    named_parts = torch.from_numpy(np.stack([named[rows, columns] for rows, columns in pixels]).astype(np.uint8))[
-        :, None
-    ]
-    return Parts(x, Semantics(label_map, mask), named_parts)
+    return Parts(x, Kept(label_map, pixels[:, None]))
 
 
 def _place(
@@ -79,8 +69,3 @@ def _pixels(image: Pixels, place: tuple[int, ...], sides: tuple[int, ...]) -> np
     width, height = image.size
     (top, left), (bottom, right) = ([LATENT_CELL_PX * n for n in p] for p in (place, np.add(place, sides)))
     return rgb_of(image.crop((left, top, min(right, width), min(bottom, height))), *sides)
-
-
-def _padded(values: npt.NDArray[Value], sides: tuple[int, ...] | list[int]) -> npt.NDArray[Value]:
-    """A grid up to these sides at least, edges repeated."""
-    return np.pad(values, [(0, max(0, side - n)) for n, side in zip(values.shape, sides, strict=True)], mode="edge")

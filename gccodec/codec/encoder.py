@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gccodec.codec.alpha import encode_alpha, fill_transparent
-from gccodec.codec.latent import grid_size
+from gccodec.codec.latent import grid_size, padded
 from gccodec.codec.loaded_model import LoadedModel, Progress
 from gccodec.codec.picture import Picture, Pixels
 from gccodec.codec.rate import search_quality
@@ -89,8 +89,7 @@ class Encoder:
         for strip in to_strips(source.image, self.strip_pixels):
             height, width = strip.shape[2:]
             if named is not None:
-                part = named[top : top + height]
-                part = np.pad(part, ((0, height - part.shape[0]), (0, width - part.shape[1])), mode="edge")
+                part = padded(named[top : top + height], height, width)
                 strip = shown(strip, torch.from_numpy(part[None, None].astype(np.float32)))
             yield strip
             top += height

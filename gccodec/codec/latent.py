@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
+import numpy.typing as npt
 
 from gccodec.container.file import MAX_QUALITY, GczFile
 from gccodec.container.section import SectionId
@@ -18,6 +21,15 @@ LATENT_CELL_PX = 16
 def grid_size(height: int, width: int) -> tuple[int, int]:
     """Latent positions (rows, columns) of a picture."""
     return -(-height // LATENT_CELL_PX), -(-width // LATENT_CELL_PX)
+
+
+Value = TypeVar("Value", bound=np.generic)
+
+
+def padded(values: npt.NDArray[Value], height: int, width: int) -> npt.NDArray[Value]:
+    """values [h, w, ...] up to these sides at least, the last row and column repeated."""
+    beyond = [(0, max(0, side - n)) for n, side in zip(values.shape, (height, width), strict=False)]
+    return np.pad(values, beyond + [(0, 0)] * (values.ndim - 2), mode="edge")
 
 
 def encode_keep_mask(keep: KeepMask) -> bytes:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from gccodec.codec.keep import keep_mask
-from gccodec.codec.latent import LATENT_CELL_PX, encode_keep_mask, grid_size, keep_mask_of, rest_quality_of
+from gccodec.codec.latent import LATENT_CELL_PX, encode_keep_mask, grid_size, keep_mask_of, padded, rest_quality_of
 from gccodec.codec.region import Region
 from gccodec.container.file import GczFile
 from gccodec.container.section import Section, SectionId
@@ -102,9 +102,7 @@ class Selection(NamedTuple):
     def labels_of_latents(self) -> npt.NDArray[np.int64]:
         """The label map on whole latent positions, the last row or column repeated: [2 h, 2 w]."""
         assert self.labels is not None
-        rows, columns = (2 * n for n in self.keep.shape)
-        pad = ((0, rows - self.labels.shape[0]), (0, columns - self.labels.shape[1]))
-        return np.pad(self.labels, pad, mode="edge").astype(np.int64)
+        return padded(self.labels, *(2 * n for n in self.keep.shape)).astype(np.int64)
 
 
 def decode_latent(

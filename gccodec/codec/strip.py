@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from gccodec.codec.latent import LATENT_CELL_PX, grid_size
+from gccodec.codec.latent import LATENT_CELL_PX, grid_size, padded
 from gccodec.codec.picture import Pixels
 
 STRIP_PIXELS = 1 << 18
@@ -39,8 +39,7 @@ def rgb_of(part: Image.Image, rows: int, columns: int) -> npt.NDArray[np.uint8]:
     """Mode RGB or L -> [16 rows, 16 columns, 3], edges repeated beyond the part."""
     pixels = np.asarray(part)
     rgb = np.repeat(pixels[..., None], 3, 2) if pixels.ndim == 2 else pixels
-    height, width = (LATENT_CELL_PX * n for n in (rows, columns))
-    return np.pad(rgb, ((0, height - part.height), (0, width - part.width), (0, 0)), mode="edge")
+    return padded(rgb, LATENT_CELL_PX * rows, LATENT_CELL_PX * columns)
 
 
 def to_pixels(x_hat: torch.Tensor, gray: bool) -> npt.NDArray[np.uint8]:

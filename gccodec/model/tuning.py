@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gccodec.entropy.weights import WeightsFile
-from gccodec.model.analysis import Analysis, shown
+from gccodec.model.analysis import Analysis, holding, shown
 from gccodec.model.config import QUALITY_MAX, ModelConfig
 from gccodec.model.context import ContextModel
 from gccodec.model.distance import PerceptualDistance
@@ -25,7 +25,6 @@ from gccodec.model.gain import hat_basis
 from gccodec.model.integer_context import load_integer_context
 from gccodec.model.optimizer import MuonAdamW, is_kernel, parameter_groups
 from gccodec.model.precision import autocast
-from gccodec.model.strips import Semantics
 from gccodec.model.transforms import Transforms
 
 RATE_SHARE = 0.65
@@ -47,24 +46,27 @@ WARMUP_STEPS = 5
 COOLDOWN_SHARE = 0.5
 
 
-class Parts(NamedTuple):
-    """Parts of one picture: x uint8 [N, 3, H, W], sides multiples of 16 and at least 32, and what is kept of them.
+class Kept(NamedTuple):
+    """label_map int64 [N, H/8, W/8]; named uint8 (drawn: float32) [N, 1, H, W], 1 at the pixels to be kept."""
 
-    named: uint8 [N, 1, H, W], 1 at the pixels that are to be kept.
-    """
+    label_map: Tensor
+    named: Tensor
+
+
+class Parts(NamedTuple):
+    """Parts of one picture: x uint8 [N, 3, H, W], sides multiples of 16 and at least 32, and what is kept of them."""
 
     x: Tensor
-    semantics: Semantics | None = None
-    named: Tensor | None = None
+    kept: Kept | None
 
     def drawn(self, rng: np.random.Generator, device: torch.device) -> Parts:
         """One of them, x as float32 in [0, 1]."""
         i = int(rng.integers(0, len(self.x)))
         x = self.x[i : i + 1].to(device).float() / 255
-        if self.semantics is None or self.named is None:
-            return Parts(x)
-        semantics = Semantics(*(t[i : i + 1].to(device) for t in self.semantics))
-        return Parts(x, semantics, self.named[i : i + 1].to(device).float())
+        if self.kept is None:
+            return Parts(x, None)
+        label_map, named = (t[i : i + 1].to(device) for t in self.kept)
+        return Parts(x, Kept(label_map, named.float()))
 
 
 class Tuner(nn.Module):
@@ -103,8 +105,9 @@ class Tuner(nn.Module):
 
     def _loss(self, transforms: Transforms, analysis: Analysis, part: Parts, quality: int) -> Tensor:
         """Training's: rate, squared error, colours, perception; the error counts at the pixels to be kept."""
-        (x, semantics, named), q = part, torch.full((len(part.x),), quality / QUALITY_MAX, device=part.x.device)
-        labels, keep = (None, None) if semantics is None else semantics
+        (x, kept), q = part, torch.full((len(part.x),), quality / QUALITY_MAX, device=part.x.device)
+        labels, named = (None, None) if kept is None else kept
+        keep = None if named is None else holding(named)
         gain = transforms.gain(q)
         with autocast(x.device):
             y = analysis(x if named is None else shown(x, named), q) * gain

@@ -68,9 +68,9 @@ def shares(keep: Tensor) -> Tensor:
     return keep.mean((1, 2, 3)).clamp_min(LEAST_KEPT_SHARE)
 
 
-def as_whole_crops(gradient: Tensor, named: Tensor) -> Tensor:
-    """gradient [B, 3, H, W], raised at the pixels named [B, 1, H, W] as if a whole crop were kept."""
-    return torch.where(named > 0, gradient / shares(holding(named))[:, None, None, None], gradient)
+def as_whole_crops(gradient: Tensor, named: Tensor, kept_share: Tensor) -> Tensor:
+    """gradient [B, 3, H, W], raised at the pixels named [B, 1, H, W] as if a whole crop were kept, not a share [B]."""
+    return torch.where(named > 0, gradient / kept_share[:, None, None, None], gradient)
 
 
 class GenerativeStage(Run):
@@ -140,11 +140,9 @@ class GenerativeStage(Run):
         with torch.set_grad_enabled(preset.joint):
             with autocast(self.device):
                 y = self.model.latent(x, quality, named)
-            y, gain = (
-                # files are made for realism 1, the default; the generator alone learns to decode them faithfully
-                torch.cat([t[:faithful].detach(), t[faithful:]])
-                for t in (y, self.model.gain(quality))
-            )
+            # files are made for realism 1, the default; the generator alone learns to decode them faithfully
+            serves = realism[:, None, None, None] > 0
+            y, gain = (torch.where(serves, t, t.detach()) for t in (y, self.model.gain(quality)))
             coded = self.model.context(y, quality, keep, labels)
             y_hat = coded.y_hat / gain
         with torch.no_grad():
@@ -170,9 +168,9 @@ class GenerativeStage(Run):
             judged = part(gradient[faithful:], DOWNSAMPLING)
             judged += self._adversarial_gradient(*pictures, *conditions, judged.norm())
         # a loss that has the gradient wanted; the value to report is the reconstruction's
-        loss = (x_hat * as_whole_crops(gradient, named)).sum()
-        loss = loss - loss.detach() + reconstruction.detach()
         kept_share = shares(keep)
+        loss = (x_hat * as_whole_crops(gradient, named, kept_share)).sum()
+        loss = loss - loss.detach() + reconstruction.detach()
         bpp = coded.bits / (x.shape[-2] * x.shape[-1]) / kept_share
         if preset.joint:
             loss = loss + (self.rate_target.lmbda(quality) * bpp).mean()

@@ -14,8 +14,7 @@ from gccodec.entropy.weights import find_weights, load_weights, weights_folder
 from gccodec.errors import UsageError, WeightsError
 from gccodec.model.analysis import BLUR_PX, holding
 from gccodec.model.distance import STRIDE_PX, DistanceConfig, PerceptualDistance
-from gccodec.model.strips import Semantics
-from gccodec.model.tuning import Parts, Tuner
+from gccodec.model.tuning import Kept, Parts, Tuner
 from tests.models import random_weights
 from tests.paths import CHELSEA, COFFEE
 
@@ -45,7 +44,7 @@ def installed():
 def test_parts_are_of_the_picture(height, width):
     pixels = noise(height, width)
     parts = parts_of(Picture.of(pixels).image, None, 5)
-    assert parts.semantics is None
+    assert parts.kept is None
     whole = height * width <= 640 * 640
     sides = [min(max(32, -(-n // 16) * 16), 1 << 16 if whole else 640) for n in (height, width)]
     assert list(parts.x.shape) == [1 if whole else min(STEPS[5], MOST_PARTS), 3, *sides]
@@ -70,9 +69,10 @@ def test_parts_say_which_pixels_are_named():
     named[483:501, 1400:] = True
     selection = Selection.around(named, np.full((82, 179), 3, np.uint8))
     parts = parts_of(Picture.of(noise(650, 1430)).image, selection, 3)
-    assert parts.named.shape == (STEPS[3], 1, 640, 640)
-    assert torch.equal(torch.nn.functional.max_pool2d(parts.named.float(), 16), parts.semantics.keep_mask)
-    assert parts.named.sum((1, 2, 3)).tolist() == [18 * (30 + 10)] * STEPS[3]  # ten columns beyond the border
+    named = parts.kept.named
+    assert named.shape == (STEPS[3], 1, 640, 640)
+    assert (holding(named.float()).sum((1, 2, 3)) == 2 * 3).all()
+    assert named.sum((1, 2, 3)).tolist() == [18 * (30 + 10)] * STEPS[3]  # ten columns beyond the border
 
 
 def test_parts_lie_where_something_is_kept_and_carry_its_mask_and_labels():
@@ -81,7 +81,7 @@ def test_parts_lie_where_something_is_kept_and_carry_its_mask_and_labels():
     labels = np.arange(80 * 180, dtype=np.int64).reshape(80, 180) % 24
     selection, image = Selection(keep, labels.astype(np.uint8)), Picture.of(noise(640, 1440)).image
     parts = parts_of(image, selection, 3)
-    label_map, mask = parts.semantics
+    label_map, mask = parts.kept.label_map, holding(parts.kept.named.float())
     assert mask.shape == (STEPS[3], 1, 40, 40)
     assert label_map.shape == (STEPS[3], 80, 80)
     assert mask.flatten(1).sum(1).min() == 6  # all of it
@@ -126,14 +126,14 @@ def test_beside_what_is_named_only_a_blur_steers_the_tuning():
     pattern[40:48, 40:48] = torch.from_numpy(np.outer(unseen, unseen) / np.abs(unseen).max() ** 2)
     named = torch.zeros(1, 1, 64, 96)
     named[..., 16:40, 32:64] = 1
-    semantics = Semantics(torch.full((1, 8, 12), 3), holding(named))
+    label_map = torch.full((1, 8, 12), 3)
     x = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(0)) * 0.6 + 0.2
 
     def loss(x, named):
         torch.manual_seed(0)
         with torch.no_grad():
             return float(
-                codec._tuner._loss(codec.transforms, codec.transforms.analysis, Parts(x, semantics, named), 300)
+                codec._tuner._loss(codec.transforms, codec.transforms.analysis, Parts(x, Kept(label_map, named)), 300)
             )
 
     changed, everything = x + 0.2 * pattern, torch.ones_like(named)

@@ -17,6 +17,7 @@ from gccodec.codec.selection import Selection
 from gccodec.entropy.label_map import LabelMapCodec
 from gccodec.entropy.weights import find_weights, load_weights
 from gccodec.errors import UsageError, WeightsError
+from gccodec.model.analysis import holding
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, LABEL_CLASSES
 from gccodec.model.distance import DistanceConfig, PerceptualDistance, map_distance
@@ -36,6 +37,7 @@ from gccodec.training.stage_generative import (
     distance_of,
     judged_window,
     mean_block,
+    shares,
 )
 from gccodec.training.stage_labels import LabelStage, agreement_with_teacher
 from gccodec.training.stage_one import StageOne
@@ -145,7 +147,7 @@ def test_what_is_kept_weighs_as_much_as_a_whole_crop():
     named = torch.zeros(3, 1, 128, 128)
     named[0], named[1, :, 32:96, 64:], named[2, :, :5, :7] = 1, 1, 1  # all, a quarter, a 64th of the positions
     gradient = torch.randn(3, 3, 128, 128)
-    raised = as_whole_crops(gradient, named) / gradient
+    raised = as_whole_crops(gradient, named, shares(holding(named))) / gradient
     named_px = named[:, 0].bool()
     assert [raised[i][:, named_px[i]].mean().round().item() for i in range(3)] == [1, 4, 10]
     assert torch.equal(raised.amax(1)[~named_px], torch.ones(int((~named_px).sum())))
