@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from gccodec.model.block import ResidualStack
 from gccodec.model.config import DOWNSAMPLING, ModelConfig
 from gccodec.model.gain import hat_basis
+from gccodec.model.precision import full_precision
 from gccodec.model.resampling import HaarDown
 
 HIDDEN = 0.5
@@ -34,7 +35,7 @@ def softened(x: Tensor) -> Tensor:
     blur = torch.exp(-0.5 * ((places[:, None] - places) / BLUR_PX).square())
     blur = blur / blur.sum(1, keepdim=True)
     blocks = x.unflatten(3, (-1, DOWNSAMPLING)).unflatten(2, (-1, DOWNSAMPLING))
-    with torch.autocast(x.device.type, enabled=False):  # files are made of float32 pixels
+    with full_precision(x.device):  # files are made of float32 pixels
         return torch.einsum("ij,bcrjsk,lk->bcrisl", blur, blocks, blur).flatten(4, 5).flatten(2, 3)
 
 

@@ -19,6 +19,7 @@ from gccodec.model.block import ResidualBlock, ResidualStack
 from gccodec.model.config import DOWNSAMPLING
 from gccodec.model.gain import hat_basis
 from gccodec.model.generator import Generator
+from gccodec.model.precision import full_precision
 
 COLUMNS_ONLY = (0, 1)
 """Padding of a convolution whose rows are padded here."""
@@ -158,17 +159,22 @@ class LatentStrip(NamedTuple):
 
 
 class GeneratorRows:
-    """`Generator`, by strips of the latent; origin: row and column of the first one's first latent in the picture."""
+    """`Generator`, by strips of the latent; origin: row and column of the first one's first latent in the picture.
+
+    What follows the last enlargement is computed in float32: rounded to bfloat16, as the rest is, it alone would make
+    pixels of two machines differ by two levels here and there.
+    """
 
     def __init__(
         self, generator: Generator, quality: Tensor, realism: Tensor, origin: tuple[int, int] = (0, 0)
     ) -> None:
-        self.generator = generator
+        self.generator, self.device = generator, quality.device
         self.next_latent, self.next_pixel = origin, (DOWNSAMPLING * origin[0], DOWNSAMPLING * origin[1])
         condition = torch.cat([hat_basis(quality, generator.nodes), realism[:, None]], 1)
         self.stem = ConvRows.of(generator.stem)
         self.coarse, self.mid = StackRows(generator.coarse, condition), StackRows(generator.mid, condition)
-        self.fine = StackRows(generator.fine, condition)
+        with full_precision(self.device):
+            self.fine = StackRows(generator.fine, condition)
         self.last = ConvRows(lambda x: generator.last.convolve(x, COLUMNS_ONLY))
         self.latents, self.base, self.linear_fine, self.grain = RowQueue(), RowQueue(), RowQueue(), RowQueue()
         self.coarse_side, self.mid_side = RowQueue(), RowQueue()
@@ -212,6 +218,12 @@ class GeneratorRows:
             h = h + self.mid_side.take(h.shape[2])
         h = self.mid.push(h, last)
         h = None if h is None else g.to_fine(h)
+        with full_precision(self.device):
+            return self._finest(None if h is None else h.float(), last)
+
+    def _finest(self, h: Tensor | None, last: bool) -> Tensor | None:
+        """From 1/4 to pixels, in float32."""
+        g = self.generator
         h = self.fine.push(None if h is None else h + self._linear_fine(h.shape[2]), last)
         if h is not None:
             self.grain.push(g.grain(h))
@@ -221,7 +233,7 @@ class GeneratorRows:
         levels, h = self.grain.take(h.shape[2]), g.last.shuffle(h)
         top, left = self.next_pixel
         self.next_pixel = top + h.shape[2], left
-        return g.with_grain(self.base.take(h.shape[2]).float() + h.float() + 0.5, levels, top, left)
+        return g.with_grain(self.base.take(h.shape[2]) + h + 0.5, levels, top, left)
 
 
 Strip = TypeVar("Strip", Tensor, LatentStrip)

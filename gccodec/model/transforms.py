@@ -16,7 +16,7 @@ from gccodec.model.config import QUALITY_MAX, ModelConfig
 from gccodec.model.gain import GainUnit
 from gccodec.model.generator import Generator
 from gccodec.model.loading import network_of
-from gccodec.model.precision import autocast
+from gccodec.model.precision import rounded_alike
 from gccodec.model.strips import AnalysisRows, GeneratorRows, LatentStrip, Semantics, stream
 
 
@@ -55,7 +55,7 @@ class Transforms(nn.Module):
         with torch.inference_mode():
             q = self._quality(quality)
             gain = self.gain(q)
-            with autocast(self.device):
+            with rounded_alike(self.device):
                 rows = AnalysisRows(self.analysis, q)
 
         def push(strip: Tensor, last: bool) -> Iterator[Tensor]:
@@ -74,7 +74,7 @@ class Transforms(nn.Module):
         with torch.inference_mode():
             q = self._quality(quality)
             gain = self.gain(q)
-            with autocast(self.device):
+            with rounded_alike(self.device):
                 rows = GeneratorRows(self.generator, q, torch.full_like(q, realism), origin)
 
         def push(strip: LatentStrip, last: bool) -> Iterator[Tensor]:
@@ -120,7 +120,7 @@ class Transforms(nn.Module):
     def _running(self, outputs: Iterator[Tensor]) -> Iterator[Tensor]:
         """Each output is computed in the networks' mode, which must not leak out of a generator between two."""
         while True:
-            with torch.inference_mode(), autocast(self.device):
+            with torch.inference_mode(), rounded_alike(self.device):
                 output = next(outputs, None)
             if output is None:
                 return
