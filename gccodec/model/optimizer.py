@@ -7,7 +7,7 @@ takes matrices only; our kernels have four dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import torch
@@ -40,18 +40,30 @@ def parameter_groups(
     return [{"params": p, "lr": rate, "base": rate, "muon": muon} for (rate, muon), p in groups.items()]
 
 
+def batches(parameters: list[Tensor], alike: bool) -> Collection[list[Tensor]]:
+    """Those to move together: on a GPU, which else waits for Python, many; on a CPU each by itself, while it is cached.
+
+    alike: only such of the same shape.
+    """
+    found: dict[object, list[Tensor]] = {}
+    for i, parameter in enumerate(parameters):
+        key = (parameter.shape if alike else None) if parameter.is_cuda else i
+        found.setdefault(key, []).append(parameter)
+    return found.values()
+
+
 def orthogonalised(update: Tensor) -> Tensor:
-    """The nearest semi-orthogonal matrix, roughly: singular values of [m, n] go to about one."""
-    tall = update.shape[0] > update.shape[1]
-    u = update.T if tall else update
-    u = u / (u.norm() + 1e-7)
+    """The nearest semi-orthogonal matrices, roughly: singular values of each [..., m, n] go to about one."""
+    tall = update.shape[-2] > update.shape[-1]
+    u = update.mT if tall else update
+    u = u / (u.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     u = u.bfloat16() if has_fast_bf16(u.device) else u  # the iteration forgives its rounding
     a, b, c = COEFFICIENTS
     for _ in range(ITERATIONS):
-        gram = u @ u.T
+        gram = u @ u.mT
         u = a * u + (b * gram + c * gram @ gram) @ u
     u = u.to(update)
-    return u.T if tall else u
+    return u.mT if tall else u
 
 
 class MuonAdamW(torch.optim.Optimizer):
@@ -64,28 +76,35 @@ class MuonAdamW(torch.optim.Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Apply the gradients."""
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                    (self._muon if group["muon"] else self._adam)(parameter, group["lr"])
+            for batch in batches([p for p in group["params"] if p.grad is not None], alike=group["muon"]):
+                torch._foreach_mul_(batch, 1 - group["lr"] * group["weight_decay"])
+                (self._muon if group["muon"] else self._adam)(batch, group["lr"])
 
-    def _muon(self, parameter: Tensor, rate: float) -> None:
-        state = self.state[parameter]
-        average = state.setdefault("exp_avg", torch.zeros_like(parameter))
-        average.lerp_(parameter.grad, 1 - MOMENTUM)
-        update = parameter.grad.lerp(average, MOMENTUM).flatten(1)
-        scale = rate * UPDATE_RMS * max(update.shape) ** 0.5
-        parameter.sub_(orthogonalised(update).reshape(parameter.shape), alpha=scale)
+    def _moments(self, parameters: list[Tensor], name: str) -> list[Tensor]:
+        for parameter in parameters:
+            if name not in self.state[parameter]:
+                self.state[parameter][name] = torch.zeros_like(parameter)
+        return [self.state[p][name] for p in parameters]
 
-    def _adam(self, parameter: Tensor, rate: float) -> None:
-        state = self.state[parameter]
-        if not state:
-            state["step"] = torch.zeros(())
-            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
-        state["step"] += 1
-        first, second = BETAS
-        state["exp_avg"].lerp_(parameter.grad, 1 - first)
-        state["exp_avg_sq"].lerp_(parameter.grad.square(), 1 - second)
-        count = float(state["step"])
-        deviation = (state["exp_avg_sq"] / (1 - second**count)).sqrt_().add_(EPSILON)
-        parameter.addcdiv_(state["exp_avg"], deviation, value=-rate / (1 - first**count))
+    def _muon(self, parameters: list[Tensor], rate: float) -> None:
+        gradients, averages = [p.grad for p in parameters], self._moments(parameters, "exp_avg")
+        torch._foreach_lerp_(averages, gradients, 1 - MOMENTUM)
+        updates = torch.stack(torch._foreach_lerp(gradients, averages, MOMENTUM)).flatten(2)
+        scale = rate * UPDATE_RMS * max(updates.shape[1:]) ** 0.5
+        moves = orthogonalised(updates).unflatten(2, parameters[0].shape[1:])
+        torch._foreach_add_(parameters, list(moves.unbind()), alpha=-scale)
+
+    def _adam(self, parameters: list[Tensor], rate: float) -> None:
+        gradients, (first, second) = [p.grad for p in parameters], BETAS
+        means, squares = (self._moments(parameters, name) for name in ("exp_avg", "exp_avg_sq"))
+        torch._foreach_lerp_(means, gradients, 1 - first)
+        torch._foreach_lerp_(squares, torch._foreach_mul(gradients, gradients), 1 - second)
+        counts = []
+        for parameter in parameters:
+            count = self.state[parameter].get("step", 0) + 1
+            self.state[parameter]["step"] = torch.as_tensor(count, dtype=torch.float32)
+            counts.append(float(count))
+        deviations = torch._foreach_div(squares, [1 - second**count for count in counts])
+        torch._foreach_sqrt_(deviations)
+        torch._foreach_add_(deviations, EPSILON)
+        torch._foreach_addcdiv_(parameters, means, deviations, [-rate / (1 - first**count) for count in counts])

@@ -28,11 +28,11 @@ class RunningAverage:
     def update(self, model: nn.Module) -> None:
         self.steps += 1
         weight = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
-        for name, value in model.state_dict().items():
-            if value.is_floating_point():
-                self.state[name].lerp_(value.to(self.state[name]), weight)
-            else:
-                self.state[name].copy_(value)
+        values = model.state_dict()
+        floats = [name for name, value in values.items() if value.is_floating_point()]
+        torch._foreach_lerp_([self.state[n] for n in floats], [values.pop(n) for n in floats], weight)
+        for name, value in values.items():
+            self.state[name].copy_(value)
 
 
 def _moments(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

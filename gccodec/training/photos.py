@@ -110,14 +110,14 @@ class PhotoStore:
         return windows
 
     def crops(self, windows: Sequence[Window], size: int) -> Tensor:
-        """The windows, scaled to `size`: [count, 3, size, size] float in [0, 1]."""
+        """The windows, scaled to `size`: uint8 [count, 3, size, size]."""
         batch = []
         for picture, top, left, side, flipped in windows:
             crop = self.picture(picture)[top : top + side, left : left + side]
             if side != size:
                 crop = np.asarray(Image.fromarray(crop).resize((size, size), Image.Resampling.BICUBIC))
             batch.append(crop[:, ::-1] if flipped else crop)
-        return torch.from_numpy(np.ascontiguousarray(np.stack(batch).transpose(0, 3, 1, 2))).float() / 255
+        return torch.from_numpy(np.stack(batch)).permute(0, 3, 1, 2)
 
     def validation(self, count: int, size: int) -> Tensor:
         """Centre crops of the first held-out pictures, [count, 3, size, size] in [0, 1]."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +25,9 @@ COOLDOWN_SHARE = 0.5
 WARMUP_STEPS = 50
 GRADIENT_NORM_LIMIT = 1.0
 REPORT_EVERY_STEPS = 50
+READERS = 8
+"""Batches that are cropped and scaled ahead, each in a thread of its own, so that a GPU need not wait."""
+
 FOCUS = (0.05, 0.75)
 """Qualities at which files have 0.025 to 0.15 bpp: those that the codec exists for, and a margin."""
 
@@ -33,6 +38,14 @@ class Batch(NamedTuple):
     x: Tensor
     quality: Tensor
     windows: list[Window]
+
+
+class Drawn(NamedTuple):
+    """What a step is about to train on: its source of randomness, windows drawn from it, their crops as bytes."""
+
+    rng: np.random.Generator
+    windows: list[Window]
+    x: Tensor
 
 
 class Measured(NamedTuple):
@@ -90,6 +103,8 @@ class Run(ABC):
         self.counters: dict[str, float] = {"step": 0, "crops": 0, "seconds": 0.0}
         if state.exists():
             self.counters = checkpoint.restore(state, model, self.average, self.optimizer)
+        self.readers = ThreadPoolExecutor(READERS)
+        self.ahead: deque[Future[Drawn]] = deque()
 
     @abstractmethod
     def measure(self, batch: Batch, rng: np.random.Generator) -> Any:
@@ -102,9 +117,8 @@ class Run(ABC):
     def step(self) -> Any:
         """One optimizer step."""
         step, share = int(self.counters["step"]), self.counters["crops"] / self.target_crops
-        rng = np.random.default_rng([self.preset.seed, step, rank()])
-        windows = self.store.windows(rng, self.preset.batch, self.preset.crop_px)
-        x = self.store.crops(windows, self.preset.crop_px).to(self.device)
+        rng, windows, x = self._next_drawn(step)
+        x = x.to(self.device).float() / 255
         quality = torch.from_numpy(drawn_qualities(rng, self.preset))
         for group in self.optimizer.param_groups:
             group["lr"] = group["base"] * learning_rate_share(share, step)
@@ -121,6 +135,17 @@ class Run(ABC):
         self.counters["step"] += 1
         self.counters["crops"] += self.preset.batch * world_size()
         return type(measured)(*(t.detach() for t in measured))
+
+    def _drawn(self, step: int) -> Drawn:
+        rng = np.random.default_rng([self.preset.seed, step, rank()])
+        windows = self.store.windows(rng, self.preset.batch, self.preset.crop_px)
+        return Drawn(rng, windows, self.store.crops(windows, self.preset.crop_px))
+
+    def _next_drawn(self, step: int) -> Drawn:
+        """Of this step; the next ones are begun."""
+        while len(self.ahead) <= READERS:
+            self.ahead.append(self.readers.submit(self._drawn, step + len(self.ahead)))
+        return self.ahead.popleft().result()
 
     def run(self, minutes: float, report: Callable[[Progress], None]) -> None:
         """Train until the crops or the minutes are spent; saves at the end and every few minutes."""

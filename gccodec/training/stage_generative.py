@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.utils import parametrize
 
 from gccodec.entropy.weights import WeightsFile
 from gccodec.model.analysis import holding
@@ -174,7 +175,7 @@ class GenerativeStage(Run):
         bpp = coded.bits / (x.shape[-2] * x.shape[-1]) / kept_share
         if preset.joint:
             loss = loss + (self.rate_target.lmbda(quality) * bpp).mean()
-            self.rate_target.update(quality[whole], bpp[whole].detach())
+            self.rate_target.update(quality, bpp.detach(), whole)
         psnr_db = -10 * (mse.detach() / shares(named)).clamp_min(1e-9).log10()
         return Measured(loss, bpp.detach(), psnr_db, perception.detach())
 
@@ -186,7 +187,7 @@ class GenerativeStage(Run):
         """
         preset, parameters = self.preset, [p for p in self.discriminator.parameters() if p.requires_grad]
         x_hat.requires_grad_()
-        with autocast(self.device):
+        with autocast(self.device), parametrize.cached():  # kernels are normalised once for both
             real, fake = self.discriminator(x, known), self.discriminator(x_hat, known)
         loss = generator_loss(fake, preset.adversarial_loss, labels)
         loss = loss + preset.feature_matching_weight * feature_matching(real, fake)

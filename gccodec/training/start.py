@@ -23,7 +23,7 @@ def sample_blocks(store: PhotoStore, rng: np.random.Generator, count: int) -> to
     """`count` blocks of 16x16 colour pixels, centred on grey: [count, 768], channel-major."""
     blocks = []
     while len(blocks) < count:
-        crop = store.crops(store.windows(rng, 1, 256), 256)[0] - 0.5
+        crop = store.crops(store.windows(rng, 1, 256), 256)[0] / 255 - 0.5
         tiles = crop.unfold(1, DOWNSAMPLING, DOWNSAMPLING).unfold(2, DOWNSAMPLING, DOWNSAMPLING)
         blocks.extend(tiles.permute(1, 2, 0, 3, 4).reshape(256, -1)[torch.from_numpy(rng.permutation(256)[:32])])
     return torch.stack(blocks[:count])
