@@ -51,16 +51,28 @@ def start_from_klt(model: Autoencoder, store: PhotoStore, seed: int = 0, count: 
 def start_from_weights(model: Autoencoder, weights: WeightsFile) -> None:
     """Set every weight to an exported one, the context model to the float twin of the integer network.
 
-    The model may have more residual blocks a stack than the file: those added begin as the identity.
-    WeightsError when the configurations differ in anything else.
+    The model's transforms may have more residual blocks a stack and more channels than the file's and compute the same
+    at first (Chen et al. 2016, "Net2Net"): blocks added begin as the identity, channels added are heard by none of the
+    old. WeightsError when the configurations differ in anything else.
     """
     own, found = (dataclasses.asdict(c) for c in (model.config, ModelConfig.from_json(weights.config)))
-    if any(found[k] > v if k.endswith("_blocks") else found[k] != v for k, v in own.items()):
+    if any(found[k] > v if k.startswith(("encoder_", "generator_")) else found[k] != v for k, v in own.items()):
         raise WeightsError(f"{weights.path}: another configuration than the preset's: {weights.config}")
     state = model.state_dict()
     for name, value in state.items():
         if name in weights.arrays and not name.startswith("context."):
-            value.copy_(torch.from_numpy(np.asarray(weights.arrays[name], np.float32)))
+            array = torch.from_numpy(np.asarray(weights.arrays[name], np.float32))
+            if ".film." in name:  # scales, then shifts
+                for part, old in zip(value.chunk(2), array.chunk(2), strict=True):
+                    _set_corner(part, old)
+            else:
+                _set_corner(value, array)
         elif ".conv2." in name and not name.startswith("context."):
             value.zero_()
     load_integer_context(model.context, weights)
+
+
+def _set_corner(value: torch.Tensor, old: torch.Tensor) -> None:
+    """The first outputs of a layer to an exported layer's, to which inputs added add nothing; the others stay."""
+    value[: len(old)].zero_()
+    value[tuple(slice(n) for n in old.shape)] = old

@@ -353,16 +353,19 @@ def test_training_goes_on_from_exported_weights(store):
         assert np.abs(arrays[name].astype(np.float64) - np.asarray(array, np.float64)).max() <= 1, name
 
 
-def test_a_deeper_model_starts_as_the_exported_one():
-    config = dataclasses.replace(PRESET.model, generator_mid_blocks=3, encoder_coarse_blocks=4)
-    exported, deeper = Autoencoder(PRESET.model).eval(), Autoencoder(config).eval()
+def test_a_deeper_and_wider_model_starts_as_the_exported_one():
+    blocks = {"generator_mid_blocks": 3, "encoder_coarse_blocks": 4}
+    channels = {"generator_coarse_channels": 24, "generator_mid_channels": 20, "generator_fine_channels": 12}
+    channels |= {"encoder_fine_channels": 12, "encoder_mid_channels": 20, "encoder_coarse_channels": 24}
+    config = dataclasses.replace(PRESET.model, **blocks, **channels)
+    exported, larger = Autoencoder(PRESET.model).eval(), Autoencoder(config).eval()
     start_from_weights(exported, random_weights(3))
-    start_from_weights(deeper, random_weights(3))
+    start_from_weights(larger, random_weights(3))
     x, quality = torch.rand(1, 3, 64, 64), torch.tensor([0.4])
     with torch.no_grad():
-        assert torch.allclose(deeper.analysis(x, quality), exported.analysis(x, quality), atol=1e-4)
+        assert torch.allclose(larger.analysis(x, quality), exported.analysis(x, quality), atol=1e-4)
         y = torch.randn(1, config.latent_channels, 4, 4)
-        assert torch.allclose(deeper.generator(y, quality), exported.generator(y, quality), atol=1e-4)
+        assert torch.allclose(larger.generator(y, quality), exported.generator(y, quality), atol=1e-4)
     with pytest.raises(WeightsError, match="another configuration"):
         start_from_weights(Autoencoder(dataclasses.replace(config, encoder_coarse_blocks=1)), random_weights(3))
 
