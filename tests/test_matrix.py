@@ -115,8 +115,7 @@ def test_every_environment_decodes_the_same_symbols(files, tmp_path):
         assert np.array_equal(there["checksums"], here["checksums"]), environment
         difference = np.abs(there["pixels"].astype(np.int16) - here["pixels"])
         print(tuple(environment), f"pixels: at most {difference.max()}, {100 * (difference > 0).mean():.3f} % differ")
-        same_precision = environment.kernels == "onednn" and "ATEN_CPU_CAPABILITY" not in environment.variables
-        assert difference.max() <= (1 if same_precision else 8), environment
+        assert difference.max() <= 1, environment
 
 
 def test_threads_and_strips_do_not_change_what_is_written(files, tmp_path):

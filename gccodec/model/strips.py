@@ -193,13 +193,8 @@ class GeneratorRows:
         h = self.stem.push(y_hat * g.latent_scale[None, :, None, None], last)
         if h is not None and self.coarse_side.rows is not None:
             h = h + self.coarse_side.take(h.shape[2])
-        h = self.coarse.push(h, last)
-        # the last strip releases all rows that the coarse blocks held back: too many at once for the finer ones
-        pieces = () if h is None else h.split(y_hat.shape[2], 2)
-        for piece in pieces:
-            out = self._finer(piece, last and piece is pieces[-1])
-            if out is not None:
-                yield out
+        for piece, is_last in _pieces(self.coarse.push(h, last), y_hat.shape[2], last):
+            yield from self._finer(piece, is_last)
 
     def _linear_fine(self, count: int) -> Tensor:
         """The linear path's next rows at 1/4; what its pixels are made of waits as latents, an eighth of their size."""
@@ -210,21 +205,24 @@ class GeneratorRows:
             self.linear_fine.push(g.linear_fine(base))
         return self.linear_fine.take(count)
 
-    def _finer(self, h: Tensor, last: bool) -> Tensor | None:
+    def _finer(self, h: Tensor, last: bool) -> Iterator[Tensor]:
         """From 1/16 to pixels."""
         g = self.generator
         h = g.to_mid(h)
+        rows = h.shape[2]
         if self.mid_side.rows is not None:
-            h = h + self.mid_side.take(h.shape[2])
-        h = self.mid.push(h, last)
-        h = None if h is None else g.to_fine(h)
-        with full_precision(self.device):
-            return self._finest(None if h is None else h.float(), last)
+            h = h + self.mid_side.take(rows)
+        for piece, is_last in _pieces(self.mid.push(h, last), rows, last):
+            fine = g.to_fine(piece).float()
+            with full_precision(self.device):
+                out = self._finest(fine, is_last)
+            if out is not None:
+                yield out
 
-    def _finest(self, h: Tensor | None, last: bool) -> Tensor | None:
+    def _finest(self, h: Tensor, last: bool) -> Tensor | None:
         """From 1/4 to pixels, in float32."""
         g = self.generator
-        h = self.fine.push(None if h is None else h + self._linear_fine(h.shape[2]), last)
+        h = self.fine.push(h + self._linear_fine(h.shape[2]), last)
         if h is not None:
             self.grain.push(g.grain(h))
         h = self.last.push(h, last)
@@ -234,6 +232,16 @@ class GeneratorRows:
         top, left = self.next_pixel
         self.next_pixel = top + h.shape[2], left
         return g.with_grain(self.base.take(h.shape[2]) + h + 0.5, levels, top, left)
+
+
+def _pieces(rows: Tensor | None, count: int, last: bool) -> Iterator[tuple[Tensor, bool]]:
+    """`count` rows at a time, and whether they close the picture.
+
+    The last strip releases all rows that the blocks held back: too many at once for the finer ones.
+    """
+    pieces = () if rows is None else rows.split(count, 2)
+    for i, piece in enumerate(pieces):
+        yield piece, last and i == len(pieces) - 1
 
 
 Strip = TypeVar("Strip", Tensor, LatentStrip)
