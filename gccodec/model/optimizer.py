@@ -99,11 +99,9 @@ class MuonAdamW(torch.optim.Optimizer):
         means, squares = (self._moments(parameters, name) for name in ("exp_avg", "exp_avg_sq"))
         torch._foreach_lerp_(means, gradients, 1 - first)
         torch._foreach_lerp_(squares, torch._foreach_mul(gradients, gradients), 1 - second)
-        counts = []
         for parameter in parameters:
-            count = self.state[parameter].get("step", 0) + 1
-            self.state[parameter]["step"] = torch.as_tensor(count, dtype=torch.float32)
-            counts.append(float(count))
+            self.state[parameter]["step"] = self.state[parameter].get("step", torch.zeros(())) + 1
+        counts = [float(self.state[p]["step"]) for p in parameters]
         deviations = torch._foreach_div(squares, [1 - second**count for count in counts])
         torch._foreach_sqrt_(deviations)
         torch._foreach_add_(deviations, EPSILON)

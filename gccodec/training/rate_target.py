@@ -47,7 +47,7 @@ class RateTarget:
         """Loss per bit a pixel at quality [B]: [B]."""
         return torch.exp(hat_basis(quality, len(self.log_lmbda)) @ self.log_lmbda)
 
-    def update(self, quality: Tensor, bpp: Tensor, counted: Tensor) -> None:
-        """Learn from the measured rate of a batch, all [B]; `counted` (bool) tells the crops that are whole."""
+    def update(self, quality: Tensor, bpp: Tensor, counted: Tensor | float = 1.0) -> None:
+        """Learn from the measured rate of a batch, [B]; `counted`, 0 or 1, tells the crops that are whole."""
         error = (bpp / nominal_bpp(quality) - 1).clamp_max(RELATIVE_ERROR_LIMIT) * counted
         self.log_lmbda += FEEDBACK * error @ hat_basis(quality, len(self.log_lmbda))

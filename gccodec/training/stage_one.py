@@ -78,7 +78,7 @@ class StageOne(Run):
         parts = terms(x, out.x_hat.float(), out.bits, perception.float())
         preset, lmbda = self.preset, self.rate_target.lmbda(quality)
         loss = (lmbda * parts.bpp + preset.mse_weight * parts.mse + preset.perception_weight * parts.perception).mean()
-        self.rate_target.update(quality, parts.bpp.detach(), torch.ones_like(quality, dtype=torch.bool))
+        self.rate_target.update(quality, parts.bpp.detach())
         return Measured(loss, parts.bpp, -10 * parts.mse.clamp_min(1e-9).log10(), parts.perception)
 
     def save(self) -> None:

@@ -326,7 +326,7 @@ def test_rate_weights_rise_where_crops_cost_too_much_and_fall_where_too_little()
     assert before.tolist() == pytest.approx([14, 0.7], rel=1e-4)
     assert nominal_bpp(quality).tolist() == pytest.approx([0.02, 0.4])
     for _ in range(100):
-        target.update(quality, torch.tensor([0.03, 0.3]), torch.tensor([True, True]))
+        target.update(quality, torch.tensor([0.03, 0.3]))
         target.update(quality, torch.tensor([9.0, 9.0]), torch.tensor([False, False]))  # as if they were not there
     assert (target.lmbda(quality) / before).tolist() == pytest.approx([1.162, 0.928], abs=0.002)
     assert float(target.lmbda(torch.tensor([0.5]))) == pytest.approx(9.8**0.5, rel=0.01)
