@@ -81,27 +81,35 @@ class Perception(nn.Module):
 
 
 class OwnPerception(nn.Module):
-    """Our own distance, for the generative stage: of random views, which are crops less 16 rows and columns, scaled.
+    """Our own distance and LPIPS-Squeeze, for the generative stage, of random views: crops less 16 px a side, scaled.
 
     Nearly whole crops, as where small windows fall makes half of the gradients' noise (weights/README.md, "Our own
     distance in training"); at any place and scale, as on one fixed grid of strides a network is blind to some patterns
-    and fond of others ("Views of our own distance"). With a `perception_weight` of 0 every distance is 0.
+    and fond of others ("Views of our own distance"). LPIPS-Squeeze, which ours was trained to predict, sees a view
+    beside two of ours, so that ours is not gamed. With a `perception_weight` of 0 every distance is 0.
     """
 
-    def __init__(self, distance: PerceptualDistance, preset: Preset) -> None:
+    def __init__(self, distance: PerceptualDistance, squeeze: SqueezeTrunk | None, preset: Preset) -> None:
         super().__init__()
-        self.distance, self.weight = distance, preset.distance_weight * (preset.perception_weight > 0)
+        self.distance, self.squeeze = distance, squeeze
+        self.weighs, self.preset = preset.perception_weight > 0, preset
 
     def forward(self, x_hat: Tensor, x: Tensor, rng: np.random.Generator) -> Tensor:
         """Distance of each picture, [B]."""
-        if not self.weight:
+        if not self.weighs:
             return x.new_zeros(len(x))
-        return self.weight * torch.stack([self._of_view(x_hat, x, rng) for _ in range(VIEWS)]).mean(0)
+        views = [self.distance.between(*_view(x_hat, x, rng)) for _ in range(VIEWS)]
+        distance = self.preset.distance_weight * torch.stack(views).mean(0)
+        if self.squeeze is None:
+            return distance
+        return distance + self.preset.squeeze_weight * lpips(self.squeeze, *_view(x_hat, x, rng))
 
-    def _of_view(self, x_hat: Tensor, x: Tensor, rng: np.random.Generator) -> Tensor:
-        side = min(x.shape[-2:]) - STRIDE_PX
-        size = STRIDE_PX * round(side * float(rng.choice(VIEW_SCALES)) / STRIDE_PX)
-        return self.distance.between(*random_window(rng, x_hat, x, side, size))
+
+def _view(x_hat: Tensor, x: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Nearly the whole of both pictures, scaled by one of VIEW_SCALES."""
+    side = min(x.shape[-2:]) - STRIDE_PX
+    size = STRIDE_PX * round(side * float(rng.choice(VIEW_SCALES)) / STRIDE_PX)
+    return random_window(rng, x_hat, x, side, size)
 
 
 def terms(x: Tensor, x_hat: Tensor, bits: Tensor, perception: Tensor) -> Terms:

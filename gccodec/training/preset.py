@@ -31,6 +31,7 @@ class Preset:
     faithful_share: part of a batch in the generative stage that is generated with realism 0.
     feature_matching_weight: in units of the adversarial loss.
     distance_weight: of our own distance, which is of the size of LPIPS-Squeeze, in the generative stage.
+    squeeze_weight: of LPIPS-Squeeze beside it; 0 reads no such network.
     generative_rate_share: learning rates in the generative stage, as a share of stage 1's.
     semantic_head: one adversary names the class of real patches, and takes fakes for a class of their own.
     joint: the generative stage trains encoder and context model too, against their rate.
@@ -50,6 +51,7 @@ class Preset:
     perception_weight: float = 1.0
     vgg_weight: float = 0.3
     distance_weight: float = 3.0
+    squeeze_weight: float = 0.0
     colour_weight: float = 500.0
     grid_weight: float = 500.0
     learning_rate: float = 8e-4

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.utils import parametrize
 
 from gccodec.entropy.weights import WeightsFile
+from gccodec.metrics.networks import SqueezeTrunk
 from gccodec.model.analysis import holding
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, LABEL_CELL_PX, LABEL_CLASSES
@@ -107,7 +108,8 @@ class GenerativeStage(Run):
         model.context.quantised = True
         self.labels = LabelStore.make(store, nets, state.with_name(LABELS_FILE), device)
         own = distance_of(state.with_name("distance.safetensors"), preset)
-        self.perception = OwnPerception(own, preset).to(device, memory_format=torch.channels_last)
+        squeeze = SqueezeTrunk(nets / "lpips_squeeze.safetensors") if preset.squeeze_weight else None
+        self.perception = OwnPerception(own, squeeze, preset).to(device, memory_format=torch.channels_last)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(preset.seed + 1)
             heads = nets if preset.feature_heads else None

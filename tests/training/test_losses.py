@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gccodec.training.losses import OwnPerception, random_window, window_start
+from gccodec.metrics.perceptual import lpips
+from gccodec.training.losses import OwnPerception, _view, random_window, window_start
 from gccodec.training.preset import load_preset
 from gccodec.training.stage_generative import distance_of
 
@@ -37,7 +38,7 @@ def test_both_pictures_lose_the_same_and_are_scaled_alike():
 
 def test_our_own_distance_judges_views_of_crops():
     own = distance_of(Path("none.safetensors"), PRESET)
-    perception, rng = OwnPerception(own, PRESET), np.random.default_rng(0)
+    perception, rng = OwnPerception(own, None, PRESET), np.random.default_rng(0)
     x, x_hat = torch.rand(2, 2, 3, 128, 128).requires_grad_()
     distances = torch.stack([perception(x_hat, x.detach(), rng) for _ in range(30)])
     assert len(distances.unique()) > 30  # no two steps see the same
@@ -45,5 +46,26 @@ def test_our_own_distance_judges_views_of_crops():
     assert not any(p.requires_grad for p in own.parameters())
     (gradient,) = torch.autograd.grad(distances.sum(), x_hat)
     assert (gradient.abs().amax((0, 1)) > 0).all()
-    unweighted = OwnPerception(own, dataclasses.replace(PRESET, perception_weight=0.0))
+    unweighted = OwnPerception(own, None, dataclasses.replace(PRESET, perception_weight=0.0))
     assert unweighted(x_hat, x, rng).tolist() == [0, 0]
+
+
+class Trunk:
+    """Feature maps that are the picture's, in place of LPIPS-Squeeze's."""
+
+    def __call__(self, x):
+        return [x]
+
+    def weight(self, name):
+        return torch.full((3,), 2.0)
+
+
+def test_lpips_squeeze_judges_a_view_beside_ours():
+    own = distance_of(Path("none.safetensors"), PRESET)
+    x, x_hat = torch.rand(2, 2, 3, 128, 128)
+    preset = dataclasses.replace(PRESET, squeeze_weight=0.5)
+    without, beside = (OwnPerception(own, s, preset)(x_hat, x, np.random.default_rng(0)) for s in (None, Trunk()))
+    views = np.random.default_rng(0)
+    for _ in range(3):
+        a, b = _view(x_hat, x, views)
+    assert torch.allclose(beside - without, 0.5 * lpips(Trunk(), a, b), rtol=1e-3)
