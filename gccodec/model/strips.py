@@ -75,7 +75,7 @@ class ConvRows:
 
 
 class BlockRows:
-    """`ResidualBlock`, by strips."""
+    """`ResidualBlock`, by strips of float32: what blocks add to is never rounded, only what they multiply."""
 
     def __init__(self, block: ResidualBlock, condition: Tensor) -> None:
         self.scale, self.shift = block.film(condition)[:, :, None, None].chunk(2, 1)
@@ -98,6 +98,7 @@ class StackRows:
         self.blocks = [BlockRows(block, condition) for block in stack.blocks]
 
     def push(self, x: Tensor | None, last: bool) -> Tensor | None:
+        x = None if x is None else x.float()
         for block in self.blocks:
             x = block.push(x, last)
         return x
@@ -161,8 +162,8 @@ class LatentStrip(NamedTuple):
 class GeneratorRows:
     """`Generator`, by strips of the latent; origin: row and column of the first one's first latent in the picture.
 
-    What follows the last enlargement is computed in float32: rounded to bfloat16, as the rest is, it alone would make
-    pixels of two machines differ by two levels here and there.
+    The last enlargement and what follows are computed in float32: rounded to bfloat16, as the rest is, they alone would
+    make pixels of two machines differ by two levels here and there.
     """
 
     def __init__(
@@ -213,9 +214,8 @@ class GeneratorRows:
         if self.mid_side.rows is not None:
             h = h + self.mid_side.take(rows)
         for piece, is_last in _pieces(self.mid.push(h, last), rows, last):
-            fine = g.to_fine(piece).float()
             with full_precision(self.device):
-                out = self._finest(fine, is_last)
+                out = self._finest(g.to_fine(piece), is_last)
             if out is not None:
                 yield out
 
