@@ -21,6 +21,7 @@ CROPS_OF_STAGE = {
 }
 BEFORE = {"entropy": "stage1", "generative": "entropy", "distance": "entropy"}
 """The stage whose state another stage starts from."""
+UNTIL_DONE = 1e9
 
 
 @click.command("train")
@@ -31,7 +32,8 @@ BEFORE = {"entropy": "stage1", "generative": "entropy", "distance": "entropy"}
 @click.option("--preset", default="base", show_default=True, help="Preset by name, or a TOML file.")
 @click.option("--start", type=click.Path(path_type=Path), help="Weights file to go on from when there is no state.")
 @click.option("--crops", type=click.IntRange(1), help="Cool down and end at so many crops.  [default: the preset's]")
-@click.option("--minutes", type=float, default=1e9, help="Stop after so long, state saved.  [default: until done]")
+@click.option("--minutes", type=float, default=UNTIL_DONE, help="Stop after so long, state saved.  [default: no end]")
+@click.option("--cool", is_flag=True, help="Cool down to end with the --minutes, however many crops that makes.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all cores]")
 @volume
@@ -44,6 +46,7 @@ def command(
     start: Path | None,
     crops: int | None,
     minutes: float,
+    cool: bool,
     device: str,
     threads: int | None,
     messages: Messages,
@@ -73,6 +76,8 @@ def command(
         raise UsageError("--start is not for the stage entropy")
     if minutes <= 0:
         raise UsageError(f"--minutes {minutes}: must be above 0")
+    if cool and minutes == UNTIL_DONE:
+        raise UsageError("--cool needs --minutes")
 
     from gccodec.entropy.weights import load_weights
     from gccodec.training.distributed import join, leave, rank, wait_for_all
@@ -126,7 +131,7 @@ def command(
             write_grid(run.model, store, state / "samples.png", dials[-1])
             last_grid = time.monotonic()
 
-    run.run(minutes, report)
+    run.run(minutes, report, cool)
     if rank() == 0:
         run.model.load_state_dict(run.average.state)
         if isinstance(run, LabelStage):

@@ -38,8 +38,13 @@ def _rgb(*values: float) -> Tensor:
 class LpipsTrunk(FrozenNetwork):
     """Shared normalisation of the two trunks of LPIPS v0.1 (Zhang et al. 2018)."""
 
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.register_buffer("shift", _rgb(-0.030, -0.088, -0.188), persistent=False)
+        self.register_buffer("scale", _rgb(0.458, 0.448, 0.450), persistent=False)
+
     def normalise(self, x: Tensor) -> Tensor:
-        shift, scale = _rgb(-0.030, -0.088, -0.188).to(x), _rgb(0.458, 0.448, 0.450).to(x)
+        shift, scale = self.get_buffer("shift").to(x), self.get_buffer("scale").to(x)
         return ((x * 2 - 1 - shift) / scale).contiguous(memory_format=torch.channels_last)
 
 
@@ -104,9 +109,10 @@ class VggTrunk(FrozenNetwork):
     def __init__(self, path: Path, stages: int = 3) -> None:
         super().__init__(path)
         self.stages = stages
+        self.register_buffer("mean", _rgb(123.68, 116.779, 103.939), persistent=False)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        mean = _rgb(123.68, 116.779, 103.939).to(x)
+        mean = self.get_buffer("mean").to(x)
         x, maps = (x * 255 - mean).contiguous(memory_format=torch.channels_last), []
         for stage in range(self.stages):
             if stage:

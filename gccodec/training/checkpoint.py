@@ -89,10 +89,15 @@ def restore(
                 full = f"optimizer.{key}.{name}"
                 if full in names:
                     value = file.get_tensor(full)
-                    optimizer.state[parameter][key] = (
-                        value.reshape(()) if key == "step" else value.to(parameter.device).reshape(parameter.shape)
-                    )
+                    optimizer.state[parameter][key] = _moment(key, value, parameter, optimizer)
     return counters
+
+
+def _moment(key: str, value: Tensor, parameter: Tensor, optimizer: torch.optim.Optimizer) -> Tensor:
+    """As the optimizer has it: steps are counted on the host, but by one whose step a graph can hold."""
+    if key == "step":
+        return value.reshape(()).to(parameter.device if optimizer.defaults.get("capturable") else "cpu")
+    return value.to(parameter.device).reshape(parameter.shape)
 
 
 def load_counters(path: Path) -> dict[str, float]:

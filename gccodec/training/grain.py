@@ -15,15 +15,18 @@ CHROMA_SHARE_LIMIT = 0.5
 BLUR_LIMIT = 0.25
 
 
-def with_grain(x: Tensor, rng: np.random.Generator) -> Tensor:
-    """x [B, 3, H, W] in [0, 1] with noise of its own strength, softness and colour for each crop, some left clean."""
-    draw = {"dtype": x.dtype, "device": x.device}
-    count = len(x)
+def drawn_grain(rng: np.random.Generator, count: int) -> Tensor:
+    """Strength (of pixels in [0, 1]), share of colour and softness of the grain of each crop: [3, count]."""
     levels = np.minimum(LEVELS_MEDIAN * np.exp(LEVELS_SPREAD * rng.standard_normal(count)), LEVELS_LIMIT)
     levels *= rng.random(count) >= CLEAN_SHARE
     chroma, blur = rng.random(count) * CHROMA_SHARE_LIMIT, rng.random(count) * BLUR_LIMIT
-    strength, colour, side = (torch.as_tensor(v, **draw).view(-1, 1, 1, 1) for v in (levels / 255, chroma, blur))
-    noise = torch.randn(count, 1, *x.shape[2:], **draw) + colour * torch.randn_like(x)
+    return torch.from_numpy(np.stack([levels / 255, chroma, blur]).astype(np.float32))
+
+
+def with_grain(x: Tensor, drawn: Tensor) -> Tensor:
+    """x [B, 3, H, W] in [0, 1] with noise of its own strength, softness and colour for each crop, some left clean."""
+    strength, colour, side = (t.view(-1, 1, 1, 1) for t in drawn)
+    noise = torch.randn_like(x[:, :1]) + colour * torch.randn_like(x)
     # a separable blur [side, 1 - 2 side, side], scaled back to unit deviation
     for axis in (2, 3):
         padded = F.pad(noise, (0, 0, 1, 1) if axis == 2 else (1, 1, 0, 0), mode="reflect")

@@ -15,15 +15,15 @@ from gccodec.metrics.networks import SqueezeTrunk, VggTrunk
 from gccodec.metrics.perceptual import feature_distance, lpips
 from gccodec.model.distance import STRIDE_PX, PerceptualDistance
 from gccodec.training.preset import Preset
+from gccodec.training.run import Chance
 
 SQUEEZE_SIDES_PX, SQUEEZE_PX = (128, 160, 192, 224, 256), 160
 VGG_SIDES_PX, VGG_PX = (64, 96, 128), 80
 """Sides of the random windows, and what they are scaled to."""
 
-VIEWS = 2
-"""How many of each batch our own distance compares in a step."""
-
 VIEW_SCALES = (0.625, 0.75, 0.875, 1.0, 1.125, 1.25)
+VIEW_OFFSETS = (0, 3, 1)
+"""Which scales a step's views have, from a random one on: two are for our own distance, the last for LPIPS-Squeeze."""
 
 
 class Terms(NamedTuple):
@@ -34,20 +34,40 @@ class Terms(NamedTuple):
     perception: Tensor
 
 
-def window_start(rng: np.random.Generator, size: int, side: int) -> int:
-    """Where a random window of `side` within `size` begins; in a quarter of the draws at either end.
+class Square(NamedTuple):
+    """A square of crops: its rows and columns, int64 [side] each: tensors, as a graph is to be replayed elsewhere."""
+
+    rows: Tensor
+    columns: Tensor
+
+    def of(self, t: Tensor) -> Tensor:
+        """That part of t [..., H, W]."""
+        return t.index_select(-2, self.rows).index_select(-1, self.columns)
+
+    def finer(self, factor: int) -> Square:
+        """The same square where a position has become `factor` a side."""
+        within = torch.arange(factor, device=self.rows.device)
+        return Square(*((line[:, None] * factor + within).flatten() for line in self))
+
+    def add_to(self, t: Tensor, part: Tensor) -> None:
+        """Add to that part of t [..., H, W], in place."""
+        t[..., self.rows[:, None], self.columns] += part
+
+
+def random_square(rng: np.random.Generator, size: int, side: int) -> Square:
+    """Of `side` within `size`, or the whole of it; in a quarter of the draws at either end.
 
     Zeros beyond the borders make these unlike the rest, and what is seldom judged goes wrong.
     """
-    return round((size - side) * min(max(rng.uniform(-0.5, 1.5), 0.0), 1.0))
+    side = min(side, size)
+    starts = (round((size - side) * min(max(rng.uniform(-0.5, 1.5), 0.0), 1.0)) for _ in range(2))
+    return Square(*(start + torch.arange(side) for start in starts))
 
 
-def random_window(rng: np.random.Generator, x: Tensor, y: Tensor, side: int, size: int) -> tuple[Tensor, Tensor]:
-    """The same random square of both pictures, or less where they are smaller, scaled to `size`."""
-    side = min(side, *x.shape[-2:])
-    top, left = (window_start(rng, n, side) for n in x.shape[-2:])
-    a, b = (t[..., top : top + side, left : left + side].float() for t in (x, y))
-    if side == size:
+def scaled_parts(x: Tensor, y: Tensor, square: Square, size: int) -> tuple[Tensor, Tensor]:
+    """The same square of both pictures, scaled to `size`."""
+    a, b = (square.of(t.float()) for t in (x, y))
+    if len(square.rows) == size:
         return a, b
     a, b = (F.interpolate(t, size=(size, size), mode="bilinear", antialias=True) for t in (a, b))
     return a, b
@@ -70,13 +90,19 @@ class Perception(nn.Module):
         self.squeeze = SqueezeTrunk(nets / "lpips_squeeze.safetensors")
         self.vgg = VggTrunk(nets / "vgg16_imagenet.safetensors", stages=3)
 
-    def forward(self, x_hat: Tensor, x: Tensor, rng: np.random.Generator) -> Tensor:
+    @staticmethod
+    def draw(rng: np.random.Generator, crop_px: int) -> Chance:
+        """What of the crops each network sees, and the sides of that."""
+        sides = tuple(int(rng.choice(choices)) for choices in (SQUEEZE_SIDES_PX, VGG_SIDES_PX))
+        return Chance([random_square(rng, crop_px, side) for side in sides], sides)
+
+    def forward(self, x_hat: Tensor, x: Tensor, squares: list[Square]) -> Tensor:
         """Distance of each picture, [B]."""
         if not self.weighs:
             return x.new_zeros(len(x))
-        a, b = random_window(rng, x_hat, x, int(rng.choice(SQUEEZE_SIDES_PX)), SQUEEZE_PX)
+        a, b = scaled_parts(x_hat, x, squares[0], SQUEEZE_PX)
         distance = lpips(self.squeeze, a, b, self.distance)
-        a, b = random_window(rng, x_hat, x, int(rng.choice(VGG_SIDES_PX)), VGG_PX)
+        a, b = scaled_parts(x_hat, x, squares[1], VGG_PX)
         return distance + self.vgg_weight * self.distance(self.vgg(a), self.vgg(b))
 
 
@@ -94,22 +120,24 @@ class OwnPerception(nn.Module):
         self.distance, self.squeeze = distance, squeeze
         self.weighs, self.preset = preset.perception_weight > 0, preset
 
-    def forward(self, x_hat: Tensor, x: Tensor, rng: np.random.Generator) -> Tensor:
+    @staticmethod
+    def draw(rng: np.random.Generator, crop_px: int) -> Chance:
+        """Places of the views, and their sizes: few combinations, as a GPU captures each."""
+        side, first = crop_px - STRIDE_PX, int(rng.integers(len(VIEW_SCALES)))
+        scales = [VIEW_SCALES[(first + i) % len(VIEW_SCALES)] for i in VIEW_OFFSETS]
+        sizes = tuple(STRIDE_PX * round(side * scale / STRIDE_PX) for scale in scales)
+        return Chance([random_square(rng, crop_px, side) for _ in sizes], sizes)
+
+    def forward(self, x_hat: Tensor, x: Tensor, squares: list[Square], sizes: tuple[int, ...]) -> Tensor:
         """Distance of each picture, [B]."""
         if not self.weighs:
             return x.new_zeros(len(x))
-        views = [self.distance.between(*_view(x_hat, x, rng)) for _ in range(VIEWS)]
-        distance = self.preset.distance_weight * torch.stack(views).mean(0)
+        views = [scaled_parts(x_hat, x, square, size) for square, size in zip(squares, sizes, strict=True)]
+        ours = torch.stack([self.distance.between(*view) for view in views[:-1]]).mean(0)
+        distance = self.preset.distance_weight * ours
         if self.squeeze is None:
             return distance
-        return distance + self.preset.squeeze_weight * lpips(self.squeeze, *_view(x_hat, x, rng))
-
-
-def _view(x_hat: Tensor, x: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Nearly the whole of both pictures, scaled by one of VIEW_SCALES."""
-    side = min(x.shape[-2:]) - STRIDE_PX
-    size = STRIDE_PX * round(side * float(rng.choice(VIEW_SCALES)) / STRIDE_PX)
-    return random_window(rng, x_hat, x, side, size)
+        return distance + self.preset.squeeze_weight * lpips(self.squeeze, *views[-1])
 
 
 def terms(x: Tensor, x_hat: Tensor, bits: Tensor, perception: Tensor) -> Terms:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,11 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from gccodec.model.optimizer import MuonAdamW
 from gccodec.training import checkpoint
 from gccodec.training.distributed import average_gradients, rank, world_size
-from gccodec.training.grain import with_grain
+from gccodec.training.grain import drawn_grain, with_grain
+from gccodec.training.graph import StepGraphs
 from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
 
@@ -32,20 +34,37 @@ FOCUS = (0.05, 0.75)
 """Qualities at which files have 0.025 to 0.15 bpp: those that the codec exists for, and a margin."""
 
 
-class Batch(NamedTuple):
-    """x [B, 3, H, W] in [0, 1], quality [B] in [0, 1], and where the crops come from."""
+class Drawn(NamedTuple):
+    """All that a step takes from the host: crops as bytes, quality [B], grain [3, B], what the stage itself draws."""
 
     x: Tensor
     quality: Tensor
-    windows: list[Window]
+    grain: Tensor
+    own: Any
 
 
-class Drawn(NamedTuple):
-    """What a step is about to train on: its source of randomness, windows drawn from it, their crops as bytes."""
+class Chance(NamedTuple):
+    """What a stage draws for a step: a tree of tensors, and whatever decides the shapes of the step's other tensors."""
 
-    rng: np.random.Generator
-    windows: list[Window]
+    own: Any = ()
+    shapes: Hashable = ()
+
+
+class Prepared(NamedTuple):
+    """A step to be made: what it takes, what its shapes depend on, and the seed of what it draws on the device."""
+
+    drawn: Drawn
+    shapes: Hashable
+    seed: int
+
+
+class Batch(NamedTuple):
+    """x [B, 3, H, W] in [0, 1], quality [B] in [0, 1], and what the stage drew: `Chance`, its tensors on the device."""
+
     x: Tensor
+    quality: Tensor
+    own: Any
+    shapes: Hashable
 
 
 class Measured(NamedTuple):
@@ -83,7 +102,8 @@ def drawn_qualities(rng: np.random.Generator, preset: Preset) -> np.ndarray:
 class Run(ABC):
     """Holds model, averaged model, optimizer and counters; continues from its state file when there is one.
 
-    Every step draws its randomness from (seed, step, rank) alone, so a resumed run goes on as if never stopped.
+    Every step draws its randomness from (seed, step, rank) alone, so a resumed run goes on as if never stopped. The
+    host draws ahead, in threads; what remains is made of tensors alone, so that a GPU can replay it.
     """
 
     def __init__(
@@ -104,62 +124,87 @@ class Run(ABC):
         if state.exists():
             self.counters = checkpoint.restore(state, model, self.average, self.optimizer)
         self.readers = ThreadPoolExecutor(READERS)
-        self.ahead: deque[Future[Drawn]] = deque()
+        self.ahead: deque[Future[Prepared]] = deque()
+        self.graphs = StepGraphs(self._differentiate, device) if preset.graphs and device.type == "cuda" else None
+
+    def draw(self, rng: np.random.Generator, windows: list[Window]) -> Chance:
+        """What `measure` needs of chance and of where the crops come from."""
+        return Chance()
 
     @abstractmethod
-    def measure(self, batch: Batch, rng: np.random.Generator) -> Any:
-        """A named tuple of tensors: the loss, with gradient, and what else is worth telling."""
+    def measure(self, batch: Batch) -> Any:
+        """A named tuple of tensors: the loss, with gradient, and what else is worth telling.
+
+        It reads nothing back from the device and makes no tensors of the host's numbers, which no graph could replay.
+        """
 
     def trained(self) -> list[nn.Parameter]:
         """The parameters that this stage moves."""
         return [p for group in self.optimizer.param_groups for p in group["params"]]
 
-    def step(self) -> Any:
-        """One optimizer step."""
-        step, share = int(self.counters["step"]), self.counters["crops"] / self.target_crops
-        rng, windows, x = self._next_drawn(step)
-        x = x.to(self.device).float() / 255
-        quality = torch.from_numpy(drawn_qualities(rng, self.preset))
+    def step(self, done: float = 0.0) -> Any:
+        """One optimizer step; the run is done to this share at least, if not by its crops."""
+        step, share = int(self.counters["step"]), max(done, self.counters["crops"] / self.target_crops)
+        drawn, shapes, seed = self._next_prepared(step)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base"] * learning_rate_share(share, step)
-        with torch.random.fork_rng():
-            torch.manual_seed(int(rng.integers(1 << 31)))
-            x = with_grain(x, rng) if self.preset.grain else x
-            measured = self.measure(Batch(x, quality.to(self.device), windows), rng)
-        self.optimizer.zero_grad()
-        measured.loss.backward()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            if self.graphs is not None:
+                measured, gradients = self.graphs(drawn, shapes)
+            else:
+                measured, gradients = self._differentiate(tree_map(lambda t: t.to(self.device), drawn), shapes)
+        for parameter, gradient in zip(self.trained(), gradients, strict=True):
+            parameter.grad = gradient
         average_gradients(self.trained())
         nn.utils.clip_grad_norm_(self.trained(), GRADIENT_NORM_LIMIT)
         self.optimizer.step()
         self.average.update(self.model)
         self.counters["step"] += 1
         self.counters["crops"] += self.preset.batch * world_size()
-        return type(measured)(*(t.detach() for t in measured))
+        return type(measured)(*(t.clone() for t in measured))
 
-    def _drawn(self, step: int) -> Drawn:
-        rng = np.random.default_rng([self.preset.seed, step, rank()])
-        windows = self.store.windows(rng, self.preset.batch, self.preset.crop_px)
-        return Drawn(rng, windows, self.store.crops(windows, self.preset.crop_px))
+    def _differentiate(self, drawn: Drawn, shapes: Hashable) -> tuple[Any, list[Tensor | None]]:
+        """What `measure` tells, without gradients, and those of `trained`."""
+        x = drawn.x.float() / 255
+        x = with_grain(x, drawn.grain) if self.preset.grain else x
+        measured = self.measure(Batch(x, drawn.quality, drawn.own, shapes))
+        gradients = torch.autograd.grad(measured.loss, self.trained(), allow_unused=True)
+        return type(measured)(*(t.detach() for t in measured)), list(gradients)
 
-    def _next_drawn(self, step: int) -> Drawn:
+    def _prepared(self, step: int) -> Prepared:
+        preset, rng = self.preset, np.random.default_rng([self.preset.seed, step, rank()])
+        windows = self.store.windows(rng, preset.batch, preset.crop_px)
+        x, quality = self.store.crops(windows, preset.crop_px), torch.from_numpy(drawn_qualities(rng, preset))
+        own, shapes = self.draw(rng, windows)
+        drawn = Drawn(x, quality, drawn_grain(rng, preset.batch), own)
+        if self.device.type == "cuda":
+            drawn = tree_map(Tensor.pin_memory, drawn)
+        return Prepared(drawn, shapes, int(rng.integers(1 << 31)))
+
+    def _next_prepared(self, step: int) -> Prepared:
         """Of this step; the next ones are begun."""
         while len(self.ahead) <= READERS:
-            self.ahead.append(self.readers.submit(self._drawn, step + len(self.ahead)))
+            self.ahead.append(self.readers.submit(self._prepared, step + len(self.ahead)))
         return self.ahead.popleft().result()
 
-    def run(self, minutes: float, report: Callable[[Progress], None]) -> None:
-        """Train until the crops or the minutes are spent; saves at the end and every few minutes."""
+    def run(self, minutes: float, report: Callable[[Progress], None], cool: bool = False) -> None:
+        """Train until the crops or the minutes are spent; saves at the end and every few minutes.
+
+        cool: the learning rates are to have fallen when the minutes are over, not only when the crops are.
+        """
         try:
-            self._loop(minutes, report)
+            self._loop(minutes, report, cool)
         finally:  # an interrupted run keeps what it has learned
             self.save()
 
-    def _loop(self, minutes: float, report: Callable[[Progress], None]) -> None:
+    def _loop(self, minutes: float, report: Callable[[Progress], None], cool: bool) -> None:
         start = saved = tick = time.monotonic()
         before = self.counters["seconds"]
         window: list[Any] = []
-        while self.counters["crops"] < self.target_crops and time.monotonic() - start < minutes * 60:
-            window.append(self.step())
+        now = start
+        while self.counters["crops"] < self.target_crops and now - start < minutes * 60:
+            window.append(self.step((now - start) / (minutes * 60) if cool else 0.0))
             now = time.monotonic()
             self.counters["seconds"] = before + now - start
             if len(window) == REPORT_EVERY_STEPS and rank() == 0:

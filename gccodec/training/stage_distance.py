@@ -17,9 +17,9 @@ from gccodec.model.distance import PerceptualDistance, map_distance
 from gccodec.model.optimizer import parameter_groups
 from gccodec.model.precision import autocast
 from gccodec.training.checkpoint import load_average
-from gccodec.training.photos import PhotoStore
+from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
-from gccodec.training.run import Batch, Run
+from gccodec.training.run import Batch, Chance, Run
 from gccodec.training.start import start_from_weights
 
 CROP_PX = 128
@@ -89,11 +89,13 @@ class DistanceStage(Run):
         super().__init__(preset, store, model, groups, preset.distance_crops, state, device)
         self.counters["distance"] = 1  # says what kind of model the state holds
 
-    def measure(self, batch: Batch, rng: np.random.Generator) -> Distilled:
-        x = batch.x
+    def draw(self, rng: np.random.Generator, windows: list[Window]) -> Chance:
+        return Chance(torch.from_numpy(rng.random((len(windows), 1, 1, 1), np.float32)))
+
+    def measure(self, batch: Batch) -> Distilled:
+        x, share = batch.x, batch.own
         with torch.no_grad(), autocast(self.device):
             x_hat = self.codec(x, batch.quality, torch.ones_like(batch.quality)).x_hat.float().clamp(0, 1)
-        share = torch.as_tensor(rng.random((len(x), 1, 1, 1), np.float32), device=self.device)
         between = torch.lerp(x, x_hat, share)  # a distance is to be right where it is small, too
         pictures = torch.cat([x, x_hat, between]).contiguous(memory_format=torch.channels_last)
         with autocast(self.device):

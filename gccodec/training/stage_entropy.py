@@ -6,7 +6,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from gccodec.model.autoencoder import Autoencoder
@@ -34,8 +33,8 @@ class EntropyStage(Run):
         for name in ("crops", "seconds"):  # what the transforms have seen; kept by a state that exists already
             self.counters.setdefault(f"stage_one_{name}", before[name])
 
-    def measure(self, batch: Batch, rng: np.random.Generator) -> Measured:
-        x, quality, _ = batch
+    def measure(self, batch: Batch) -> Measured:
+        x, quality = batch.x, batch.quality
         with torch.no_grad(), autocast(self.device):
             y = self.model.latent(x, quality)
         bits = self.model.context(y, quality).bits

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,15 +23,17 @@ from gccodec.training import checkpoint
 from gccodec.training.discriminator import Discriminator, discriminator_loss, feature_matching, generator_loss
 from gccodec.training.distributed import average_gradients, rank
 from gccodec.training.labels import LABELS_FILE, LabelStore, random_named
-from gccodec.training.losses import OwnPerception, window_start
-from gccodec.training.photos import PhotoStore
+from gccodec.training.losses import OwnPerception, Square, random_square
+from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
 from gccodec.training.rate_target import RateTarget
-from gccodec.training.run import Batch, Measured, Run
+from gccodec.training.run import Batch, Chance, Measured, Run
 from gccodec.training.stage_one import codec_groups
 from gccodec.training.start import start_from_weights
 
 ADVERSARY_BETAS = (0.5, 0.99)
+NOVICE_STEPS = 300
+"""A new adversary knows nothing: its say rises over so many of its steps."""
 LEAST_KEPT_SHARE = 0.1
 """What is kept of a crop counts, in its pixels and its rate, as much as a whole crop, down to this share of it."""
 SELECTIVE_FIDELITY = 1.5
@@ -41,14 +43,19 @@ FAITHFUL_PERCEPTION = 1 / 3
 LABELS_A_LATENT = DOWNSAMPLING // LABEL_CELL_PX
 
 
-def judged_window(rng: np.random.Generator, preset: Preset) -> Callable[[Tensor, int], Tensor]:
-    """A random square that the adversaries see: they cost as much as the generator, and less will do.
+class Semantics(NamedTuple):
+    """What a step of the generative stage draws.
 
-    Returns (t, cell) -> its part of t [..., h, w], where a latent position takes `cell` values a side.
+    true: label maps [B, h, w] on cells of 8 px; told: what the generator is told of them, unknown for most crops; named
+    [B, 1, h, w]: 1 at the cells to be kept; judged: the latent positions that the adversaries see, who cost as much as
+    the generator, and less will do; views: as `OwnPerception` draws them.
     """
-    cells, side = preset.crop_px // DOWNSAMPLING, min(preset.judged_px, preset.crop_px) // DOWNSAMPLING
-    top, left = (window_start(rng, cells, side) for _ in range(2))
-    return lambda t, cell: t[..., top * cell : (top + side) * cell, left * cell : (left + side) * cell]
+
+    true: Tensor
+    told: Tensor
+    named: Tensor
+    judged: Square
+    views: list[Square]
 
 
 def mean_block(error: Tensor) -> Tensor:
@@ -109,6 +116,7 @@ class GenerativeStage(Run):
         self.labels = LabelStore.make(store, nets, state.with_name(LABELS_FILE), device)
         own = distance_of(state.with_name("distance.safetensors"), preset)
         squeeze = SqueezeTrunk(nets / "lpips_squeeze.safetensors") if preset.squeeze_weight else None
+        self.faithful = round(preset.faithful_share * preset.batch)
         self.perception = OwnPerception(own, squeeze, preset).to(device, memory_format=torch.channels_last)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(preset.seed + 1)
@@ -116,7 +124,10 @@ class GenerativeStage(Run):
             self.discriminator = Discriminator(preset.model, preset.discriminator_width, heads, preset.semantic_head)
         self.discriminator.to(device, memory_format=torch.channels_last)
         self.adversary = torch.optim.Adam(
-            self.discriminator.parameters(), preset.discriminator_learning_rate, ADVERSARY_BETAS
+            self.discriminator.parameters(),
+            preset.discriminator_learning_rate,
+            ADVERSARY_BETAS,
+            capturable=device.type == "cuda",
         )
         self.adversary_average = checkpoint.RunningAverage(self.discriminator, decay=0.0)
         self.adversary_path = state.with_name("discriminator.safetensors")
@@ -133,11 +144,23 @@ class GenerativeStage(Run):
         for name in ("crops", "seconds"):
             self.counters.setdefault(f"stage_one_{name}", before.get(f"stage_one_{name}", before[name]))
 
-    def measure(self, batch: Batch, rng: np.random.Generator) -> Measured:
-        x, quality, windows = batch
-        preset, faithful = self.preset, round(self.preset.faithful_share * len(batch.x))
-        true_labels = self.labels.crops(windows, preset.crop_px)
-        labels, named = self._semantics(true_labels, faithful, rng)
+    def draw(self, rng: np.random.Generator, windows: list[Window]) -> Chance:
+        """Only crops with labels, and among them only those that face the adversaries, lose a part of their latents."""
+        preset, true = self.preset, self.labels.crops(windows, self.preset.crop_px)
+        told, named = true.clone(), torch.ones(len(true), 1, *true.shape[1:])
+        for i in range(len(true)):
+            if rng.random() >= preset.label_share:
+                told[i] = LABEL_CLASSES
+            elif i >= self.faithful and rng.random() < preset.mask_share:
+                named[i, 0] = torch.from_numpy(random_named(rng, true[i].numpy()))
+        judged = random_square(rng, preset.crop_px // DOWNSAMPLING, preset.judged_px // DOWNSAMPLING)
+        views, sizes = OwnPerception.draw(rng, preset.crop_px)
+        return Chance(Semantics(true, told, named, judged, views), sizes)
+
+    def measure(self, batch: Batch) -> Measured:
+        x, quality, drawn, sizes = batch
+        preset, faithful, labels = self.preset, self.faithful, drawn.told
+        named = F.interpolate(drawn.named, scale_factor=LABEL_CELL_PX)
         keep = holding(named)
         realism = (torch.arange(len(x), device=x.device) >= faithful).float()
         with torch.set_grad_enabled(preset.joint):
@@ -154,7 +177,7 @@ class GenerativeStage(Run):
             x_hat = self.model.generator(y_hat, quality, realism, labels, keep).float()
         pixels = x_hat.detach().requires_grad_()
         with autocast(self.device):
-            perception = self.perception(pixels, x, rng).float()
+            perception = self.perception(pixels, x, drawn.views, sizes).float()
         error = (x - pixels) * named  # what is synthesised need not be the original
         errors = error, F.avg_pool2d(error, CAST_PX), mean_block(error)
         mse, cast, grid = (e.square().mean((1, 2, 3)) for e in errors)
@@ -165,11 +188,11 @@ class GenerativeStage(Run):
         reconstruction = (reconstruction + seen * perception).mean()
         (gradient,) = torch.autograd.grad(reconstruction, pixels)
         if preset.adversarial_share:
-            part = judged_window(rng, preset)
-            pictures = (part(t[faithful:], DOWNSAMPLING) for t in (x, pixels.detach()))
-            conditions = part(known[faithful:], 1), part(true_labels[faithful:].to(self.device), LABELS_A_LATENT)
-            judged = part(gradient[faithful:], DOWNSAMPLING)
-            judged += self._adversarial_gradient(*pictures, *conditions, judged.norm())
+            pixel, cell = drawn.judged.finer(DOWNSAMPLING), drawn.judged.finer(LABELS_A_LATENT)
+            pictures = (pixel.of(t[faithful:]) for t in (x, pixels.detach()))
+            conditions = drawn.judged.of(known[faithful:]), cell.of(drawn.true[faithful:])
+            norm = pixel.of(gradient[faithful:]).norm()
+            pixel.add_to(gradient[faithful:], self._adversarial_gradient(*pictures, *conditions, norm))
         # a loss that has the gradient wanted; the value to report is the reconstruction's
         kept_share = shares(keep)
         loss = (x_hat * as_whole_crops(gradient, named, kept_share)).sum()
@@ -199,22 +222,8 @@ class GenerativeStage(Run):
             parameter.grad = its_gradient
         average_gradients(parameters)
         self.adversary.step()
-        return gradient * (preset.adversarial_share * norm / gradient.norm().clamp_min(1e-12))
-
-    def _semantics(self, labels: Tensor, faithful: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """From label maps [B, H / 8, W / 8]: what the generator is told of them, and the pixels to keep [B, 1, H, W].
-
-        Unknown and all kept for most crops. Only crops with labels, and among them only those that face the
-        adversaries, lose a part of their latents.
-        """
-        told = labels.clone()
-        named = torch.ones(len(labels), 1, *labels.shape[1:])
-        for i in range(len(labels)):
-            if rng.random() >= self.preset.label_share:
-                told[i] = LABEL_CLASSES
-            elif i >= faithful and rng.random() < self.preset.mask_share:
-                named[i, 0] = torch.from_numpy(random_named(rng, labels[i].numpy()))
-        return told.to(self.device), F.interpolate(named.to(self.device), scale_factor=LABEL_CELL_PX)
+        share = preset.adversarial_share * (self.adversary.state[parameters[0]]["step"] / NOVICE_STEPS).clamp_max(1)
+        return gradient * (share * norm / gradient.norm().clamp_min(1e-12))
 
     def save(self) -> None:
         if self.preset.joint:

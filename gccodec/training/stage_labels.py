@@ -18,9 +18,9 @@ from gccodec.model.optimizer import parameter_groups
 from gccodec.model.precision import autocast
 from gccodec.model.segmenter import STRIDE_PX, Segmenter
 from gccodec.training.labels import LABELS_FILE, LabelStore
-from gccodec.training.photos import PhotoStore
+from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
-from gccodec.training.run import Batch, Run
+from gccodec.training.run import Batch, Chance, Run
 
 FREQUENCY_POWER = -0.3
 """Rare classes weigh more in the loss: their share of all cells to this power."""
@@ -66,9 +66,11 @@ class LabelStage(Run):
         super().__init__(preset, store, model, groups, preset.labels_crops, state, device)
         self.counters["labels"] = 1  # says what kind of model the state holds
 
-    def measure(self, batch: Batch, rng: np.random.Generator) -> Agreement:
-        labels = self.labels.crops(batch.windows, self.preset.crop_px).to(self.device)
-        x = batch.x.contiguous(memory_format=torch.channels_last)
+    def draw(self, rng: np.random.Generator, windows: list[Window]) -> Chance:
+        return Chance(self.labels.crops(windows, self.preset.crop_px))
+
+    def measure(self, batch: Batch) -> Agreement:
+        labels, x = batch.own, batch.x.contiguous(memory_format=torch.channels_last)
         with autocast(self.device):
             logits = self.model(x).float()
         loss = F.cross_entropy(logits, labels, self.weight, ignore_index=LABEL_CLASSES)

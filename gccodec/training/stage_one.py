@@ -14,10 +14,10 @@ from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.optimizer import is_kernel, parameter_groups
 from gccodec.model.precision import autocast
 from gccodec.training.losses import Perception, terms
-from gccodec.training.photos import PhotoStore
+from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
 from gccodec.training.rate_target import RateTarget
-from gccodec.training.run import Batch, Measured, Run
+from gccodec.training.run import Batch, Chance, Measured, Run
 from gccodec.training.start import start_from_klt, start_from_weights
 
 
@@ -70,11 +70,14 @@ class StageOne(Run):
         super().__init__(preset, store, model, codec_groups(model, preset), preset.crops, state, device)
         self.rate_target = RateTarget(preset.model.quality_nodes, device, self.counters)
 
-    def measure(self, batch: Batch, rng: np.random.Generator) -> Measured:
-        x, quality, _ = batch
+    def draw(self, rng: np.random.Generator, windows: list[Window]) -> Chance:
+        return Perception.draw(rng, self.preset.crop_px)
+
+    def measure(self, batch: Batch) -> Measured:
+        x, quality, squares, _ = batch
         with autocast(self.device):
             out = self.model(x, quality)
-            perception = self.perception(out.x_hat, x, rng)
+            perception = self.perception(out.x_hat, x, squares)
         parts = terms(x, out.x_hat.float(), out.bits, perception.float())
         preset, lmbda = self.preset, self.rate_target.lmbda(quality)
         loss = (lmbda * parts.bpp + preset.mse_weight * parts.mse + preset.perception_weight * parts.perception).mean()

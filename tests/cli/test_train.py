@@ -14,6 +14,7 @@ PROGRAM = [sys.executable, "-m", "gccodec"]
     [
         (["train", "--data", "{0}/none", "--nets", "{0}", "--state", "{0}"], 7, b"not a folder"),
         (["train", "--data", "{0}", "--nets", "{0}", "--state", "{0}", "--minutes", "0"], 2, b"above 0"),
+        (["train", "--data", "{0}", "--nets", "{0}", "--state", "{0}", "--cool"], 2, b"--cool needs --minutes"),
         (
             ["train", "--data", "{0}", "--nets", "{0}", "--state", "{0}/s", "--preset", "none"],
             2,
