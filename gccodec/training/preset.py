@@ -27,7 +27,7 @@ class Preset:
     grid_weight: of the squared error of the mean 16x16 block in the generative stage; perceptual networks, whose
         strides divide 16, reward a fixed pattern in place of grain.
     compiled: fuse the feature distances by torch.compile, which needs a C++ compiler (a fifth faster on a CPU).
-    graphs: on a GPU, replay steps as CUDA graphs (twice as fast and more).
+    graphs: on one GPU, replay steps as CUDA graphs (twice as fast and more).
     adversarial_share: length of the adversaries' gradient at the pixels, as a share of the reconstruction's.
     faithful_share: part of a batch in the generative stage that is generated with realism 0.
     feature_matching_weight: in units of the adversarial loss.

@@ -125,7 +125,8 @@ class Run(ABC):
             self.counters = checkpoint.restore(state, model, self.average, self.optimizer)
         self.readers = ThreadPoolExecutor(READERS)
         self.ahead: deque[Future[Prepared]] = deque()
-        self.graphs = StepGraphs(self._differentiate, device) if preset.graphs and device.type == "cuda" else None
+        replayed = preset.graphs and device.type == "cuda" and world_size() == 1  # adversaries average theirs in a step
+        self.graphs = StepGraphs(self._differentiate, device) if replayed else None
 
     def draw(self, rng: np.random.Generator, windows: list[Window]) -> Chance:
         """What `measure` needs of chance and of where the crops come from."""

@@ -43,7 +43,7 @@ FAITHFUL_PERCEPTION = 1 / 3
 LABELS_A_LATENT = DOWNSAMPLING // LABEL_CELL_PX
 
 
-class Semantics(NamedTuple):
+class Draws(NamedTuple):
     """What a step of the generative stage draws.
 
     true: label maps [B, h, w] on cells of 8 px; told: what the generator is told of them, unknown for most crops; named
@@ -155,7 +155,7 @@ class GenerativeStage(Run):
                 named[i, 0] = torch.from_numpy(random_named(rng, true[i].numpy()))
         judged = random_square(rng, preset.crop_px // DOWNSAMPLING, preset.judged_px // DOWNSAMPLING)
         views, sizes = OwnPerception.draw(rng, preset.crop_px)
-        return Chance(Semantics(true, told, named, judged, views), sizes)
+        return Chance(Draws(true, told, named, judged, views), sizes)
 
     def measure(self, batch: Batch) -> Measured:
         x, quality, drawn, sizes = batch

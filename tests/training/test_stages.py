@@ -491,3 +491,19 @@ def test_a_run_cools_down_with_its_minutes(stage_one):
         run.step(done)
         rates.append(run.optimizer.param_groups[0]["lr"] / run.optimizer.param_groups[0]["base"])
     assert rates == pytest.approx([1, 0.5, 0.02])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs")
+def test_replayed_steps_are_the_steps(stage_one, store, tmp_path):
+    made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
+    models = []
+    for graphs in (False, True):
+        preset = dataclasses.replace(PRESET, joint=True, graphs=graphs)
+        state = tmp_path / f"{graphs}.safetensors"
+        stage = GenerativeStage(preset, store, tmp_path, random_weights(), state, torch.device("cuda"))
+        for _ in range(24):
+            stage.step()
+        assert bool(graphs and stage.graphs.captured) == graphs
+        models.append(stage.model.state_dict())
+    for name, a in models[0].items():
+        assert torch.allclose(a, models[1][name], atol=2e-2), name
