@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from safetensors.numpy import load
 
-from gccodec.entropy.label_map import CONTEXTS
+from gccodec.entropy.label_map import CONTEXTS, Prime
 from gccodec.entropy.weights import WeightsFile
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.segmenter import Segmenter
@@ -37,7 +37,10 @@ def random_model(seed: int = 0) -> Autoencoder:
 def random_weights(seed: int = 0, selective: bool = False) -> WeightsFile:
     """As loaded from a file."""
     model = random_model(seed)
-    prime = np.random.default_rng(seed).integers(0, 1 << 16, CONTEXTS, np.uint16) if selective else None
+    prime = None
+    if selective:
+        start = Prime.nothing()
+        prime = Prime(np.random.default_rng(seed).integers(0, 1 << 16, CONTEXTS, np.uint16), start.weights)
     data = weights_bytes(model, {}, prime, np.linspace(-2, -4, model.config.quality_nodes))
     return WeightsFile(Path("tiny"), load(data), model.config.to_json(), hashlib.sha256(data).digest())
 

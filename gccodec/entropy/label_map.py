@@ -1,7 +1,9 @@
 """Lossless coding of label maps: adaptive binary decisions in raster order, integers only.
 
-A cell mostly equals its left, upper or upper right neighbour; what is left is its class, as five bits of a tree whose
-probabilities depend on the classes of the left and upper one. Probabilities adapt while coding, from a primed start.
+A cell mostly equals its left, upper or upper right neighbour; what is left is its class, as five bits of a tree. Three
+contexts, each with an adaptive probability, give their opinion of a decision, and a weighted sum of these in the
+logistic domain counts, whose weights adapt too (Mahoney 2005, "Adaptive weighing of context models for lossless data
+compression"). All start primed.
 """
 
 from __future__ import annotations
@@ -20,21 +22,69 @@ CLASSES = 25
 """Unified classes 0..23, and 24 for unknown."""
 
 TREE_BITS = 5
+NODES = 1 << TREE_BITS
 LEVELS = 256
 """Stored tables of a decision, linear in its probability."""
 
 PROBABILITY_BITS = 16
+EVEN = 1 << (PROBABILITY_BITS - 1)
 SLOWEST_RATE = 128
-PRIMED_COUNT = 12
-"""How many decisions a primed probability is worth."""
 
-LEFT_SHAPES, UPPER_SHAPES, RIGHT_SHAPES = 64, 16, 4
-"""Patterns of equality among the neighbours, for each of the three questions."""
+LEFT, UPPER, RIGHT, CLASS = range(4)
+"""The four kinds of question: like the left, the upper, the upper right one; a bit of the class."""
 
-UPPER_START = LEFT_SHAPES * CLASSES
-RIGHT_START = UPPER_START + UPPER_SHAPES * CLASSES
-TREE_START = RIGHT_START + RIGHT_SHAPES
-CONTEXTS = TREE_START + CLASSES * CLASSES * (1 << TREE_BITS)
+OPINIONS = 3
+PATTERNS, NEAR_PATTERNS, UPPER_PATTERNS, RIGHT_PATTERNS = 1 << 12, 1 << 10, 1 << 8, 1 << 4
+"""Of equality among neighbours."""
+BANDS = 8
+"""Of rows, from the top of the picture to its bottom."""
+
+
+def _starts() -> tuple[list[int], int]:
+    """Where the contexts of each kind's opinions begin, kind by kind, and how many there are in all."""
+    sizes = [
+        *(PATTERNS, CLASSES**3, CLASSES * NEAR_PATTERNS),
+        *(CLASSES**2, UPPER_PATTERNS, CLASSES**3),
+        *(CLASSES, CLASSES**2, RIGHT_PATTERNS),
+        *(CLASSES * NODES, CLASSES * NODES, BANDS * NODES),
+    ]
+    ends = np.cumsum(sizes).tolist()
+    return [0, *ends[:-1]], ends[-1]
+
+
+STARTS, CONTEXTS = _starts()
+
+LOGIT_LIMIT = 2047
+"""Logits are in 1/256: up to 8."""
+WEIGHT_BITS = 16
+EVEN_WEIGHT = 26_000
+"""Of an opinion, before any is known to be better, in 1/2^16: more than a third, as they know different things."""
+LEARNING_SHIFT, PRIMING_SHIFT = 12, 15
+"""How fast weights move, and while they are primed."""
+
+
+def _squash_table() -> list[int]:
+    """4096 / (1 + e^-(x / 256)) for x = -2047..2047, by straight lines between 33 points; no platform's e^x."""
+    points = [1, 2, 3, 6, 10, 16, 27, 45, 73, 120, 194, 310, 488, 747, 1101, 1546, 2047]
+    points += [4095 - p for p in reversed(points[:-1])]
+    return [
+        (points[i] * (128 - within) + points[i + 1] * within + 64) >> 7
+        for i, within in (divmod(x + 2048, 128) for x in range(-LOGIT_LIMIT, LOGIT_LIMIT + 1))
+    ]
+
+
+def _logit_table() -> list[int]:
+    """The inverse of `_squash_table`: the first x whose probability is at least i / 4096."""
+    logits, x = [], 0
+    for probability in range(4096):
+        while x < len(SQUASHED) - 1 and SQUASHED[x] < probability:
+            x += 1
+        logits.append(x - LOGIT_LIMIT)
+    return logits
+
+
+SQUASHED = _squash_table()
+LOGITS = _logit_table()
 
 LabelMap = npt.NDArray[np.uint8]
 
@@ -74,67 +124,148 @@ class ReadingDecisions:
         return bool(self.coder.decode(level, 1)[0])
 
 
+class Prime(NamedTuple):
+    """Where coding starts: probabilities uint16 [CONTEXTS], EVEN where nothing is known; weights int32 [4 OPINIONS]."""
+
+    probabilities: npt.NDArray[np.uint16]
+    weights: npt.NDArray[np.int32]
+
+    @classmethod
+    def nothing(cls) -> Prime:
+        return cls(np.full(CONTEXTS, EVEN, np.uint16), np.full(4 * OPINIONS, EVEN_WEIGHT, np.int32))
+
+
 class Adaptive:
-    """Probabilities of 1 in 1/2^16, a context each; the more decisions a context has seen, the slower it moves."""
+    """Probabilities of 1 in 1/2^16, a context each; the more decisions a context has seen, the slower it moves.
 
-    def __init__(self, decisions: Decisions, prime: npt.NDArray[np.uint16] | None) -> None:
-        self.decisions = decisions
-        self.probability = [1 << (PROBABILITY_BITS - 1)] * CONTEXTS if prime is None else prime.tolist()
-        self.count = [0 if prime is None else PRIMED_COUNT] * CONTEXTS
+    A primed one is worth a single decision: the pictures at hand differ from those that primed it.
+    """
 
-    def code(self, context: int, bit: bool) -> bool:
-        p = self.probability[context]
-        bit = self.decisions.code(p >> (PROBABILITY_BITS - LEVELS.bit_length() + 1), bit)
-        self.count[context] += 1
-        rate = min(self.count[context] + 1, SLOWEST_RATE)
-        # // rounds down for either sign, so p stays within 0..65535
-        self.probability[context] = p + ((((1 << PROBABILITY_BITS) - 1 if bit else 0) - p) // rate)
+    def __init__(self, decisions: Decisions, prime: Prime, learning_shift: int = LEARNING_SHIFT) -> None:
+        self.decisions, self.learning_shift = decisions, learning_shift
+        self.probability, self.weight = prime.probabilities.tolist(), prime.weights.tolist()
+        self.count = (prime.probabilities != EVEN).astype(int).tolist()
+
+    def code(self, kind: int, first: int, second: int, third: int, bit: bool) -> bool:
+        """One decision; of each opinion its context among those of the kind."""
+        probability, weight, start = self.probability, self.weight, OPINIONS * kind
+        contexts = STARTS[start] + first, STARTS[start + 1] + second, STARTS[start + 2] + third
+        a, b, c = (LOGITS[probability[i] >> 4] for i in contexts)
+        logit = (weight[start] * a + weight[start + 1] * b + weight[start + 2] * c) >> WEIGHT_BITS
+        mixed = SQUASHED[min(max(logit, -LOGIT_LIMIT), LOGIT_LIMIT) + LOGIT_LIMIT]
+        bit = self.decisions.code(mixed >> 4, bit)
+        error = (4095 if bit else 0) - mixed
+        for i, opinion in enumerate((a, b, c), start):
+            weight[i] += (error * opinion) >> self.learning_shift
+        target = (1 << PROBABILITY_BITS) - 1 if bit else 0
+        for i in contexts:
+            self.count[i] += 1
+            # // rounds down for either sign, so probabilities stay within 0..65535
+            probability[i] += (target - probability[i]) // min(self.count[i] + 1, SLOWEST_RATE)
         return bit
+
+    def prime(self) -> Prime:
+        """For maps like those that were coded."""
+        return Prime(np.array(self.probability, np.uint16), np.array(self.weight, np.int32))
+
+
+class Neighbours(NamedTuple):
+    """Classes of the cells around one; beyond the map's sides those of nearer ones."""
+
+    left: int
+    left2: int
+    left3: int
+    upper: int
+    upper2: int
+    upper3: int
+    upper_left: int
+    upper_left2: int
+    upper2_left: int
+    right: int
+    right2: int
+    upper2_right: int
 
 
 def code_label_map(labels: LabelMap, adaptive: Adaptive) -> None:
     """Visit all cells of [h, w], classes 0..24; a decoder's map is filled."""
     height, width = labels.shape
-    above2 = above = [CLASSES - 1] * (width + 2)
+    unknown = CLASSES - 1
+    above3 = above2 = above = [unknown] * width
     for row in range(height):
-        line = [above[1]] + [0] * (width + 1)
-        for column in range(1, width + 1):
-            left, upper = line[column - 1], above[column]
-            upper_left = above[column - 1] if column > 1 else upper
-            right = above[column + 1] if column < width else upper
-            left2 = line[column - 2] if column > 1 else left
-            neighbours = left, upper, upper_left, right, left2, above2[column]
-            line[column] = _code_cell(adaptive, int(labels[row, column - 1]), *neighbours)
-        labels[row] = line[1 : width + 1]
-        above2, above = above, line
+        line: list[int] = []
+        band = BANDS * row // height
+        if row == 1:
+            above3 = above2 = above
+        elif row == 2:
+            above3 = above2
+        for column in range(width):
+            upper = above[column]
+            left = line[-1] if column else upper
+            left2 = line[-2] if column > 1 else left
+            upper_left = above[column - 1] if column else upper
+            right = above[column + 1] if column + 1 < width else upper
+            neighbours = Neighbours(
+                left,
+                left2,
+                line[-3] if column > 2 else left2,
+                upper,
+                above2[column],
+                above3[column],
+                upper_left,
+                above[column - 2] if column > 1 else upper_left,
+                above2[column - 1] if column else above2[column],
+                right,
+                above[column + 2] if column + 2 < width else right,
+                above2[column + 1] if column + 1 < width else above2[column],
+            )
+            line.append(_code_cell(adaptive, int(labels[row, column]), neighbours, band))
+        labels[row] = line
+        above3, above2, above = above2, above, line
 
 
-def _code_cell(
-    adaptive: Adaptive, label: int, left: int, upper: int, upper_left: int, right: int, left2: int, upper2: int
-) -> int:
-    shape = (
+def _code_cell(adaptive: Adaptive, label: int, n: Neighbours, band: int) -> int:
+    left, upper, right = n.left, n.upper, n.right
+    pattern = (
         (left == upper)
         | (upper == right) << 1
-        | (left == upper_left) << 2
-        | (left == left2) << 3
-        | (upper == upper2) << 4
+        | (left == n.upper_left) << 2
+        | (left == n.left2) << 3
+        | (upper == n.upper2) << 4
         | (left == right) << 5
+        | (right == n.right2) << 6
+        | (n.upper_left == n.upper_left2) << 7
+        | (right == n.upper2_right) << 8
+        | (n.upper_left == n.upper2_left) << 9
+        | (n.left2 == n.left3) << 10
+        | (n.upper2 == n.upper3) << 11
     )
-    if adaptive.code(left * LEFT_SHAPES + shape, label == left):
+    three = (left * CLASSES + upper) * CLASSES + right
+    near = left * NEAR_PATTERNS + pattern % NEAR_PATTERNS
+    if adaptive.code(LEFT, pattern, three, near, label == left):
         return left
     if upper != left:
-        shape = (upper == right) | (upper == upper_left) << 1 | (upper == upper2) << 2 | (left == left2) << 3
-        if adaptive.code(UPPER_START + upper * UPPER_SHAPES + shape, label == upper):
+        pattern = (
+            (upper == right)
+            | (upper == n.upper_left) << 1
+            | (upper == n.upper2) << 2
+            | (left == n.left2) << 3
+            | (right == n.right2) << 4
+            | (right == n.upper2_right) << 5
+            | (n.upper_left == n.upper_left2) << 6
+            | (n.upper2 == n.upper3) << 7
+        )
+        if adaptive.code(UPPER, left * CLASSES + upper, pattern, three, label == upper):
             return upper
     if right not in (left, upper):
-        shape = (left == upper) | (upper == upper_left) << 1
-        if adaptive.code(RIGHT_START + shape, label == right):
+        pattern = (left == upper) | (upper == n.upper_left) << 1
+        pattern |= (right == n.right2) << 2 | (right == n.upper2_right) << 3
+        if adaptive.code(RIGHT, right, right * CLASSES + left, pattern, label == right):
             return right
-    start = TREE_START + (left * CLASSES + upper) * (1 << TREE_BITS)
     node = 1
     for shift in range(TREE_BITS - 1, -1, -1):
-        node = node << 1 | adaptive.code(start + node, bool(label >> shift & 1))
-    value = node - (1 << TREE_BITS)
+        contexts = left * NODES + node, upper * NODES + node, band * NODES + node
+        node = node << 1 | adaptive.code(CLASS, *contexts, bool(label >> shift & 1))
+    value = node - NODES
     if value >= CLASSES:
         raise CorruptError(f"label map: class {value}, allowed 0..{CLASSES - 1}")
     return value
@@ -146,10 +277,10 @@ def _coders(pure_python: bool) -> CoderFactory:
 
 
 class LabelMapCodec:
-    """label map <-> bytes; prime: uint16 [CONTEXTS], trained with the weights, or None."""
+    """label map <-> bytes; prime: trained with the weights, or None."""
 
-    def __init__(self, prime: npt.NDArray[np.uint16] | None = None, pure_python: bool = False) -> None:
-        self.prime = prime
+    def __init__(self, prime: Prime | None = None, pure_python: bool = False) -> None:
+        self.prime = prime or Prime.nothing()
         self.coders = _coders(pure_python)
 
     def encode(self, labels: LabelMap) -> bytes:

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from gccodec.entropy.context import IntegerContext
-from gccodec.entropy.label_map import CONTEXTS
+from gccodec.entropy.label_map import CONTEXTS, OPINIONS, Prime
 from gccodec.entropy.latent import LatentCodec
 from gccodec.entropy.tables import FrequencyTables
 from gccodec.errors import WeightsError
@@ -40,15 +40,15 @@ class WeightsFile(NamedTuple):
         return self.sha256[:MODEL_ID_BYTES]
 
     @property
-    def label_prime(self) -> npt.NDArray[np.uint16]:
+    def label_prime(self) -> Prime:
         """Where the label-map coder starts; WeightsError for a model that was not trained for selective coding."""
-        prime = self.arrays.get("label_map.prime")
-        if prime is None:
+        found = [self.arrays.get(f"label_map.{name}") for name in ("prime", "mixing")]
+        if found[0] is None:
             raise WeightsError(f"{self.path}: this model was not trained for selective coding")
-        if prime.shape != (CONTEXTS,) or prime.dtype != np.uint16:
-            expected = f"expected uint16 ({CONTEXTS},)"
-            raise WeightsError(f"{self.path}: label_map.prime: {prime.dtype} {prime.shape}, {expected}")
-        return np.asarray(prime, np.uint16)
+        expected = [((CONTEXTS,), np.dtype(np.uint16)), ((4 * OPINIONS,), np.dtype(np.int32))]
+        if any(a is None or (a.shape, a.dtype) != e for a, e in zip(found, expected, strict=True)):
+            raise WeightsError(f"{self.path}: the label coder's start does not fit: expected {expected}")
+        return Prime(*found)  # type: ignore[arg-type]
 
     @property
     def log_lmbda(self) -> npt.NDArray[np.float32]:

@@ -14,6 +14,7 @@ from torch import nn
 
 from gccodec.entropy.context import INPUT_SHIFT, LATENT_FRACTION_BITS, IntegerContext
 from gccodec.entropy.hyper import HYPER_LIMIT
+from gccodec.entropy.label_map import Prime
 from gccodec.entropy.layer import INDEX_FRACTION_BITS
 from gccodec.entropy.weights import Purpose
 from gccodec.model.autoencoder import Autoencoder
@@ -88,7 +89,7 @@ def integer_context(model: ContextModel) -> dict[str, np.ndarray]:
 def weights_bytes(
     model: Autoencoder,
     metadata: dict[str, str],
-    label_prime: np.ndarray | None = None,
+    label_prime: Prime | None = None,
     log_lmbda: np.ndarray | None = None,
 ) -> bytes:
     """The weights file. Proves exactness and stores the known answer on the way.
@@ -108,7 +109,7 @@ def weights_bytes(
         state = getattr(model, part).state_dict()
         arrays |= {f"{part}.{name}": t.half().numpy() for name, t in state.items()}
     if label_prime is not None:
-        arrays["label_map.prime"] = label_prime
+        arrays |= {"label_map.prime": label_prime.probabilities, "label_map.mixing": label_prime.weights}
     if log_lmbda is not None:
         arrays["tuning.log_lmbda"] = log_lmbda.astype(np.float32)
     # safetensors writes the buffer of a strided view as it lies in memory

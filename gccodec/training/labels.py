@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gccodec.codec.label_classes import fold_from
-from gccodec.entropy.label_map import Adaptive, code_label_map
+from gccodec.entropy.label_map import PRIMING_SHIFT, Adaptive, Prime, code_label_map
 from gccodec.metrics.deeplab import DeepLab
 from gccodec.model.config import LABEL_CELL_PX, LABEL_CLASSES
 from gccodec.model.precision import autocast
@@ -79,12 +79,12 @@ class _Listening:
         return bit
 
 
-def label_prime(labels: LabelStore, photos: PhotoStore) -> np.ndarray:
-    """The label-map coder's probabilities after it has seen the training pictures: uint16 [CONTEXTS]."""
-    adaptive = Adaptive(_Listening(), None)
+def label_prime(labels: LabelStore, photos: PhotoStore) -> Prime:
+    """Where the label-map coder is after it has seen the training pictures."""
+    adaptive = Adaptive(_Listening(), Prime.nothing(), PRIMING_SHIFT)
     for i in photos.train[::PRIME_FROM_EVERY]:
         code_label_map(labels.map(int(i)).copy(), adaptive)
-    return np.array(adaptive.probability, np.uint16)
+    return adaptive.prime()
 
 
 def random_named(rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:

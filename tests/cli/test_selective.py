@@ -27,7 +27,7 @@ def run(*arguments, weights=None):
 def folder(tmp_path_factory):
     """Weights, a picture, a label map of road (1) with a person (11), instances and a mask."""
     path = tmp_path_factory.mktemp("selective")
-    data = weights_bytes(random_model(), {}, np.asarray(random_weights(0, True).label_prime))
+    data = weights_bytes(random_model(), {}, random_weights(0, True).label_prime)
     name = f"tiny-{hashlib.sha256(data).hexdigest()[:8]}.safetensors"
     (path / name).write_bytes(data)
     place(network_bytes(Segmenter(load_preset("tiny").segmenter), {}), path, "labels", "labels", {})

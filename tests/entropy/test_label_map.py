@@ -1,12 +1,25 @@
 """Label maps come back exactly, small, by both coders."""
 
 import io
+import itertools
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from gccodec.entropy.label_map import CLASSES, CONTEXTS, LEVELS, LabelMapCodec, decision_tables
+from gccodec.entropy.label_map import (
+    CLASSES,
+    LEVELS,
+    LOGIT_LIMIT,
+    LOGITS,
+    SQUASHED,
+    Adaptive,
+    LabelMapCodec,
+    Prime,
+    WritingDecisions,
+    code_label_map,
+    decision_tables,
+)
 from gccodec.errors import CorruptError
 
 CODEC, TWIN = LabelMapCodec(), LabelMapCodec(pure_python=True)
@@ -59,12 +72,10 @@ def test_a_flat_map_costs_next_to_nothing():
 
 def test_a_primed_start_saves_bytes():
     """Primed with what it has learned on other streets."""
-    from gccodec.entropy.label_map import Adaptive, WritingDecisions, code_label_map
-
-    adaptive = Adaptive(WritingDecisions(CODEC.coders.encoder()), None)
+    adaptive = Adaptive(WritingDecisions(CODEC.coders.encoder()), Prime.nothing())
     for seed in range(1, 6):
         code_label_map(street(seed=seed), adaptive)
-    primed = LabelMapCodec(np.array(adaptive.probability, np.uint16))
+    primed = LabelMapCodec(adaptive.prime())
     labels = street()
     data = primed.encode(labels)
     assert len(data) < 0.9 * len(CODEC.encode(labels))
@@ -73,11 +84,21 @@ def test_a_primed_start_saves_bytes():
 
 def test_probabilities_stay_inside_the_tables():
     assert all(int(t.sum()) == 1 << 24 and t.min() > 0 for t in decision_tables().tables)
-    for extreme in (0, 65535):
-        codec = LabelMapCodec(np.full(CONTEXTS, extreme, np.uint16))
+    none = Prime.nothing()
+    for probability, weight in itertools.product((0, 65535), (-(1 << 31), 0, (1 << 31) - 1)):
+        codec = LabelMapCodec(Prime(np.full_like(none[0], probability), np.full_like(none[1], weight)))
         labels = np.random.default_rng(2).integers(0, CLASSES, (12, 12)).astype(np.uint8)
         assert np.array_equal(codec.decode(codec.encode(labels), 12, 12), labels)
-    assert LEVELS - 1 == 65535 >> 8
+    assert LEVELS - 1 == 65535 >> 8 == max(SQUASHED) >> 4
+
+
+def test_the_logistic_tables_are_each_others_inverse():
+    x = np.arange(-LOGIT_LIMIT, LOGIT_LIMIT + 1)
+    assert np.abs(np.array(SQUASHED) - 4096 / (1 + np.exp(-x / 256))).max() < 40  # a hundredth, as lines are straight
+    assert (np.diff(SQUASHED) >= 0).all()
+    assert (np.diff(LOGITS) >= 0).all()
+    inner = range(16, 4080)
+    assert max(abs(SQUASHED[LOGITS[p] + LOGIT_LIMIT] - p) for p in inner) <= 4
 
 
 def test_junk_is_a_map_or_corrupt():
