@@ -123,11 +123,16 @@ class AnalysisRows:
         self.linear.push(a.linear(x))
         h = self.stem.push(a.stem.unshuffle(x), last)
         h = self.fine.push(None if h is None else F.leaky_relu(h, 0.1), last)
-        h = self.mid.push(_halve(a.to_mid, self.partial[2], h), last)
-        h = self.coarse.push(_halve(a.to_coarse, self.partial[4], h), last)
-        h = self.last.push(h, last)
-        if h is not None:
-            yield self.linear.take(h.shape[2]).float() + h.float()
+        h, rows = _halve(a.to_mid, self.partial[2], h), x.shape[2] // 8
+        for piece, is_last in _pieces(h, rows, last):
+            yield from self._coarser(self.mid.push(piece, is_last), rows // 2, is_last)
+
+    def _coarser(self, h: Tensor | None, rows: int, last: bool) -> Iterator[Tensor]:
+        """From 1/8 to latents."""
+        for piece, is_last in _pieces(_halve(self.analysis.to_coarse, self.partial[4], h), rows, last):
+            h = self.last.push(self.coarse.push(piece, is_last), is_last)
+            if h is not None:
+                yield self.linear.take(h.shape[2]).float() + h.float()
 
 
 def _halve(down: nn.Module, partial: RowQueue, x: Tensor | None) -> Tensor | None:
