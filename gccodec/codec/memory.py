@@ -24,7 +24,7 @@ BYTES_A_PIXEL = 6
 BYTES_A_BAND_POSITION = 6000
 """The entropy layer works on a band of latents at a time."""
 
-BYTES_A_COLUMN = 120_000
+BYTES_A_COLUMN = 180_000
 """Of the latent: rows of activations that networks keep for the next strip, and a strip's surroundings, measured."""
 
 BYTES_A_STRIP_PIXEL = 400
