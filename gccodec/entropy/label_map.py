@@ -63,28 +63,29 @@ LEARNING_SHIFT, PRIMING_SHIFT = 12, 15
 """How fast weights move, and while they are primed."""
 
 
-def _squash_table() -> list[int]:
-    """4096 / (1 + e^-(x / 256)) for x = -2047..2047, by straight lines between 33 points; no platform's e^x."""
+class Logistic(NamedTuple):
+    """squashed: of each logit from -LOGIT_LIMIT to LOGIT_LIMIT its probability in 1/4096; logits: the inverse."""
+
+    squashed: list[int]
+    logits: list[int]
+
+
+@functools.cache  # no picture without a label map needs it
+def logistic() -> Logistic:
+    """4096 / (1 + e^-(x / 256)) by straight lines between 33 points, as no two platforms need have the same e^x."""
     points = [1, 2, 3, 6, 10, 16, 27, 45, 73, 120, 194, 310, 488, 747, 1101, 1546, 2047]
     points += [4095 - p for p in reversed(points[:-1])]
-    return [
+    squashed = [
         (points[i] * (128 - within) + points[i + 1] * within + 64) >> 7
         for i, within in (divmod(x + 2048, 128) for x in range(-LOGIT_LIMIT, LOGIT_LIMIT + 1))
     ]
-
-
-def _logit_table() -> list[int]:
-    """The inverse of `_squash_table`: the first x whose probability is at least i / 4096."""
     logits, x = [], 0
-    for probability in range(4096):
-        while x < len(SQUASHED) - 1 and SQUASHED[x] < probability:
+    for probability in range(4096):  # the first x whose probability is at least that
+        while x < len(squashed) - 1 and squashed[x] < probability:
             x += 1
         logits.append(x - LOGIT_LIMIT)
-    return logits
+    return Logistic(squashed, logits)
 
-
-SQUASHED = _squash_table()
-LOGITS = _logit_table()
 
 LabelMap = npt.NDArray[np.uint8]
 
@@ -143,6 +144,7 @@ class Adaptive:
 
     def __init__(self, decisions: Decisions, prime: Prime, learning_shift: int = LEARNING_SHIFT) -> None:
         self.decisions, self.learning_shift = decisions, learning_shift
+        self.squashed, self.logits = logistic()
         self.probability, self.weight = prime.probabilities.tolist(), prime.weights.tolist()
         self.count = (prime.probabilities != EVEN).astype(int).tolist()
 
@@ -150,9 +152,9 @@ class Adaptive:
         """One decision; of each opinion its context among those of the kind."""
         probability, weight, start = self.probability, self.weight, OPINIONS * kind
         contexts = STARTS[start] + first, STARTS[start + 1] + second, STARTS[start + 2] + third
-        a, b, c = (LOGITS[probability[i] >> 4] for i in contexts)
+        a, b, c = (self.logits[probability[i] >> 4] for i in contexts)
         logit = (weight[start] * a + weight[start + 1] * b + weight[start + 2] * c) >> WEIGHT_BITS
-        mixed = SQUASHED[min(max(logit, -LOGIT_LIMIT), LOGIT_LIMIT) + LOGIT_LIMIT]
+        mixed = self.squashed[min(max(logit, -LOGIT_LIMIT), LOGIT_LIMIT) + LOGIT_LIMIT]
         bit = self.decisions.code(mixed >> 4, bit)
         error = (4095 if bit else 0) - mixed
         for i, opinion in enumerate((a, b, c), start):
@@ -189,15 +191,13 @@ class Neighbours(NamedTuple):
 def code_label_map(labels: LabelMap, adaptive: Adaptive) -> None:
     """Visit all cells of [h, w], classes 0..24; a decoder's map is filled."""
     height, width = labels.shape
-    unknown = CLASSES - 1
-    above3 = above2 = above = [unknown] * width
+    lines: list[list[int]] = []
     for row in range(height):
         line: list[int] = []
         band = BANDS * row // height
-        if row == 1:
-            above3 = above2 = above
-        elif row == 2:
-            above3 = above2
+        above = lines[-1] if row else [CLASSES - 1] * width
+        above2 = lines[-2] if row > 1 else above
+        above3 = lines[-3] if row > 2 else above2
         for column in range(width):
             upper = above[column]
             left = line[-1] if column else upper
@@ -220,7 +220,7 @@ def code_label_map(labels: LabelMap, adaptive: Adaptive) -> None:
             )
             line.append(_code_cell(adaptive, int(labels[row, column]), neighbours, band))
         labels[row] = line
-        above3, above2, above = above2, above, line
+        lines.append(line)
 
 
 def _code_cell(adaptive: Adaptive, label: int, n: Neighbours, band: int) -> int:

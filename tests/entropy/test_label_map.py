@@ -11,14 +11,13 @@ from gccodec.entropy.label_map import (
     CLASSES,
     LEVELS,
     LOGIT_LIMIT,
-    LOGITS,
-    SQUASHED,
     Adaptive,
     LabelMapCodec,
     Prime,
     WritingDecisions,
     code_label_map,
     decision_tables,
+    logistic,
 )
 from gccodec.errors import CorruptError
 
@@ -89,16 +88,17 @@ def test_probabilities_stay_inside_the_tables():
         codec = LabelMapCodec(Prime(np.full_like(none[0], probability), np.full_like(none[1], weight)))
         labels = np.random.default_rng(2).integers(0, CLASSES, (12, 12)).astype(np.uint8)
         assert np.array_equal(codec.decode(codec.encode(labels), 12, 12), labels)
-    assert LEVELS - 1 == 65535 >> 8 == max(SQUASHED) >> 4
+    assert LEVELS - 1 == 65535 >> 8 == max(logistic().squashed) >> 4
 
 
 def test_the_logistic_tables_are_each_others_inverse():
+    squashed, logits = logistic()
     x = np.arange(-LOGIT_LIMIT, LOGIT_LIMIT + 1)
-    assert np.abs(np.array(SQUASHED) - 4096 / (1 + np.exp(-x / 256))).max() < 40  # a hundredth, as lines are straight
-    assert (np.diff(SQUASHED) >= 0).all()
-    assert (np.diff(LOGITS) >= 0).all()
+    assert np.abs(np.array(squashed) - 4096 / (1 + np.exp(-x / 256))).max() < 40  # a hundredth, as lines are straight
+    assert (np.diff(squashed) >= 0).all()
+    assert (np.diff(logits) >= 0).all()
     inner = range(16, 4080)
-    assert max(abs(SQUASHED[LOGITS[p] + LOGIT_LIMIT] - p) for p in inner) <= 4
+    assert max(abs(squashed[logits[p] + LOGIT_LIMIT] - p) for p in inner) <= 4
 
 
 def test_junk_is_a_map_or_corrupt():

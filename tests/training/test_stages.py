@@ -21,7 +21,7 @@ from gccodec.entropy.weights import find_weights, load_weights
 from gccodec.errors import UsageError, WeightsError
 from gccodec.model.analysis import holding
 from gccodec.model.autoencoder import Autoencoder
-from gccodec.model.config import LABEL_CLASSES
+from gccodec.model.config import DOWNSAMPLING, LABEL_CLASSES
 from gccodec.model.distance import DistanceConfig, PerceptualDistance, map_distance
 from gccodec.model.optimizer import orthogonalised
 from gccodec.training.checkpoint import load_average
@@ -440,6 +440,22 @@ def test_crops_are_reproducible_bytes(store):
     assert torch.equal(a, b)
     assert a.shape == (3, 3, 256, 256)
     assert a.dtype == torch.uint8
+
+
+def test_what_is_judged_is_the_same_place_in_pixels_and_latents(stage_one, store, tmp_path):
+    made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
+    stage = GenerativeStage(PRESET, store, tmp_path, random_weights(), tmp_path / "state.safetensors", CPU)
+    pixels = torch.arange(PRESET.crop_px).expand(1, 3, PRESET.crop_px, -1)
+    latents = torch.arange(PRESET.crop_px // DOWNSAMPLING).expand(1, 8, PRESET.crop_px // DOWNSAMPLING, -1)
+    seen = set()
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        judged = stage.draw(rng, store.windows(rng, PRESET.batch, PRESET.crop_px)).own.judged
+        of_pixels, of_latents = judged.finer(DOWNSAMPLING).of(pixels), judged.of(latents)
+        assert of_pixels.shape[-2:] == (PRESET.judged_px, PRESET.judged_px)
+        assert torch.equal(of_pixels[..., 0, ::DOWNSAMPLING] // DOWNSAMPLING, of_latents[:, :3, 0])
+        seen.add(int(of_latents[0, 0, 0, 0]))
+    assert seen == set(range((PRESET.crop_px - PRESET.judged_px) // DOWNSAMPLING + 1))
 
 
 class ReadsBack(TorchDispatchMode):
