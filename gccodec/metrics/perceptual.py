@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from gccodec.metrics.networks import LpipsTrunk
@@ -14,8 +13,8 @@ def _normalised_square_distance(a: Tensor, b: Tensor, weight: Tensor | None) -> 
     """Mean over positions of sum_c w_c (a_c / |a| - b_c / |b|)^2: [B]."""
     a, b = (t / (t.square().sum(1, keepdim=True) + 1e-20).sqrt().add(1e-10) for t in (a, b))
     d = (a - b).square()
-    d = d.sum(1) if weight is None else F.conv2d(d, weight.view(1, -1, 1, 1))[:, 0]
-    return d.mean((1, 2))
+    d = d if weight is None else d * weight.view(1, -1, 1, 1)
+    return d.sum(1).mean((1, 2))
 
 
 def feature_distance(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -75,10 +76,10 @@ class PerceptualDistance(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """x [B, 3, H, W] in [0, 1], sides multiples of 16 -> maps [B, h, w, features], float32."""
-        return [head(t).float() for head, t in zip(self.heads, self._taps(x), strict=True)]
+        return [head(normalised(t)).float() for head, t in zip(self.heads, self._taps(x), strict=True)]
 
     def _taps(self, x: Tensor) -> list[Tensor]:
-        """What the heads see, [B, h, w, channels], normalised."""
+        """What the heads see, once it is normalised, [B, channels, h, w]."""
         x = F.pixel_unshuffle((x - MEAN) / SPREAD, 2).contiguous(memory_format=torch.channels_last)
         h = F.leaky_relu(self.stem(x), 0.1)[:, :, :-1, :-1]
         taps = [h]
@@ -88,17 +89,32 @@ class PerceptualDistance(nn.Module):
         for layer in self.coarse:
             h = F.leaky_relu(layer(h), 0.1)
             taps.append(h)
-        rows = [t.permute(0, 2, 3, 1) for t in taps]
-        return [F.layer_norm(t, t.shape[-1:], eps=NORM_EPSILON) for t in rows]
+        return taps
 
-    def between(self, x: Tensor, y: Tensor) -> Tensor:
-        """Distance of each pair of pictures, [B]. What it predicts of LPIPS-Squeeze, scaled to be as much in all."""
-        distance = x.new_zeros(len(x), dtype=torch.float32)
-        for head, a, b in zip(self.heads, self._taps(x), self._taps(y), strict=True):
-            # map_distance of the heads' maps, as a quadratic form in their inputs, which have fewer channels
-            difference, form = a - b, head.weight.T @ head.weight
-            distance = distance + ((difference @ form) * difference).sum(-1, dtype=torch.float32).mean((1, 2))
-        return self.scale * distance
+    def between(
+        self, x: Tensor, y: Tensor, distance: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
+    ) -> Tensor:
+        """Distance of each pair of pictures, [B]. What it predicts of LPIPS-Squeeze, scaled to be as much in all.
+
+        distance: `tap_distance` or a compiled form.
+        """
+        distance = tap_distance if distance is None else distance
+        taps = zip(self.heads, self._taps(x), self._taps(y), strict=True)
+        return self.scale * torch.stack([distance(a, b, head.weight) for head, a, b in taps]).sum(0)
+
+
+def normalised(tap: Tensor) -> Tensor:
+    """[B, channels, h, w] -> [B, h, w, channels] of mean 0 and deviation about 1 at each position."""
+    return F.layer_norm(tap.permute(0, 2, 3, 1), tap.shape[1:2], eps=NORM_EPSILON)
+
+
+def tap_distance(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
+    """`map_distance` of what a head of this weight [features, channels] makes of two taps, [B].
+
+    A quadratic form in the taps, which have fewer channels than the maps.
+    """
+    difference, form = normalised(a) - normalised(b), weight.T @ weight
+    return ((difference @ form) * difference).sum(-1, dtype=torch.float32).mean((1, 2))
 
 
 def map_distance(maps: list[Tensor], other: list[Tensor]) -> Tensor:

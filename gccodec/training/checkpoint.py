@@ -81,8 +81,8 @@ def restore(
         names = set(file.keys())
         counters: dict[str, float] = json.loads(file.metadata()["counters"])
         _fill(model, path, _part(file, "model."))
-        device = next(model.parameters()).device
-        average.state = {k: v.to(device) for k, v in _part(file, "average.").items()}
+        for name, value in _part(file, "average.").items():
+            average.state[name].copy_(value)
         average.steps = int(counters.pop("average_steps"))
         for name, parameter in model.named_parameters():
             for key in ("step", "exp_avg", "exp_avg_sq"):
@@ -97,7 +97,7 @@ def _moment(key: str, value: Tensor, parameter: Tensor, optimizer: torch.optim.O
     """As the optimizer has it: steps are counted on the host, but by one whose step a graph can hold."""
     if key == "step":
         return value.reshape(()).to(parameter.device if optimizer.defaults.get("capturable") else "cpu")
-    return value.to(parameter.device).reshape(parameter.shape)
+    return torch.empty_like(parameter).copy_(value.reshape(parameter.shape))  # with its strides
 
 
 def load_counters(path: Path) -> dict[str, float]:

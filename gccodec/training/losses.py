@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from gccodec.metrics.networks import SqueezeTrunk, VggTrunk
 from gccodec.metrics.perceptual import feature_distance, lpips
-from gccodec.model.distance import STRIDE_PX, PerceptualDistance
+from gccodec.model.distance import STRIDE_PX, PerceptualDistance, tap_distance
 from gccodec.training.preset import Preset
 from gccodec.training.run import Chance
 
@@ -115,10 +115,16 @@ class OwnPerception(nn.Module):
     beside two of ours, so that ours is not gamed. With a `perception_weight` of 0 every distance is 0.
     """
 
-    def __init__(self, distance: PerceptualDistance, squeeze: SqueezeTrunk | None, preset: Preset) -> None:
+    def __init__(
+        self, distance: PerceptualDistance, squeeze: SqueezeTrunk | None, preset: Preset, device: torch.device
+    ) -> None:
         super().__init__()
         self.distance, self.squeeze = distance, squeeze
         self.weighs, self.preset = preset.perception_weight > 0, preset
+        self.to(device, memory_format=torch.channels_last)
+        self.of_taps, self.of_maps = tap_distance, feature_distance
+        if preset.compiled and device.type == "cuda":
+            self.of_taps, self.of_maps = (torch.compile(f, dynamic=True) for f in (self.of_taps, self.of_maps))
 
     @staticmethod
     def draw(rng: np.random.Generator, crop_px: int) -> Chance:
@@ -133,11 +139,11 @@ class OwnPerception(nn.Module):
         if not self.weighs:
             return x.new_zeros(len(x))
         views = [scaled_parts(x_hat, x, square, size) for square, size in zip(squares, sizes, strict=True)]
-        ours = torch.stack([self.distance.between(*view) for view in views[:-1]]).mean(0)
+        ours = torch.stack([self.distance.between(*view, self.of_taps) for view in views[:-1]]).mean(0)
         distance = self.preset.distance_weight * ours
         if self.squeeze is None:
             return distance
-        return distance + self.preset.squeeze_weight * lpips(self.squeeze, *views[-1])
+        return distance + self.preset.squeeze_weight * lpips(self.squeeze, *views[-1], self.of_maps)
 
 
 def terms(x: Tensor, x_hat: Tensor, bits: Tensor, perception: Tensor) -> Terms:

@@ -91,6 +91,13 @@ def learning_rate_share(share: float, step: int) -> float:
     return min(1.0, (step + 1) / WARMUP_STEPS, max(0.02, (1 - share) / COOLDOWN_SHARE))
 
 
+def laid_out_as(gradient: Tensor | None, parameter: Tensor) -> Tensor | None:
+    """The gradient with the parameter's strides, without which an optimizer moves many only one by one."""
+    if gradient is None or gradient.stride() == parameter.stride():
+        return gradient
+    return torch.empty_like(parameter).copy_(gradient)
+
+
 def drawn_qualities(rng: np.random.Generator, preset: Preset) -> np.ndarray:
     """float32 [batch] in [0, 1]: u^quality_power, or, for a part of the crops, evenly from FOCUS."""
     any_quality = rng.random(preset.batch, np.float32) ** preset.quality_power
@@ -170,8 +177,10 @@ class Run(ABC):
         x = drawn.x.float() / 255
         x = with_grain(x, drawn.grain) if self.preset.grain else x
         measured = self.measure(Batch(x, drawn.quality, drawn.own, shapes))
-        gradients = torch.autograd.grad(measured.loss, self.trained(), allow_unused=True)
-        return type(measured)(*(t.detach() for t in measured)), list(gradients)
+        parameters = self.trained()
+        gradients = torch.autograd.grad(measured.loss, parameters, allow_unused=True)
+        pairs = zip(gradients, parameters, strict=True)
+        return type(measured)(*(t.detach() for t in measured)), [laid_out_as(*pair) for pair in pairs]
 
     def _prepared(self, step: int) -> Prepared:
         preset, rng = self.preset, np.random.default_rng([self.preset.seed, step, rank()])

@@ -15,6 +15,7 @@ from gccodec.entropy.weights import WeightsFile
 from gccodec.metrics.networks import SqueezeTrunk
 from gccodec.model.analysis import holding
 from gccodec.model.autoencoder import Autoencoder
+from gccodec.model.block import ResidualBlock
 from gccodec.model.config import DOWNSAMPLING, LABEL_CELL_PX, LABEL_CLASSES
 from gccodec.model.distance import PerceptualDistance
 from gccodec.model.precision import autocast
@@ -72,6 +73,14 @@ def distance_of(state: Path, preset: Preset) -> PerceptualDistance:
     return distance.float().eval().requires_grad_(False)
 
 
+def fuse(model: Autoencoder) -> None:
+    """Compile what is a chain of small operations between convolutions; blocks of one width share their code."""
+    model.context.compile(dynamic=False)
+    for module in model.modules():
+        if isinstance(module, ResidualBlock):
+            module.compile(dynamic=False)
+
+
 def shares(keep: Tensor) -> Tensor:
     """What each mask [B, 1, h, w] keeps, [B], LEAST_KEPT_SHARE or more."""
     return keep.mean((1, 2, 3)).clamp_min(LEAST_KEPT_SHARE)
@@ -117,7 +126,7 @@ class GenerativeStage(Run):
         own = distance_of(state.with_name("distance.safetensors"), preset)
         squeeze = SqueezeTrunk(nets / "lpips_squeeze.safetensors") if preset.squeeze_weight else None
         self.faithful = round(preset.faithful_share * preset.batch)
-        self.perception = OwnPerception(own, squeeze, preset).to(device, memory_format=torch.channels_last)
+        self.perception = OwnPerception(own, squeeze, preset, device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(preset.seed + 1)
             heads = nets if preset.feature_heads else None
@@ -128,6 +137,7 @@ class GenerativeStage(Run):
             preset.discriminator_learning_rate,
             ADVERSARY_BETAS,
             capturable=device.type == "cuda",
+            fused=device.type == "cuda",
         )
         self.adversary_average = checkpoint.RunningAverage(self.discriminator, decay=0.0)
         self.adversary_path = state.with_name("discriminator.safetensors")
@@ -137,6 +147,8 @@ class GenerativeStage(Run):
             group["base"] *= preset.generative_rate_share
         groups = [group for group in groups if group["params"]]
         super().__init__(preset, store, model, groups, preset.generative_crops, state, device)
+        if preset.compiled and device.type == "cuda":
+            fuse(model)
         if self.adversary_path.exists():
             checkpoint.restore(self.adversary_path, self.discriminator, self.adversary_average, self.adversary)
         self.rate_target = RateTarget(preset.model.quality_nodes, device, self.counters)

@@ -25,6 +25,7 @@ class Validation(NamedTuple):
 
 
 @torch.no_grad()
+@torch.compiler.set_stance("force_eager")  # other shapes than those of training are not worth compiling for
 def validate(
     model: Autoencoder, store: PhotoStore, nets: Path, qualities: list[float], realism: float = 0.0, count: int = 48
 ) -> list[Validation]:
