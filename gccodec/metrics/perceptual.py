@@ -9,23 +9,30 @@ from torch import Tensor
 from gccodec.metrics.networks import LpipsTrunk
 
 
-def _normalised_square_distance(a: Tensor, b: Tensor, weight: Tensor | None) -> Tensor:
-    """Mean over positions of sum_c w_c (a_c / |a| - b_c / |b|)^2: [B]."""
+def layer_distance(a: Tensor, b: Tensor, weight: Tensor | None) -> Tensor:
+    """Of one layer's maps [B, C, h, w]: the mean over positions of sum_c w_c (a_c / |a| - b_c / |b|)^2, [B]."""
     a, b = (t / (t.square().sum(1, keepdim=True) + 1e-20).sqrt().add(1e-10) for t in (a, b))
     d = (a - b).square()
     d = d if weight is None else d * weight.view(1, -1, 1, 1)
     return d.sum(1).mean((1, 2))
 
 
+LayerDistance = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+"""`layer_distance`, or a compiled form of it."""
+
+
 def feature_distance(
-    maps: Sequence[Tensor], other: Sequence[Tensor], weights: Sequence[Tensor] | None = None
+    maps: Sequence[Tensor],
+    other: Sequence[Tensor],
+    weights: Sequence[Tensor] | None = None,
+    distance: LayerDistance = layer_distance,
 ) -> Tensor:
     """Sum of the layers' distances, [B]; unit weights unless given."""
-    pairs = zip(maps, other, weights or [None] * len(maps), strict=True)
-    return sum((_normalised_square_distance(a, b, w) for a, b, w in pairs), start=maps[0].new_zeros(len(maps[0])))
+    layers = zip(maps, other, weights or [None] * len(maps), strict=True)
+    return sum((distance(*layer) for layer in layers), start=maps[0].new_zeros(len(maps[0])))
 
 
-def lpips(trunk: LpipsTrunk, x: Tensor, y: Tensor, distance: Callable[..., Tensor] = feature_distance) -> Tensor:
-    """LPIPS v0.1 between pictures [B, 3, H, W] in [0, 1]; [B], lower is closer. `distance` may be a compiled form."""
+def lpips(trunk: LpipsTrunk, x: Tensor, y: Tensor, distance: LayerDistance = layer_distance) -> Tensor:
+    """LPIPS v0.1 between pictures [B, 3, H, W] in [0, 1]; [B], lower is closer."""
     maps = trunk(x)
-    return distance(maps, trunk(y), [trunk.weight(f"lin{i}") for i in range(len(maps))])
+    return feature_distance(maps, trunk(y), [trunk.weight(f"lin{i}") for i in range(len(maps))], distance)

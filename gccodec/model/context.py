@@ -59,6 +59,16 @@ def side_information(keep_mask: Tensor, labels: Tensor | None) -> Tensor:
     return torch.cat([missing, shares], 1)
 
 
+def bits_with_gradient(residual: Tensor, symbols: Tensor, log_scale: Tensor) -> Tensor:
+    """Bits of the symbols; towards the residual (and so the gains) with the gradient of a noisy rounding.
+
+    The rate of a symbol that rounds to zero is flat: straight-through rounding alone would let gains drift up.
+    """
+    value = bits(symbols.detach(), log_scale)
+    noisy = bits(residual + torch.rand_like(residual) - 0.5, log_scale.detach())
+    return value + noisy - noisy.detach()
+
+
 class ContextModel(nn.Module):
     """Predicts mean and log-scale of each latent from those of the earlier steps, and counts bits.
 
@@ -67,7 +77,7 @@ class ContextModel(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.quantised = False
+        self.quantised, self.bits_with_gradient = False, bits_with_gradient
         c, n, self.nodes = config.latent_channels, config.context_channels, config.quality_nodes
         self.steps = nn.ModuleList(
             nn.ModuleDict(
@@ -116,15 +126,9 @@ class ContextModel(nn.Module):
         return mean, log_scale
 
     def _bits(self, residual: Tensor, symbols: Tensor, log_scale: Tensor) -> Tensor:
-        """Bits of the symbols; towards the residual (and so the gains) with the gradient of a noisy rounding.
-
-        The rate of a symbol that rounds to zero is flat: straight-through rounding alone would let gains drift up.
-        """
-        if not (self.training and residual.requires_grad):
-            return bits(symbols, log_scale)
-        value = bits(symbols.detach(), log_scale)
-        noisy = bits(residual + torch.rand_like(residual) - 0.5, log_scale.detach())
-        return value + noisy - noisy.detach()
+        """Bits of the symbols; in training as `bits_with_gradient` has them."""
+        learns = self.training and residual.requires_grad
+        return self.bits_with_gradient(residual, symbols, log_scale) if learns else bits(symbols, log_scale)
 
     def forward(
         self, y: Tensor, quality: Tensor, keep_mask: Tensor | None = None, labels: Tensor | None = None

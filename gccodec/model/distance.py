@@ -37,6 +37,24 @@ class DistanceConfig:
         return cls(**{name: tuple(values) for name, values in json.loads(text).items()})
 
 
+def normalised(tap: Tensor) -> Tensor:
+    """[B, channels, h, w] -> [B, h, w, channels] of mean 0 and deviation about 1 at each position."""
+    return F.layer_norm(tap.permute(0, 2, 3, 1), tap.shape[1:2], eps=NORM_EPSILON)
+
+
+def tap_distance(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
+    """`map_distance` of what a head of this weight [features, channels] makes of two taps, [B].
+
+    A quadratic form in the taps, which have fewer channels than the maps.
+    """
+    difference, form = normalised(a) - normalised(b), weight.T @ weight
+    return ((difference @ form) * difference).sum(-1, dtype=torch.float32).mean((1, 2))
+
+
+TapDistance = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""`tap_distance`, or a compiled form of it."""
+
+
 class PerceptualDistance(nn.Module):
     """Distances of deep features, as in LPIPS (Zhang et al. 2018), whose maps it was trained to predict.
 
@@ -91,30 +109,10 @@ class PerceptualDistance(nn.Module):
             taps.append(h)
         return taps
 
-    def between(
-        self, x: Tensor, y: Tensor, distance: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
-    ) -> Tensor:
-        """Distance of each pair of pictures, [B]. What it predicts of LPIPS-Squeeze, scaled to be as much in all.
-
-        distance: `tap_distance` or a compiled form.
-        """
-        distance = tap_distance if distance is None else distance
+    def between(self, x: Tensor, y: Tensor, distance: TapDistance = tap_distance) -> Tensor:
+        """Distance of each pair of pictures, [B]. What it predicts of LPIPS-Squeeze, scaled to be as much in all."""
         taps = zip(self.heads, self._taps(x), self._taps(y), strict=True)
         return self.scale * torch.stack([distance(a, b, head.weight) for head, a, b in taps]).sum(0)
-
-
-def normalised(tap: Tensor) -> Tensor:
-    """[B, channels, h, w] -> [B, h, w, channels] of mean 0 and deviation about 1 at each position."""
-    return F.layer_norm(tap.permute(0, 2, 3, 1), tap.shape[1:2], eps=NORM_EPSILON)
-
-
-def tap_distance(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
-    """`map_distance` of what a head of this weight [features, channels] makes of two taps, [B].
-
-    A quadratic form in the taps, which have fewer channels than the maps.
-    """
-    difference, form = normalised(a) - normalised(b), weight.T @ weight
-    return ((difference @ form) * difference).sum(-1, dtype=torch.float32).mean((1, 2))
 
 
 def map_distance(maps: list[Tensor], other: list[Tensor]) -> Tensor:

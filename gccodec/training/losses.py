@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gccodec.metrics.networks import SqueezeTrunk, VggTrunk
-from gccodec.metrics.perceptual import feature_distance, lpips
+from gccodec.metrics.perceptual import feature_distance, layer_distance, lpips
 from gccodec.model.distance import STRIDE_PX, PerceptualDistance, tap_distance
 from gccodec.training.preset import Preset
 from gccodec.training.run import Chance
@@ -86,7 +86,7 @@ class Perception(nn.Module):
         self.weighs, self.vgg_weight = preset.perception_weight > 0, preset.vgg_weight
         if not self.weighs:
             return
-        self.distance = torch.compile(feature_distance, dynamic=True) if preset.compiled else feature_distance
+        self.distance = torch.compile(layer_distance, dynamic=True) if preset.compiled else layer_distance
         self.squeeze = SqueezeTrunk(nets / "lpips_squeeze.safetensors")
         self.vgg = VggTrunk(nets / "vgg16_imagenet.safetensors", stages=3)
 
@@ -103,7 +103,7 @@ class Perception(nn.Module):
         a, b = scaled_parts(x_hat, x, squares[0], SQUEEZE_PX)
         distance = lpips(self.squeeze, a, b, self.distance)
         a, b = scaled_parts(x_hat, x, squares[1], VGG_PX)
-        return distance + self.vgg_weight * self.distance(self.vgg(a), self.vgg(b))
+        return distance + self.vgg_weight * feature_distance(self.vgg(a), self.vgg(b), distance=self.distance)
 
 
 class OwnPerception(nn.Module):
@@ -115,16 +115,15 @@ class OwnPerception(nn.Module):
     beside two of ours, so that ours is not gamed. With a `perception_weight` of 0 every distance is 0.
     """
 
-    def __init__(
-        self, distance: PerceptualDistance, squeeze: SqueezeTrunk | None, preset: Preset, device: torch.device
-    ) -> None:
+    def __init__(self, distance: PerceptualDistance, squeeze: SqueezeTrunk | None, preset: Preset) -> None:
         super().__init__()
         self.distance, self.squeeze = distance, squeeze
         self.weighs, self.preset = preset.perception_weight > 0, preset
-        self.to(device, memory_format=torch.channels_last)
-        self.of_taps, self.of_maps = tap_distance, feature_distance
-        if preset.compiled and device.type == "cuda":
-            self.of_taps, self.of_maps = (torch.compile(f, dynamic=True) for f in (self.of_taps, self.of_maps))
+        self.of_taps, self.of_layers = tap_distance, layer_distance
+
+    def fuse(self) -> None:
+        """Compile what is done to the networks' maps, once for all of their sizes."""
+        self.of_taps, self.of_layers = (torch.compile(f, dynamic=True) for f in (tap_distance, layer_distance))
 
     @staticmethod
     def draw(rng: np.random.Generator, crop_px: int) -> Chance:
@@ -143,7 +142,7 @@ class OwnPerception(nn.Module):
         distance = self.preset.distance_weight * ours
         if self.squeeze is None:
             return distance
-        return distance + self.preset.squeeze_weight * lpips(self.squeeze, *views[-1], self.of_maps)
+        return distance + self.preset.squeeze_weight * lpips(self.squeeze, *views[-1], self.of_layers)
 
 
 def terms(x: Tensor, x_hat: Tensor, bits: Tensor, perception: Tensor) -> Terms:

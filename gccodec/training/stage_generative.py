@@ -17,6 +17,7 @@ from gccodec.model.analysis import holding
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.block import ResidualBlock
 from gccodec.model.config import DOWNSAMPLING, LABEL_CELL_PX, LABEL_CLASSES
+from gccodec.model.context import bits_with_gradient
 from gccodec.model.distance import PerceptualDistance
 from gccodec.model.precision import autocast
 from gccodec.model.tuning import CAST_PX
@@ -73,14 +74,6 @@ def distance_of(state: Path, preset: Preset) -> PerceptualDistance:
     return distance.float().eval().requires_grad_(False)
 
 
-def fuse(model: Autoencoder) -> None:
-    """Compile what is a chain of small operations between convolutions; blocks of one width share their code."""
-    model.context.compile(dynamic=False)
-    for module in model.modules():
-        if isinstance(module, ResidualBlock):
-            module.compile(dynamic=False)
-
-
 def shares(keep: Tensor) -> Tensor:
     """What each mask [B, 1, h, w] keeps, [B], LEAST_KEPT_SHARE or more."""
     return keep.mean((1, 2, 3)).clamp_min(LEAST_KEPT_SHARE)
@@ -126,7 +119,7 @@ class GenerativeStage(Run):
         own = distance_of(state.with_name("distance.safetensors"), preset)
         squeeze = SqueezeTrunk(nets / "lpips_squeeze.safetensors") if preset.squeeze_weight else None
         self.faithful = round(preset.faithful_share * preset.batch)
-        self.perception = OwnPerception(own, squeeze, preset, device)
+        self.perception = OwnPerception(own, squeeze, preset).to(device, memory_format=torch.channels_last)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(preset.seed + 1)
             heads = nets if preset.feature_heads else None
@@ -148,13 +141,21 @@ class GenerativeStage(Run):
         groups = [group for group in groups if group["params"]]
         super().__init__(preset, store, model, groups, preset.generative_crops, state, device)
         if preset.compiled and device.type == "cuda":
-            fuse(model)
+            self.fuse()
         if self.adversary_path.exists():
             checkpoint.restore(self.adversary_path, self.discriminator, self.adversary_average, self.adversary)
         self.rate_target = RateTarget(preset.model.quality_nodes, device, self.counters)
         self.counters["selective"] = 1  # trained with label maps and keep masks: files may be selective
         for name in ("crops", "seconds"):
             self.counters.setdefault(f"stage_one_{name}", before.get(f"stage_one_{name}", before[name]))
+
+    def fuse(self) -> None:
+        """Compile the chains of small operations between convolutions; blocks of one width share their code."""
+        self.perception.fuse()
+        self.model.context.bits_with_gradient = torch.compile(bits_with_gradient, dynamic=False)
+        for module in self.model.modules():
+            if isinstance(module, ResidualBlock):
+                module.compile(dynamic=False)
 
     def draw(self, rng: np.random.Generator, windows: list[Window]) -> Chance:
         """Only crops with labels, and among them only those that face the adversaries, lose a part of their latents."""

@@ -13,7 +13,6 @@ from gccodec.training.stage_generative import distance_of
 
 PRESET = load_preset("tiny")
 SIDE = 128
-CPU = torch.device("cpu")
 
 
 def test_squares_reach_both_borders_often():
@@ -57,7 +56,7 @@ def test_a_square_is_the_same_place_at_every_resolution_and_can_be_added_to():
 
 def test_our_own_distance_judges_views_of_crops():
     own = distance_of(Path("none.safetensors"), PRESET)
-    perception, rng = OwnPerception(own, None, PRESET, CPU), np.random.default_rng(0)
+    perception, rng = OwnPerception(own, None, PRESET), np.random.default_rng(0)
     x, x_hat = torch.rand(2, 2, 3, SIDE, SIDE).requires_grad_()
     drawn = [OwnPerception.draw(rng, SIDE) for _ in range(30)]
     assert 1 < len({shapes for _, shapes in drawn}) <= 6
@@ -67,7 +66,7 @@ def test_our_own_distance_judges_views_of_crops():
     assert not any(p.requires_grad for p in own.parameters())
     (gradient,) = torch.autograd.grad(distances.sum(), x_hat)
     assert (gradient.abs().amax((0, 1)) > 0).all()
-    unweighted = OwnPerception(own, None, dataclasses.replace(PRESET, perception_weight=0.0), CPU)
+    unweighted = OwnPerception(own, None, dataclasses.replace(PRESET, perception_weight=0.0))
     assert unweighted(x_hat, x, *drawn[0]).tolist() == [0, 0]
 
 
@@ -86,6 +85,6 @@ def test_lpips_squeeze_judges_a_view_beside_ours():
     x, x_hat = torch.rand(2, 2, 3, SIDE, SIDE)
     preset = dataclasses.replace(PRESET, squeeze_weight=0.5)
     squares, sizes = OwnPerception.draw(np.random.default_rng(0), SIDE)
-    without, beside = (OwnPerception(own, s, preset, CPU)(x_hat, x, squares, sizes) for s in (None, Trunk()))
+    without, beside = (OwnPerception(own, s, preset)(x_hat, x, squares, sizes) for s in (None, Trunk()))
     a, b = scaled_parts(x_hat, x, squares[2], sizes[2])
     assert torch.allclose(beside - without, 0.5 * lpips(Trunk(), a, b), rtol=1e-3)

@@ -523,3 +523,24 @@ def test_replayed_steps_are_the_steps(stage_one, store, tmp_path):
         models.append(stage.model.state_dict())
     for name, a in models[0].items():
         assert torch.allclose(a, models[1][name], atol=2e-2), name
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # torch.compile warns of what is its own
+def test_fused_steps_have_the_same_gradients(stage_one, store, tmp_path, monkeypatch):
+    monkeypatch.setattr("gccodec.model.precision.has_fast_bf16", lambda device: False)  # what is rounded may round away
+    monkeypatch.setattr("torch._inductor.config.fallback_random", True)
+    made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
+    gradients = []
+    for fused in (False, True):
+        preset = dataclasses.replace(PRESET, joint=True)
+        stage = GenerativeStage(preset, store, tmp_path, random_weights(), tmp_path / "none.safetensors", CPU)
+        if fused:
+            stage.fuse()
+        drawn, shapes, seed = stage._prepared(0)
+        torch.manual_seed(seed)
+        gradients.append(stage._differentiate(drawn, shapes)[1])
+    for plain, of_compiled in zip(*gradients, strict=True):
+        assert (plain is None) == (of_compiled is None)
+        if plain is not None:
+            assert float((plain - of_compiled).norm()) <= 1e-3 * float(plain.norm())
