@@ -20,6 +20,7 @@ class Preset:
     """One training plan. Times are in minutes, sides in pixels; quality is drawn as u^quality_power, u uniform.
 
     focus_share: part of the crops whose quality is drawn evenly from where files have 0.025 to 0.15 bpp instead.
+    colour: change white balance, contrast and saturation of half of the crops (`gccodec.training.colour`).
     grain: add noise to the crops, as uncompressed photographs have it (`gccodec.training.grain`).
     judged_px: side of the part of each crop that the adversaries see.
     colour_weight: of the squared error of mean colours (blocks of 64 px) in the generative stage; adversaries pay no
@@ -48,6 +49,7 @@ class Preset:
     crop_px: int = 256
     quality_power: float = 1.3
     focus_share: float = 0.0
+    colour: bool = False
     grain: bool = False
     mse_weight: float = 150.0
     perception_weight: float = 1.0

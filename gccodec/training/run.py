@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_map
 
 from gccodec.model.optimizer import MuonAdamW
 from gccodec.training import checkpoint
+from gccodec.training.colour import drawn_colour, with_colour
 from gccodec.training.distributed import average_gradients, rank, world_size
 from gccodec.training.grain import drawn_grain, with_grain
 from gccodec.training.graph import StepGraphs
@@ -35,10 +36,11 @@ FOCUS = (0.05, 0.75)
 
 
 class Drawn(NamedTuple):
-    """All that a step takes from the host: crops as bytes, quality [B], grain [3, B], what the stage itself draws."""
+    """All that a step takes from the host: crops as bytes, quality [B], colour [5, B], grain [3, B], a stage's own."""
 
     x: Tensor
     quality: Tensor
+    colour: Tensor
     grain: Tensor
     own: Any
 
@@ -175,6 +177,7 @@ class Run(ABC):
     def _differentiate(self, drawn: Drawn, shapes: Hashable) -> tuple[Any, list[Tensor | None]]:
         """What `measure` tells, without gradients, and those of `trained`."""
         x = drawn.x.float() / 255
+        x = with_colour(x, drawn.colour) if self.preset.colour else x
         x = with_grain(x, drawn.grain) if self.preset.grain else x
         measured = self.measure(Batch(x, drawn.quality, drawn.own, shapes))
         parameters = self.trained()
@@ -187,7 +190,7 @@ class Run(ABC):
         windows = self.store.windows(rng, preset.batch, preset.crop_px)
         x, quality = self.store.crops(windows, preset.crop_px), torch.from_numpy(drawn_qualities(rng, preset))
         own, shapes = self.draw(rng, windows)
-        drawn = Drawn(x, quality, drawn_grain(rng, preset.batch), own)
+        drawn = Drawn(x, quality, drawn_colour(rng, preset.batch), drawn_grain(rng, preset.batch), own)
         if self.device.type == "cuda":
             drawn = tree_map(Tensor.pin_memory, drawn)
         return Prepared(drawn, shapes, int(rng.integers(1 << 31)))

@@ -1,0 +1,28 @@
+"""Other light and other cameras for training crops: the few photographs there are must not be learned by heart."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+GAIN_SPREAD, GAMMA_SPREAD, SATURATION_SPREAD = 0.07, 0.15, 0.2
+"""Deviations of the logarithms of what each channel, all of them and colour alone are raised by."""
+
+UNTOUCHED_SHARE = 0.5
+LUMA = (0.299, 0.587, 0.114)
+
+
+def drawn_colour(rng: np.random.Generator, count: int) -> Tensor:
+    """Logarithms of a gain for each channel, of an exponent and of the saturation of each crop: [5, count]."""
+    spreads = np.array([GAIN_SPREAD] * 3 + [GAMMA_SPREAD, SATURATION_SPREAD])
+    drawn = spreads[:, None] * rng.standard_normal((5, count)) * (rng.random(count) >= UNTOUCHED_SHARE)
+    return torch.from_numpy(drawn.astype(np.float32))
+
+
+def with_colour(x: Tensor, drawn: Tensor) -> Tensor:
+    """x [B, 3, H, W] in [0, 1], each crop with its own white balance, contrast and saturation, some as they are."""
+    gains, exponent, saturation = (t.T[:, :, None, None] for t in drawn.exp().split((3, 1, 1)))
+    x = (x * gains).clamp(0, 1) ** exponent
+    luma = sum(share * channel for share, channel in zip(LUMA, x.split(1, 1), strict=True))
+    return (luma + saturation * (x - luma)).clamp(0, 1)
