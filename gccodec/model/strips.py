@@ -25,7 +25,9 @@ COLUMNS_ONLY = (0, 1)
 """Padding of a convolution whose rows are padded here."""
 
 ROWS_A_LATENT = 4
-"""At the finest of the generator's resolutions."""
+"""At the finest of the generator's resolutions, and of the analysis'."""
+
+BLOCKS_A_GROUP = 4
 
 
 class RowQueue:
@@ -94,8 +96,14 @@ class BlockRows:
 class StackRows:
     """`ResidualStack`, by strips."""
 
-    def __init__(self, stack: ResidualStack, condition: Tensor) -> None:
-        self.blocks = [BlockRows(block, condition) for block in stack.blocks]
+    def __init__(self, blocks: Iterable[ResidualBlock], condition: Tensor) -> None:
+        self.blocks = [BlockRows(block, condition) for block in blocks]
+
+    @classmethod
+    def groups(cls, stack: ResidualStack, condition: Tensor) -> list[StackRows]:
+        """In groups of BLOCKS_A_GROUP: from one to the next goes as much as a strip has, at the end too."""
+        blocks = list(stack.blocks)
+        return [cls(blocks[i : i + BLOCKS_A_GROUP], condition) for i in range(0, len(blocks), BLOCKS_A_GROUP)]
 
     def push(self, x: Tensor | None, last: bool) -> Tensor | None:
         x = None if x is None else x.float()
@@ -111,35 +119,41 @@ class AnalysisRows:
         self.analysis = analysis
         condition = hat_basis(quality, analysis.nodes)
         self.stem = ConvRows(lambda x: analysis.stem.convolve(x, COLUMNS_ONLY))
-        self.fine, self.mid = StackRows(analysis.fine, condition), StackRows(analysis.mid, condition)
-        self.coarse = StackRows(analysis.coarse, condition)
-        self.last = ConvRows.of(analysis.last)
+        fine, mid, coarse = (StackRows.groups(s, condition) for s in (analysis.fine, analysis.mid, analysis.coarse))
+        to_mid, to_coarse = HalvedRows(analysis.to_mid), HalvedRows(analysis.to_coarse)
+        # each with the rows that a latent has where it begins
+        self.stages = [*((f, 4) for f in fine), (to_mid, 4), *((m, 2) for m in mid), (to_coarse, 2)]
+        self.stages += [*((c, 1) for c in coarse), (ConvRows.of(analysis.last), 1)]
         self.linear = RowQueue()
-        self.partial = {2: RowQueue(), 4: RowQueue()}
 
     def push(self, x: Tensor, last: bool) -> Iterator[Tensor]:
         a = self.analysis
         x = (x - 0.5).contiguous(memory_format=torch.channels_last)
         self.linear.push(a.linear(x))
         h = self.stem.push(a.stem.unshuffle(x), last)
-        h = self.fine.push(None if h is None else F.leaky_relu(h, 0.1), last)
-        h, rows = _halve(a.to_mid, self.partial[2], h), x.shape[2] // 8
-        for piece, is_last in _pieces(h, rows, last):
-            yield from self._coarser(self.mid.push(piece, is_last), rows // 2, is_last)
+        yield from self._on(0, None if h is None else F.leaky_relu(h, 0.1), x.shape[2] // DOWNSAMPLING, last)
 
-    def _coarser(self, h: Tensor | None, rows: int, last: bool) -> Iterator[Tensor]:
-        """From 1/8 to latents."""
-        for piece, is_last in _pieces(_halve(self.analysis.to_coarse, self.partial[4], h), rows, last):
-            h = self.last.push(self.coarse.push(piece, is_last), is_last)
+    def _on(self, i: int, h: Tensor | None, latent_rows: int, last: bool) -> Iterator[Tensor]:
+        """Through the stages from the i-th on, `latent_rows` at a time."""
+        if i == len(self.stages):
             if h is not None:
                 yield self.linear.take(h.shape[2]).float() + h.float()
+            return
+        stage, rows_a_latent = self.stages[i]
+        for piece, is_last in _pieces(h, latent_rows * rows_a_latent, last):
+            yield from self._on(i + 1, stage.push(piece, is_last), latent_rows, is_last)
 
 
-def _halve(down: nn.Module, partial: RowQueue, x: Tensor | None) -> Tensor | None:
-    """Halves rows two at a time; an odd one waits."""
-    if x is not None:
-        partial.push(x)
-    return down(partial.take(partial.count // 2 * 2)) if partial.count >= 2 else None
+class HalvedRows:
+    """`HaarDown`, by strips: two rows at a time; an odd one waits."""
+
+    def __init__(self, down: nn.Module) -> None:
+        self.down, self.waiting = down, RowQueue()
+
+    def push(self, x: Tensor, last: bool) -> Tensor | None:
+        self.waiting.push(x)
+        count = self.waiting.count // 2 * 2
+        return self.down(self.waiting.take(count)) if count else None
 
 
 class Semantics(NamedTuple):
@@ -178,9 +192,9 @@ class GeneratorRows:
         self.next_latent, self.next_pixel = origin, (DOWNSAMPLING * origin[0], DOWNSAMPLING * origin[1])
         condition = torch.cat([hat_basis(quality, generator.nodes), realism[:, None]], 1)
         self.stem = ConvRows.of(generator.stem)
-        self.coarse, self.mid = StackRows(generator.coarse, condition), StackRows(generator.mid, condition)
+        self.coarse, self.mid = (StackRows(s.blocks, condition) for s in (generator.coarse, generator.mid))
         with full_precision(self.device):
-            self.fine = StackRows(generator.fine, condition)
+            self.fine = StackRows(generator.fine.blocks, condition)
         self.last = ConvRows(lambda x: generator.last.convolve(x, COLUMNS_ONLY))
         self.latents, self.base, self.linear_fine, self.grain = RowQueue(), RowQueue(), RowQueue(), RowQueue()
         self.coarse_side, self.mid_side = RowQueue(), RowQueue()
