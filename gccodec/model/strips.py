@@ -25,7 +25,7 @@ COLUMNS_ONLY = (0, 1)
 """Padding of a convolution whose rows are padded here."""
 
 ROWS_A_LATENT = 4
-"""At the finest of the generator's resolutions, and of the analysis'."""
+"""At the finest resolution of either transform's stacks, 1/4; two at 1/8."""
 
 BLOCKS_A_GROUP = 4
 
@@ -122,7 +122,8 @@ class AnalysisRows:
         fine, mid, coarse = (StackRows.groups(s, condition) for s in (analysis.fine, analysis.mid, analysis.coarse))
         to_mid, to_coarse = HalvedRows(analysis.to_mid), HalvedRows(analysis.to_coarse)
         # each with the rows that a latent has where it begins
-        self.stages = [*((f, 4) for f in fine), (to_mid, 4), *((m, 2) for m in mid), (to_coarse, 2)]
+        self.stages = [*((f, ROWS_A_LATENT) for f in fine), (to_mid, ROWS_A_LATENT)]
+        self.stages += [*((m, ROWS_A_LATENT // 2) for m in mid), (to_coarse, ROWS_A_LATENT // 2)]
         self.stages += [*((c, 1) for c in coarse), (ConvRows.of(analysis.last), 1)]
         self.linear = RowQueue()
 

@@ -6,11 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gccodec.codec.strip import LUMA
+
 GAIN_SPREAD, GAMMA_SPREAD, SATURATION_SPREAD = 0.07, 0.15, 0.2
 """Deviations of the logarithms of what each channel, all of them and colour alone are raised by."""
 
 UNTOUCHED_SHARE = 0.5
-LUMA = (0.299, 0.587, 0.114)
 
 
 def drawn_colour(rng: np.random.Generator, count: int) -> Tensor:
