@@ -30,6 +30,10 @@ ROWS_A_LATENT = 4
 BLOCKS_A_GROUP = 4
 
 
+Stage = Callable[[Tensor, bool], Tensor | None]
+"""Rows, and whether they close the picture -> the rows that they complete."""
+
+
 class RowQueue:
     """First in, first out, for rows of [B, C, H, W]."""
 
@@ -100,16 +104,48 @@ class StackRows:
         self.blocks = [BlockRows(block, condition) for block in blocks]
 
     @classmethod
-    def groups(cls, stack: ResidualStack, condition: Tensor) -> list[StackRows]:
+    def groups(cls, stack: ResidualStack, condition: Tensor) -> list[Stage]:
         """In groups of BLOCKS_A_GROUP: from one to the next goes as much as a strip has, at the end too."""
         blocks = list(stack.blocks)
-        return [cls(blocks[i : i + BLOCKS_A_GROUP], condition) for i in range(0, len(blocks), BLOCKS_A_GROUP)]
+        return [cls(blocks[i : i + BLOCKS_A_GROUP], condition).push for i in range(0, len(blocks), BLOCKS_A_GROUP)]
 
     def push(self, x: Tensor | None, last: bool) -> Tensor | None:
         x = None if x is None else x.float()
         for block in self.blocks:
             x = block.push(x, last)
         return x
+
+
+def exact(stage: Stage, device: torch.device) -> Stage:
+    """The stage in float32."""
+
+    def run(x: Tensor, last: bool) -> Tensor | None:
+        with full_precision(device):
+            return stage(x, last)
+
+    return run
+
+
+class Stages:
+    """A transform's stages, each with the rows that a latent has where it begins.
+
+    None is given more rows at once than the strip has, though the end of a picture releases all that blocks hold back.
+    """
+
+    def __init__(self, stages: Iterable[tuple[Stage, int]]) -> None:
+        self.stages = list(stages)
+
+    def push(self, x: Tensor | None, latent_rows: int, last: bool, first: int = 0) -> Iterator[Tensor]:
+        """x through the stages from `first` on, of a strip of so many latent rows."""
+        if first == len(self.stages):
+            if x is not None:
+                yield x
+            return
+        stage, rows_a_latent = self.stages[first]
+        pieces = () if x is None else x.split(latent_rows * rows_a_latent, 2)
+        for i, piece in enumerate(pieces):
+            is_last = last and i == len(pieces) - 1
+            yield from self.push(stage(piece, is_last), latent_rows, is_last, first + 1)
 
 
 class AnalysisRows:
@@ -120,11 +156,14 @@ class AnalysisRows:
         condition = hat_basis(quality, analysis.nodes)
         self.stem = ConvRows(lambda x: analysis.stem.convolve(x, COLUMNS_ONLY))
         fine, mid, coarse = (StackRows.groups(s, condition) for s in (analysis.fine, analysis.mid, analysis.coarse))
-        to_mid, to_coarse = HalvedRows(analysis.to_mid), HalvedRows(analysis.to_coarse)
-        # each with the rows that a latent has where it begins
-        self.stages = [*((f, ROWS_A_LATENT) for f in fine), (to_mid, ROWS_A_LATENT)]
-        self.stages += [*((m, ROWS_A_LATENT // 2) for m in mid), (to_coarse, ROWS_A_LATENT // 2)]
-        self.stages += [*((c, 1) for c in coarse), (ConvRows.of(analysis.last), 1)]
+        to_mid, to_coarse = HalvedRows(analysis.to_mid).push, HalvedRows(analysis.to_coarse).push
+        self.stages = Stages(
+            [
+                *((stage, ROWS_A_LATENT) for stage in (*fine, to_mid)),
+                *((stage, ROWS_A_LATENT // 2) for stage in (*mid, to_coarse)),
+                *((stage, 1) for stage in (*coarse, ConvRows.of(analysis.last).push)),
+            ]
+        )
         self.linear = RowQueue()
 
     def push(self, x: Tensor, last: bool) -> Iterator[Tensor]:
@@ -132,17 +171,9 @@ class AnalysisRows:
         x = (x - 0.5).contiguous(memory_format=torch.channels_last)
         self.linear.push(a.linear(x))
         h = self.stem.push(a.stem.unshuffle(x), last)
-        yield from self._on(0, None if h is None else F.leaky_relu(h, 0.1), x.shape[2] // DOWNSAMPLING, last)
-
-    def _on(self, i: int, h: Tensor | None, latent_rows: int, last: bool) -> Iterator[Tensor]:
-        """Through the stages from the i-th on, `latent_rows` at a time."""
-        if i == len(self.stages):
-            if h is not None:
-                yield self.linear.take(h.shape[2]).float() + h.float()
-            return
-        stage, rows_a_latent = self.stages[i]
-        for piece, is_last in _pieces(h, latent_rows * rows_a_latent, last):
-            yield from self._on(i + 1, stage.push(piece, is_last), latent_rows, is_last)
+        h = None if h is None else F.leaky_relu(h, 0.1)
+        for y in self.stages.push(h, x.shape[2] // DOWNSAMPLING, last):
+            yield self.linear.take(y.shape[2]).float() + y.float()
 
 
 class HalvedRows:
@@ -182,21 +213,28 @@ class LatentStrip(NamedTuple):
 class GeneratorRows:
     """`Generator`, by strips of the latent; origin: row and column of the first one's first latent in the picture.
 
-    The last enlargement and what follows are computed in float32: rounded to bfloat16, as the rest is, they alone would
-    make pixels of two machines differ by two levels here and there.
+    All from 1/4 of the resolution on is computed in float32: rounded to bfloat16, as the rest is, it would make pixels
+    of two machines differ by two levels here and there.
     """
 
     def __init__(
         self, generator: Generator, quality: Tensor, realism: Tensor, origin: tuple[int, int] = (0, 0)
     ) -> None:
-        self.generator, self.device = generator, quality.device
+        g, device = generator, quality.device
+        self.generator = g
         self.next_latent, self.next_pixel = origin, (DOWNSAMPLING * origin[0], DOWNSAMPLING * origin[1])
-        condition = torch.cat([hat_basis(quality, generator.nodes), realism[:, None]], 1)
-        self.stem = ConvRows.of(generator.stem)
-        self.coarse, self.mid = (StackRows(s.blocks, condition) for s in (generator.coarse, generator.mid))
-        with full_precision(self.device):
-            self.fine = StackRows(generator.fine.blocks, condition)
-        self.last = ConvRows(lambda x: generator.last.convolve(x, COLUMNS_ONLY))
+        condition = torch.cat([hat_basis(quality, g.nodes), realism[:, None]], 1)
+        self.stem, self.last = ConvRows.of(g.stem), ConvRows(lambda x: g.last.convolve(x, COLUMNS_ONLY))
+        coarse, mid = (StackRows.groups(s, condition) for s in (g.coarse, g.mid))
+        with full_precision(device):
+            fine = StackRows.groups(g.fine, condition)
+        self.stages = Stages(
+            [
+                *((stage, 1) for stage in (*coarse, self._to_mid)),
+                *((stage, ROWS_A_LATENT // 2) for stage in (*mid, exact(self._to_fine, device))),
+                *((exact(stage, device), ROWS_A_LATENT) for stage in (*fine, self._to_pixels)),
+            ]
+        )
         self.latents, self.base, self.linear_fine, self.grain = RowQueue(), RowQueue(), RowQueue(), RowQueue()
         self.coarse_side, self.mid_side = RowQueue(), RowQueue()
 
@@ -214,8 +252,17 @@ class GeneratorRows:
         h = self.stem.push(y_hat * g.latent_scale[None, :, None, None], last)
         if h is not None and self.coarse_side.rows is not None:
             h = h + self.coarse_side.take(h.shape[2])
-        for piece, is_last in _pieces(self.coarse.push(h, last), y_hat.shape[2], last):
-            yield from self._finer(piece, is_last)
+        yield from self.stages.push(h, y_hat.shape[2], last)
+
+    def _to_mid(self, h: Tensor, last: bool) -> Tensor:
+        """From 1/16 to 1/8."""
+        h = self.generator.to_mid(h)
+        return h if self.mid_side.rows is None else h + self.mid_side.take(h.shape[2])
+
+    def _to_fine(self, h: Tensor, last: bool) -> Tensor:
+        """From 1/8 to 1/4."""
+        h = self.generator.to_fine(h)
+        return h + self._linear_fine(h.shape[2])
 
     def _linear_fine(self, count: int) -> Tensor:
         """The linear path's next rows at 1/4; what its pixels are made of waits as latents, an eighth of their size."""
@@ -226,42 +273,17 @@ class GeneratorRows:
             self.linear_fine.push(g.linear_fine(base))
         return self.linear_fine.take(count)
 
-    def _finer(self, h: Tensor, last: bool) -> Iterator[Tensor]:
-        """From 1/16 to pixels."""
+    def _to_pixels(self, h: Tensor, last: bool) -> Tensor | None:
+        """From 1/4 to pixels."""
         g = self.generator
-        h = g.to_mid(h)
-        rows = h.shape[2]
-        if self.mid_side.rows is not None:
-            h = h + self.mid_side.take(rows)
-        for piece, is_last in _pieces(self.mid.push(h, last), rows, last):
-            with full_precision(self.device):
-                out = self._finest(g.to_fine(piece), is_last)
-            if out is not None:
-                yield out
-
-    def _finest(self, h: Tensor, last: bool) -> Tensor | None:
-        """From 1/4 to pixels, in float32."""
-        g = self.generator
-        h = self.fine.push(h + self._linear_fine(h.shape[2]), last)
-        if h is not None:
-            self.grain.push(g.grain(h))
-        h = self.last.push(h, last)
-        if h is None:
+        self.grain.push(g.grain(h))
+        out = self.last.push(h, last)
+        if out is None:
             return None
-        levels, h = self.grain.take(h.shape[2]), g.last.shuffle(h)
+        levels, out = self.grain.take(out.shape[2]), g.last.shuffle(out)
         top, left = self.next_pixel
-        self.next_pixel = top + h.shape[2], left
-        return g.with_grain(self.base.take(h.shape[2]) + h + 0.5, levels, top, left)
-
-
-def _pieces(rows: Tensor | None, count: int, last: bool) -> Iterator[tuple[Tensor, bool]]:
-    """`count` rows at a time, and whether they close the picture.
-
-    The last strip releases all rows that the blocks held back: too many at once for the finer ones.
-    """
-    pieces = () if rows is None else rows.split(count, 2)
-    for i, piece in enumerate(pieces):
-        yield piece, last and i == len(pieces) - 1
+        self.next_pixel = top + out.shape[2], left
+        return g.with_grain(self.base.take(out.shape[2]) + out + 0.5, levels, top, left)
 
 
 Strip = TypeVar("Strip", Tensor, LatentStrip)
