@@ -29,7 +29,6 @@ ROWS_A_LATENT = 4
 
 BLOCKS_A_GROUP = 4
 
-
 Stage = Callable[[Tensor, bool], Tensor | None]
 """Rows, and whether they close the picture -> the rows that they complete."""
 
@@ -129,7 +128,7 @@ def exact(stage: Stage, device: torch.device) -> Stage:
 class Stages:
     """A transform's stages, each with the rows that a latent has where it begins.
 
-    None is given more rows at once than the strip has, though the end of a picture releases all that blocks hold back.
+    No stage is given more rows at once than the strip has, though a picture's end releases all that blocks hold back.
     """
 
     def __init__(self, stages: Iterable[tuple[Stage, int]]) -> None:

@@ -28,7 +28,7 @@ class Preset:
     grid_weight: of the squared error of the mean 16x16 block in the generative stage; perceptual networks, whose
         strides divide 16, reward a fixed pattern in place of grain.
     compiled: fuse stage 1's feature distances (on a CPU a fifth faster) and, on a GPU, most of the generative stage by
-        torch.compile, which needs a C++ compiler and, once a run, a minute or more; then steps take two thirds.
+        torch.compile, which needs a C++ compiler and, once a run, two minutes or more; then steps take two thirds.
     graphs: on one GPU, replay steps as CUDA graphs (twice as fast and more).
     adversarial_share: length of the adversaries' gradient at the pixels, as a share of the reconstruction's.
     faithful_share: part of a batch in the generative stage that is generated with realism 0.
