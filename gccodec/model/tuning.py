@@ -36,8 +36,8 @@ COLOUR_WEIGHT = 6.7
 CAST_PX = 64
 """Side of the blocks whose mean colours are compared."""
 
-DISTANCE_WEIGHT = 0.033
-"""Of the perceptual distance: its gradient is then as long as that of training's perceptual loss."""
+DISTANCE_WEIGHT = 0.066
+"""Of the perceptual distance, as that of our own distance in training."""
 
 LEARNING_RATE, LINEAR_LEARNING_RATE = 1.6e-4, 6e-6
 FULL_RATE_STEPS = 130
