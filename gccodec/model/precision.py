@@ -33,6 +33,11 @@ def full_precision(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, enabled=False)
 
 
+def as_operand(x: Tensor) -> Tensor:
+    """As autocast hands it to a product: for what is kept until then, of half the size."""
+    return x.bfloat16() if torch.is_autocast_enabled(x.device.type) else x
+
+
 class _RoundedProducts(TorchFunctionMode):
     """Under autocast, computes in float32 what autocast would in bfloat16: operands and results are rounded alike."""
 

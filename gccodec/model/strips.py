@@ -7,6 +7,7 @@ have caught up. The rows that come out are those of the whole picture's forward 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
@@ -19,7 +20,7 @@ from gccodec.model.block import ResidualBlock, ResidualStack
 from gccodec.model.config import DOWNSAMPLING
 from gccodec.model.gain import hat_basis
 from gccodec.model.generator import Generator
-from gccodec.model.precision import full_precision
+from gccodec.model.precision import as_operand, full_precision
 
 COLUMNS_ONLY = (0, 1)
 """Padding of a convolution whose rows are padded here."""
@@ -34,23 +35,29 @@ Stage = Callable[[Tensor, bool], Tensor | None]
 
 
 class RowQueue:
-    """First in, first out, for rows of [B, C, H, W]."""
+    """First in, first out, for rows of [B, C, H, W]. They stay where they came: what moves leaves holes in the heap."""
 
     def __init__(self) -> None:
-        self.rows: Tensor | None = None
+        self.pieces: deque[Tensor] = deque()
 
     @property
     def count(self) -> int:
-        return 0 if self.rows is None else self.rows.shape[2]
+        return sum(piece.shape[2] for piece in self.pieces)
 
     def push(self, x: Tensor) -> None:
-        self.rows = x if self.rows is None else torch.cat([self.rows, x], 2)
+        self.pieces.append(x)
 
     def take(self, count: int) -> Tensor:
         """The oldest `count` rows."""
-        assert self.rows is not None
-        out, self.rows = self.rows[:, :, :count], self.rows[:, :, count:].clone()  # a view would keep `out` alive
-        return out
+        taken = []
+        while count > 0:
+            piece = self.pieces.popleft()
+            if piece.shape[2] > count:
+                self.pieces.appendleft(piece[:, :, count:].clone())  # a view would keep all of it
+                piece = piece[:, :, :count]
+            taken.append(piece)
+            count -= piece.shape[2]
+        return torch.cat(taken, 2)
 
 
 class ConvRows:
@@ -68,6 +75,7 @@ class ConvRows:
         """The rows that x completes; `last` closes the picture."""
         if x is None and not last:
             return None
+        x = None if x is None else as_operand(x)
         template = x if x is not None else self.seen
         assert template is not None
         border = torch.zeros_like(template[:, :, :1])
@@ -75,8 +83,15 @@ class ConvRows:
         parts += [x] if x is not None else []
         parts += [border] if last else []
         rows = torch.cat(parts, 2).contiguous(memory_format=torch.channels_last)
-        self.seen = rows[:, :, -2:].clone()  # a view would keep the whole strip
+        self._keep(rows[:, :, -2:])
         return self.conv(rows) if rows.shape[2] > 2 else None
+
+    def _keep(self, rows: Tensor) -> None:
+        """In place, where there is one."""
+        if self.seen is not None and self.seen.shape == rows.shape:
+            self.seen.copy_(rows)
+        else:
+            self.seen = rows.clone()  # a view would keep the whole strip
 
 
 class BlockRows:
@@ -249,14 +264,14 @@ class GeneratorRows:
         y_hat = y_hat.contiguous(memory_format=torch.channels_last)
         self.latents.push(y_hat)
         h = self.stem.push(y_hat * g.latent_scale[None, :, None, None], last)
-        if h is not None and self.coarse_side.rows is not None:
+        if h is not None and self.coarse_side.count:
             h = h + self.coarse_side.take(h.shape[2])
         yield from self.stages.push(h, y_hat.shape[2], last)
 
     def _to_mid(self, h: Tensor, last: bool) -> Tensor:
         """From 1/16 to 1/8."""
         h = self.generator.to_mid(h)
-        return h if self.mid_side.rows is None else h + self.mid_side.take(h.shape[2])
+        return h + self.mid_side.take(h.shape[2]) if self.mid_side.count else h
 
     def _to_fine(self, h: Tensor, last: bool) -> Tensor:
         """From 1/8 to 1/4."""
