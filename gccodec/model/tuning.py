@@ -41,7 +41,8 @@ DISTANCE_WEIGHT = 0.066
 
 LEARNING_RATE, LINEAR_LEARNING_RATE = 1.6e-4, 6e-6
 FULL_RATE_STEPS = 130
-"""Fewer steps are smaller, too: Muon's go as far whatever the gradient is worth, and a few large ones lead astray."""
+"""Fewer steps are smaller, too: Muon's go as far whatever the gradient is worth, and a few large ones lead astray. More
+steps are as much smaller as they are more: together they are to go as far, not farther."""
 WARMUP_STEPS = 5
 COOLDOWN_SHARE = 0.5
 
