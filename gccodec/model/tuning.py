@@ -90,7 +90,8 @@ class Tuner(nn.Module):
         """The transforms with an analysis that took so many steps on the parts at a quality 0..1000."""
         analysis = copy.deepcopy(transforms.analysis).requires_grad_(True)
         optimizer = MuonAdamW(parameter_groups(analysis, _kind), 0.0)
-        rng, full = np.random.default_rng(0), min(1.0, steps / FULL_RATE_STEPS)
+        rng = np.random.default_rng(0)
+        full = min(steps / FULL_RATE_STEPS, FULL_RATE_STEPS / steps)
         devices = [transforms.device] if transforms.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(0)
