@@ -51,12 +51,16 @@ class WeightsFile(NamedTuple):
         return Prime(*found)  # type: ignore[arg-type]
 
     @property
+    def has_log_lmbda(self) -> bool:
+        """Whether it was exported with what `--effort` needs."""
+        return "tuning.log_lmbda" in self.arrays
+
+    @property
     def log_lmbda(self) -> npt.NDArray[np.float32]:
         """Logarithm of what a bit a pixel weighs against squared error, at each quality node; WeightsError without."""
-        found = self.arrays.get("tuning.log_lmbda")
-        if found is None:
+        if not self.has_log_lmbda:
             raise WeightsError(f"{self.path}: this model was exported without what --effort needs")
-        return np.asarray(found, np.float32)
+        return np.asarray(self.arrays["tuning.log_lmbda"], np.float32)
 
     def latent_codec(self, pure_python: bool = False) -> LatentCodec:
         """The entropy layer of this model."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
+from gccodec.entropy.weights import WeightsFile
 from gccodec.model.gain import hat_basis
 
 LOWEST_BPP = 0.02
@@ -16,7 +18,20 @@ RATIO = 20.0
 FEEDBACK = 0.003
 RELATIVE_ERROR_LIMIT = 2.0
 LMBDA_START = (14.0, 0.7)
-"""At quality 0 and 1; a few hundred steps replace it."""
+"""At quality 0 and 1, where nothing is known; a few hundred steps replace it."""
+PREFIX = "log_lmbda_"
+
+
+def rate_weights_of(before: Mapping[str, float]) -> dict[str, float]:
+    """Those among a run's counters, for the next stage to go on from."""
+    return {name: value for name, value in before.items() if name.startswith(PREFIX)}
+
+
+def exported_rate_weights(weights: WeightsFile, mse_weight: float) -> dict[str, float]:
+    """As counters, those that a model was exported with; none where squared error, their unit, weighs nothing."""
+    if not mse_weight or not weights.has_log_lmbda:
+        return {}
+    return {f"{PREFIX}{i}": float(v) + math.log(mse_weight) for i, v in enumerate(weights.log_lmbda)}
 
 
 def nominal_bpp(quality: Tensor) -> Tensor:
@@ -37,11 +52,11 @@ class RateTarget:
         share = torch.linspace(0, 1, nodes, device=device)
         self.log_lmbda = (1 - share) * first + share * last
         for i in range(nodes):
-            self.log_lmbda[i] = counters.get(f"log_lmbda_{i}", self.log_lmbda[i])
+            self.log_lmbda[i] = counters.get(f"{PREFIX}{i}", self.log_lmbda[i])
 
     def counters(self) -> dict[str, float]:
         """To be kept with a run's."""
-        return {f"log_lmbda_{i}": float(v) for i, v in enumerate(self.log_lmbda)}
+        return {f"{PREFIX}{i}": float(v) for i, v in enumerate(self.log_lmbda)}
 
     def lmbda(self, quality: Tensor) -> Tensor:
         """Loss per bit a pixel at quality [B]: [B]."""

@@ -13,6 +13,7 @@ from gccodec.model.precision import autocast
 from gccodec.training.checkpoint import load_average, load_counters
 from gccodec.training.photos import PhotoStore
 from gccodec.training.preset import Preset
+from gccodec.training.rate_target import rate_weights_of
 from gccodec.training.run import Batch, Measured, Run
 
 
@@ -30,6 +31,7 @@ class EntropyStage(Run):
         rate = preset.entropy_learning_rate
         groups: list[dict[str, Any]] = [{"params": list(model.context.parameters()), "lr": rate, "base": rate}]
         super().__init__(preset, store, model, groups, preset.entropy_crops, state, device)
+        self.counters = rate_weights_of(before) | self.counters
         for name in ("crops", "seconds"):  # what the transforms have seen; kept by a state that exists already
             self.counters.setdefault(f"stage_one_{name}", before[name])
 

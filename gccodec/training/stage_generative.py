@@ -28,7 +28,7 @@ from gccodec.training.labels import LABELS_FILE, LabelStore, random_named
 from gccodec.training.losses import OwnPerception, Square, random_square
 from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
-from gccodec.training.rate_target import RateTarget
+from gccodec.training.rate_target import RateTarget, exported_rate_weights, rate_weights_of
 from gccodec.training.run import Batch, Chance, Measured, Run
 from gccodec.training.stage_one import codec_groups
 from gccodec.training.start import start_from_weights
@@ -107,6 +107,7 @@ class GenerativeStage(Run):
         if not state.exists():
             if isinstance(start, WeightsFile):
                 start_from_weights(model, start)
+                before |= exported_rate_weights(start, preset.mse_weight)
             else:
                 model, before = checkpoint.load_average(start, model), checkpoint.load_counters(start)
         model.to(device, memory_format=torch.channels_last)
@@ -144,6 +145,7 @@ class GenerativeStage(Run):
             self.fuse()
         if self.adversary_path.exists():
             checkpoint.restore(self.adversary_path, self.discriminator, self.adversary_average, self.adversary)
+        self.counters = rate_weights_of(before) | self.counters
         self.rate_target = RateTarget(preset.model.quality_nodes, device, self.counters)
         self.counters["selective"] = 1  # trained with label maps and keep masks: files may be selective
         for name in ("crops", "seconds"):

@@ -16,7 +16,7 @@ from gccodec.model.precision import autocast
 from gccodec.training.losses import Perception, terms
 from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
-from gccodec.training.rate_target import RateTarget
+from gccodec.training.rate_target import RateTarget, exported_rate_weights
 from gccodec.training.run import Batch, Chance, Measured, Run
 from gccodec.training.start import start_from_klt, start_from_weights
 
@@ -60,15 +60,17 @@ class StageOne(Run):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(preset.seed)
             model = Autoencoder(preset.model)
+        rates: dict[str, float] = {}
         if not state.exists():
             if start is None:
                 start_from_klt(model, store, preset.seed)
             else:
                 start_from_weights(model, start)
+                rates = exported_rate_weights(start, preset.mse_weight)
         model.to(device, memory_format=torch.channels_last)
         self.perception = Perception(nets, preset).to(device)
         super().__init__(preset, store, model, codec_groups(model, preset), preset.crops, state, device)
-        self.rate_target = RateTarget(preset.model.quality_nodes, device, self.counters)
+        self.rate_target = RateTarget(preset.model.quality_nodes, device, rates | self.counters)
 
     def draw(self, rng: np.random.Generator, windows: list[Window]) -> Chance:
         return Perception.draw(rng, self.preset.crop_px)

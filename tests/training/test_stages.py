@@ -102,6 +102,7 @@ def test_all_stages_end_in_a_codec(stage_one, store, tmp_path):
     moved = {k.split(".")[0] for k, v in entropy.model.state_dict().items() if not torch.equal(v, before[k])}
     assert moved == {"context"}
     generative = GenerativeStage(PRESET, store, tmp_path, entropy.state_path, tmp_path / "generative.safetensors", CPU)
+    assert torch.allclose(generative.rate_target.log_lmbda, run.rate_target.log_lmbda)
     before = {k: v.clone() for k, v in generative.model.state_dict().items()}
     adversary = {k: v.clone() for k, v in generative.discriminator.state_dict().items()}
     generative.run(10, reports.append)
@@ -135,6 +136,7 @@ def test_the_joint_stage_moves_everything_against_the_rate(stage_one, store, tmp
     stage = GenerativeStage(preset, store, tmp_path, random_weights(), tmp_path / "joint.safetensors", CPU)
     before = {k: v.clone() for k, v in stage.model.state_dict().items()}
     lmbda = stage.rate_target.log_lmbda.clone()
+    assert np.allclose(lmbda, random_weights().log_lmbda + math.log(preset.mse_weight), atol=1e-6)
     stage.run(10, [].append)
     moved = {k.split(".")[0] for k, v in stage.model.state_dict().items() if not torch.equal(v, before[k])}
     assert moved == {"analysis", "gain", "context", "generator"}
@@ -341,6 +343,15 @@ def test_rate_weights_survive_a_stop(stage_one):
     run.step()
     run.save()
     assert torch.allclose(stage_one("c").rate_target.log_lmbda, run.rate_target.log_lmbda)
+
+
+def test_stage_one_goes_on_with_exported_rate_weights(stage_one, store, tmp_path):
+    run = StageOne(PRESET, store, tmp_path, tmp_path / "new.safetensors", CPU, random_weights())
+    assert np.allclose(run.rate_target.log_lmbda, random_weights().log_lmbda + math.log(PRESET.mse_weight), atol=1e-6)
+    run.rate_target.log_lmbda += 1
+    run.save()
+    again = StageOne(PRESET, store, tmp_path, tmp_path / "new.safetensors", CPU, random_weights())
+    assert torch.allclose(again.rate_target.log_lmbda, run.rate_target.log_lmbda)
 
 
 def test_training_goes_on_from_exported_weights(store):
