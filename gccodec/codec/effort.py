@@ -12,7 +12,7 @@ from gccodec.codec.selection import Selection
 from gccodec.codec.strip import rgb_of
 from gccodec.model.tuning import Kept, Parts
 
-STEPS = (0, 8, 15, 30, 45, 65, 95, 130, 250, 500)
+STEPS = (0, 8, 15, 30, 45, 65, 95, 130, 190, 250)
 """Of each effort 0..9."""
 
 MAX_EFFORT = len(STEPS) - 1

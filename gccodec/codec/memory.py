@@ -30,6 +30,9 @@ BYTES_A_COLUMN = 180_000
 BYTES_A_STRIP_PIXEL = 400
 """Activations of the networks, measured."""
 
+TUNING_BYTES = 230 << 20
+"""Two more analysis transforms, gradients, optimizer, float context model and distance, measured."""
+
 BYTES_A_TUNED_PIXEL = 1700
 """Activations and gradients of a step of tuning, measured."""
 
@@ -51,7 +54,7 @@ def strip_pixels_within(limit_bytes: int | None, width: int, height: int, stream
     fixed = PROGRAM_BYTES + (0 if streamed else BYTES_A_PIXEL * pixels) + BYTES_A_BAND_POSITION * positions
     fixed += BYTES_A_COLUMN * columns
     if tuned:
-        fixed += BYTES_A_TUNED_PIXEL * min(pixels, (PART_CELLS * LATENT_CELL_PX) ** 2) + HELD_PARTS_BYTES
+        fixed += TUNING_BYTES + BYTES_A_TUNED_PIXEL * min(pixels, (PART_CELLS * LATENT_CELL_PX) ** 2) + HELD_PARTS_BYTES
     allowed = (limit_bytes - fixed) // BYTES_A_STRIP_PIXEL
     if allowed < LEAST_STRIP_PIXELS:
         least = fixed + LEAST_STRIP_PIXELS * BYTES_A_STRIP_PIXEL

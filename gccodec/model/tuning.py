@@ -40,11 +40,10 @@ DISTANCE_WEIGHT = 0.066
 """Of the perceptual distance, as that of our own distance in training."""
 
 LEARNING_RATE, LINEAR_LEARNING_RATE = 1.6e-4, 6e-6
-FULL_RATE_STEPS = 130
-"""Fewer steps are smaller, too: Muon's go as far whatever the gradient is worth, and a few large ones lead astray. More
-steps are as much smaller as they are more: together they are to go as far, not farther."""
 WARMUP_STEPS = 5
-COOLDOWN_SHARE = 0.5
+AVERAGE_DECAY = 0.97
+"""What is taken is a running average of the steps: Muon's go as far whatever the gradient is worth, so the last one is
+never settled, and hundreds lead astray; their average settles and stays."""
 
 
 class Kept(NamedTuple):
@@ -91,19 +90,19 @@ class Tuner(nn.Module):
         analysis = copy.deepcopy(transforms.analysis).requires_grad_(True)
         optimizer = MuonAdamW(parameter_groups(analysis, _kind), 0.0)
         rng = np.random.default_rng(0)
-        full = min(steps / FULL_RATE_STEPS, FULL_RATE_STEPS / steps)
+        average = copy.deepcopy(analysis).requires_grad_(False)
         devices = [transforms.device] if transforms.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(0)
             for step in range(steps):
-                share = full * min(1.0, (step + 1) / WARMUP_STEPS, (1 - step / steps) / COOLDOWN_SHARE)
                 for group in optimizer.param_groups:
-                    group["lr"] = group["base"] * share
+                    group["lr"] = group["base"] * min(1.0, (step + 1) / WARMUP_STEPS)
                 optimizer.zero_grad()
                 self._loss(transforms, analysis, parts.drawn(rng, transforms.device), quality).backward()
                 optimizer.step()
+                _average(average, analysis, step)
                 done(step + 1)
-        return transforms.with_analysis(analysis.requires_grad_(False))
+        return transforms.with_analysis(average)
 
     def _loss(self, transforms: Transforms, analysis: Analysis, part: Parts, quality: int) -> Tensor:
         """Training's: rate, squared error, colours, perception; the error counts at the pixels to be kept."""
@@ -128,6 +127,14 @@ class Tuner(nn.Module):
             + COLOUR_WEIGHT * cast.square().mean()
             + DISTANCE_WEIGHT * distance.mean()
         )
+
+
+@torch.no_grad()
+def _average(average: nn.Module, module: nn.Module, step: int) -> None:
+    """Move a running average, with a warm start, on to a module's parameters."""
+    weight = 1 - min(AVERAGE_DECAY, (step + 1) / (step + 10))
+    for mean, value in zip(average.parameters(), module.parameters(), strict=True):
+        mean.lerp_(value, weight)
 
 
 def _kind(name: str, parameter: nn.Parameter) -> tuple[float, bool]:
