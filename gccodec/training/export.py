@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,7 @@ from gccodec.training.checkpoint import load_average, load_counters
 from gccodec.training.labels import LABELS_FILE, LabelStore, label_prime
 from gccodec.training.photos import PhotoStore
 from gccodec.training.preset import Preset
-from gccodec.training.rate_target import RateTarget
+from gccodec.training.rate_target import RateTarget, rate_weights_of
 from gccodec.training.tables import all_tables
 
 SKIP_BELOW = 4
@@ -156,8 +155,8 @@ def export_state(state: Path, preset: Preset, folder: Path) -> Path:
         photos = PhotoStore(state.with_name("photos"))
         prime = label_prime(LabelStore(photos, state.with_name(LABELS_FILE)), photos)
     log_lmbda = None
-    if "log_lmbda_0" in counters:
+    if rate_weights_of(counters):
         steered = RateTarget(preset.model.quality_nodes, torch.device("cpu"), counters)
-        log_lmbda = (steered.log_lmbda - math.log(preset.mse_weight)).numpy() if preset.mse_weight else None
+        log_lmbda = steered.exported(preset.mse_weight)
     model = load_average(state, Autoencoder(preset.model))
     return place(weights_bytes(model, facts, prime, log_lmbda), folder, preset.name, "codec", facts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -28,7 +29,7 @@ def rate_weights_of(before: Mapping[str, float]) -> dict[str, float]:
 
 
 def exported_rate_weights(weights: WeightsFile, mse_weight: float) -> dict[str, float]:
-    """As counters, those that a model was exported with; none where squared error, their unit, weighs nothing."""
+    """What `RateTarget.exported` gave, as counters; none where it gave nothing, or squared error weighs nothing."""
     if not mse_weight or not weights.has_log_lmbda:
         return {}
     return {f"{PREFIX}{i}": float(v) + math.log(mse_weight) for i, v in enumerate(weights.log_lmbda)}
@@ -57,6 +58,10 @@ class RateTarget:
     def counters(self) -> dict[str, float]:
         """To be kept with a run's."""
         return {f"{PREFIX}{i}": float(v) for i, v in enumerate(self.log_lmbda)}
+
+    def exported(self, mse_weight: float) -> np.ndarray | None:
+        """Against squared error, as `WeightsFile.log_lmbda`; None where that weighs nothing."""
+        return (self.log_lmbda - math.log(mse_weight)).cpu().numpy() if mse_weight else None
 
     def lmbda(self, quality: Tensor) -> Tensor:
         """Loss per bit a pixel at quality [B]: [B]."""
