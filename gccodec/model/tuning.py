@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from gccodec.entropy.weights import WeightsFile
 from gccodec.model.analysis import Analysis, holding, shown
+from gccodec.model.average import RunningAverage
 from gccodec.model.config import QUALITY_MAX, ModelConfig
 from gccodec.model.context import ContextModel
 from gccodec.model.distance import PerceptualDistance
@@ -90,7 +91,7 @@ class Tuner(nn.Module):
         analysis = copy.deepcopy(transforms.analysis).requires_grad_(True)
         optimizer = MuonAdamW(parameter_groups(analysis, _kind), 0.0)
         rng = np.random.default_rng(0)
-        average = copy.deepcopy(analysis).requires_grad_(False)
+        average = RunningAverage(analysis, AVERAGE_DECAY)
         devices = [transforms.device] if transforms.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(0)
@@ -100,9 +101,10 @@ class Tuner(nn.Module):
                 optimizer.zero_grad()
                 self._loss(transforms, analysis, parts.drawn(rng, transforms.device), quality).backward()
                 optimizer.step()
-                _average(average, analysis, step)
+                average.update(analysis)
                 done(step + 1)
-        return transforms.with_analysis(average)
+        analysis.load_state_dict(average.state)
+        return transforms.with_analysis(analysis.requires_grad_(False))
 
     def _loss(self, transforms: Transforms, analysis: Analysis, part: Parts, quality: int) -> Tensor:
         """Training's: rate, squared error, colours, perception; the error counts at the pixels to be kept."""
@@ -127,14 +129,6 @@ class Tuner(nn.Module):
             + COLOUR_WEIGHT * cast.square().mean()
             + DISTANCE_WEIGHT * distance.mean()
         )
-
-
-@torch.no_grad()
-def _average(average: nn.Module, module: nn.Module, step: int) -> None:
-    """Move a running average, with a warm start, on to a module's parameters."""
-    weight = 1 - min(AVERAGE_DECAY, (step + 1) / (step + 10))
-    for mean, value in zip(average.parameters(), module.parameters(), strict=True):
-        mean.lerp_(value, weight)
 
 
 def _kind(name: str, parameter: nn.Parameter) -> tuple[float, bool]:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
+from gccodec.model.average import RunningAverage
 from gccodec.model.optimizer import MuonAdamW
 from gccodec.training import checkpoint
 from gccodec.training.colour import drawn_colour, with_colour
@@ -128,7 +129,7 @@ class Run(ABC):
         self.preset, self.store, self.model = preset, store, model
         self.target_crops, self.state_path, self.device = crops, state, device
         self.optimizer = MuonAdamW(groups, preset.weight_decay)
-        self.average = checkpoint.RunningAverage(model)
+        self.average = RunningAverage(model)
         self.counters: dict[str, float] = {"step": 0, "crops": 0, "seconds": 0.0}
         if state.exists():
             self.counters = checkpoint.restore(state, model, self.average, self.optimizer)

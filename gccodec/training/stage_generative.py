@@ -15,6 +15,7 @@ from gccodec.entropy.weights import WeightsFile
 from gccodec.metrics.networks import SqueezeTrunk
 from gccodec.model.analysis import holding
 from gccodec.model.autoencoder import Autoencoder
+from gccodec.model.average import RunningAverage
 from gccodec.model.block import ResidualBlock
 from gccodec.model.config import DOWNSAMPLING, LABEL_CELL_PX, LABEL_CLASSES
 from gccodec.model.context import bits_with_gradient
@@ -133,7 +134,7 @@ class GenerativeStage(Run):
             capturable=device.type == "cuda",
             fused=device.type == "cuda",
         )
-        self.adversary_average = checkpoint.RunningAverage(self.discriminator, decay=0.0)
+        self.adversary_average = RunningAverage(self.discriminator, decay=0.0)
         self.adversary_path = state.with_name("discriminator.safetensors")
         groups = codec_groups(model, preset)
         for group in groups:
