@@ -21,7 +21,8 @@ from gccodec.codec.picture_format import picture_format, write_picture
 from gccodec.codec.segmentation import Labeller
 from gccodec.codec.strip import strip_rows, to_strips
 from gccodec.container.file import parse
-from gccodec.entropy.context import LATENT_FRACTION_BITS, STEPS
+from gccodec.entropy.context import LATENT_FRACTION_BITS
+from gccodec.entropy.order import STEPS
 from gccodec.entropy.side import NO_SIDE_INFORMATION
 from gccodec.model.strips import LatentStrip
 

@@ -25,12 +25,11 @@ from gccodec.entropy.layer import (
     table_index,
 )
 from gccodec.entropy.mask import Quality, at_quality, rows_of
+from gccodec.entropy.order import GROUPS, STEPS, views
 from gccodec.entropy.side import CELLS, SideInformation
 from gccodec.entropy.tables import IntArray
 from gccodec.errors import WeightsError
 
-STEPS = 4
-GROUPS = 4
 TAPS = 9
 LATENT_FRACTION_BITS = 7
 """Latents and means are in 1/128 of a quantization step.
@@ -48,7 +47,7 @@ ONE = 1 << NORMALISED_FRACTION_BITS
 
 
 class Prediction(NamedTuple):
-    """For one step, in canonical order (row, column, channel): mean in 1/128 and table index, both [n]."""
+    """For one step, in the order of `gather`: mean in 1/128 and table index, both int32 [n]."""
 
     mean: IntArray
     table_index: IntArray
@@ -109,7 +108,7 @@ class IntegerContext:
         side = self.side_channels(SideInformation(keep, labels % (self.classes + 1)), height, width)
         crc = 0
         for k in range(STEPS):
-            for part in self.predict(k, known * keep[..., None], 100 + 250 * k, offset, side):
+            for part in self.predict(k, known * keep[..., None], 100 + 150 * k, offset, side):
                 crc = zlib.crc32(part.astype("<i4").tobytes(), crc)
         return crc
 
@@ -159,38 +158,42 @@ class IntegerContext:
         scaled += 1 << (INPUT_SHIFT - 1)
         scaled >>= INPUT_SHIFT
         np.clip(scaled, -INPUT_LIMIT, INPUT_LIMIT, out=scaled)
-        u: Array = np.zeros((*side.shape[:2], self.channels + side.shape[2]), self.arithmetic)
-        u[int(not above) : -1, 1:-1, : self.channels] = scaled
-        u[..., self.channels :] = side
+        # before the first step there is nothing to convolve but the side information
+        start = 0 if scaled.any() else self.channels
+        u: Array = np.zeros((*side.shape[:2], self.channels - start + side.shape[2]), self.arithmetic)
+        u[int(not above) : -1, 1:-1, : self.channels - start] = scaled[..., start:]
+        u[..., self.channels - start :] = side
         del scaled
         bias = layers.conv1.bias + at_quality(layers.quality_bias, quality)
-        hidden = rescale(self._conv3x3(u, layers.conv1.weight[:, : u.shape[2]]), bias, layers.conv1.shift)
+        weight = layers.conv1.weight[:, start : start + u.shape[2]]
+        hidden = rescale(self._conv3x3(u, weight), bias, layers.conv1.shift)
         hidden = np.clip(hidden + offset, 0, ACTIVATION_LIMIT)
+        height, width = hidden.shape[:2]
         # only latents are seen across a band's border, no activations
         hidden = np.pad(hidden, ((1, 1), (1, 1), (0, 0)))
-        hidden = rescale(self._conv3x3(hidden, layers.conv2.weight), layers.conv2.bias, layers.conv2.shift)
-        hidden = np.clip(hidden, 0, ACTIVATION_LIMIT)
-        height, width = hidden.shape[:2]
-        mean = np.empty((height, width, self.channels // GROUPS), np.int32)
-        index = np.empty_like(mean)
+        means, indices = [], []
         index_bias = np.broadcast_to(at_quality(self.index_bias, quality), (height, width, self.channels))
-        for phase in range(4):
-            rows, columns = slice(phase // 2, None, 2), slice(phase % 2, None, 2)
-            group = slice((phase - step) % GROUPS, None, GROUPS)
-            part = hidden[rows, columns]
-            mean[rows, columns] = np.clip(self._output(part, layers.out_mean, group), -LATENT_LIMIT, LATENT_LIMIT)
-            index[rows, columns] = table_index(
-                self._output(part, layers.out_index, group) + index_bias[rows, columns, group], self.tables
-            )
-        return Prediction(mean.reshape(-1), index.reshape(-1))
+        for rows, columns, group in views(step):
+            part = self._conv3x3(hidden, layers.conv2.weight, rows, columns)
+            part = np.clip(rescale(part, layers.conv2.bias, layers.conv2.shift), 0, ACTIVATION_LIMIT)
+            mean = np.clip(self._output(part, layers.out_mean, group), -LATENT_LIMIT, LATENT_LIMIT)
+            fine = self._output(part, layers.out_index, group) + index_bias[rows, columns, group]
+            means.append(mean.astype(np.int32).reshape(-1))
+            indices.append(table_index(fine, self.tables).astype(np.int32).reshape(-1))
+        return Prediction(np.concatenate(means), np.concatenate(indices))
 
-    def _conv3x3(self, padded: Array, weight: IntArray) -> Array:
-        """3x3 convolution of [H + 2, W + 2, in] as nine matrix products; -> accumulators [H, W, out]."""
+    def _conv3x3(
+        self, padded: Array, weight: IntArray, rows: slice = slice(None), columns: slice = slice(None)
+    ) -> Array:
+        """3x3 convolution of [H + 2, W + 2, in], at some of the H rows and W columns, as nine matrix products.
+
+        -> accumulators [rows, columns, out].
+        """
         height, width = len(padded) - 2, padded.shape[1] - 2
         taps: Array = weight.astype(self.arithmetic)
-        total: Array = np.zeros((height, width, weight.shape[2]), self.arithmetic)
+        total: Array = np.zeros((*padded[1:-1, 1:-1][rows, columns].shape[:2], weight.shape[2]), self.arithmetic)
         for i in range(TAPS):
-            total += padded[i // 3 : i // 3 + height, i % 3 : i % 3 + width] @ taps[i]
+            total += padded[i // 3 : i // 3 + height, i % 3 : i % 3 + width][rows, columns] @ taps[i]
         return total
 
     @staticmethod

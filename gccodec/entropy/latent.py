@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from gccodec.entropy.context import GROUPS, LATENT_FRACTION_BITS, LATENT_LIMIT, STEPS, IntegerContext, Prediction
+from gccodec.entropy.context import LATENT_FRACTION_BITS, LATENT_LIMIT, IntegerContext, Prediction
 from gccodec.entropy.mask import BLOCK, Quality, blocks_of, kept_blocks, kept_in_blocks, rows_of
+from gccodec.entropy.order import STEPS, gather, scatter, views
 from gccodec.entropy.range_coder import CoderFactory, SymbolDecoder, SymbolEncoder
 from gccodec.entropy.side import NO_SIDE_INFORMATION, SideInformation
 from gccodec.entropy.symbols import decode_symbols, encode_symbols
@@ -33,7 +34,7 @@ def fixed_point(y: npt.NDArray[np.float32]) -> Int16Array:
 
 
 class SymbolSource(Protocol):
-    """Gives the symbols for the coded part of a band's prediction, in canonical order; y is what lies there now.
+    """Gives the symbols for the coded part of a band's prediction, in the order of `gather`; y is what lies there now.
 
     Hyper-latents come first; `analyse` is what an encoder chooses.
     """
@@ -43,31 +44,6 @@ class SymbolSource(Protocol):
     def hyper_latents(self, index: IntArray, analyse: Callable[[], IntArray]) -> IntArray: ...
 
     def symbols(self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array) -> IntArray: ...
-
-
-def _views(step: int) -> list[tuple[slice, slice, slice]]:
-    """(rows, columns, channels) of each 2x2 phase in a step."""
-    return [
-        (slice(phase // 2, None, 2), slice(phase % 2, None, 2), slice((phase - step) % GROUPS, None, GROUPS))
-        for phase in range(4)
-    ]
-
-
-def gather(step: int, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The step's values of [H, W, C], flat in canonical order."""
-    height, width, channels = array.shape
-    out = np.empty((height, width, channels // GROUPS), array.dtype)
-    for rows, columns, group in _views(step):
-        out[rows, columns] = array[rows, columns, group]
-    return out.reshape(-1)
-
-
-def scatter(step: int, values: npt.NDArray[Any], array: npt.NDArray[Any]) -> None:
-    """Write a step's flat values into [H, W, C]."""
-    height, width, channels = array.shape
-    values = values.reshape(height, width, channels // GROUPS)
-    for rows, columns, group in _views(step):
-        array[rows, columns, group] = values[rows, columns]
 
 
 def band_rows(width: int) -> int:
@@ -117,7 +93,7 @@ def code_band(
     for step in range(STEPS):
         known = band.copy()
         for later in range(step, STEPS):
-            for view in _views(later):
+            for view in views(later):
                 known[view] = 0
         if above is not None:
             known = np.concatenate([above, known])

@@ -1,4 +1,4 @@
-"""Float twin of the integer context model: a hyperprior, then four coding steps (Li et al. 2023, quadtree)."""
+"""Float twin of the integer context model: a hyperprior, then the coding steps of `gccodec.entropy.order`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from gccodec.entropy.context import LATENT_FRACTION_BITS
 from gccodec.entropy.mask import BLOCK
+from gccodec.entropy.order import STEPS, views
 from gccodec.model.config import LABEL_CLASSES, ModelConfig
 from gccodec.model.gain import hat_basis
 from gccodec.model.hyper import HyperPrior
@@ -24,7 +25,6 @@ from gccodec.model.quantization import (
     round_to,
 )
 
-STEPS = 4
 MEAN_UNIT = 1 << LATENT_FRACTION_BITS
 
 
@@ -36,16 +36,12 @@ class Coded(NamedTuple):
 
 
 def step_masks(channels: int, height: int, width: int, device: torch.device) -> Tensor:
-    """Which symbols each step codes: [STEPS, C, h, w] float, summing to one over the steps.
-
-    Channel group c mod 4 codes the 2x2 phase (step + group) mod 4, so each step sees every position partly.
-    """
-    rows = torch.arange(height, device=device)[:, None] % 2
-    columns = torch.arange(width, device=device)[None, :] % 2
-    phase = rows * 2 + columns
-    group = torch.arange(channels, device=device)[:, None, None] % 4
-    step = (phase[None] - group) % 4
-    return torch.stack([(step == k).float() for k in range(STEPS)])
+    """Which symbols each step codes: [STEPS, C, h, w] float, summing to one over the steps."""
+    masks = torch.zeros(STEPS, height, width, channels, device=device)
+    for step, mask in enumerate(masks):
+        for view in views(step):
+            mask[view] = 1
+    return masks.permute(0, 3, 1, 2).contiguous()
 
 
 def side_information(keep_mask: Tensor, labels: Tensor | None) -> Tensor:

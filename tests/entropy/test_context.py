@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from gccodec.entropy.context import STEPS, IntegerContext
+from gccodec.entropy.context import IntegerContext
 from gccodec.entropy.layer import interpolate
+from gccodec.entropy.order import STEPS, scatter
 from gccodec.entropy.side import NO_SIDE_INFORMATION
 from gccodec.errors import WeightsError
 from tests.models import random_weights
@@ -48,8 +49,10 @@ def test_one_latent_moves_only_its_neighbourhood():
     latent = known_latent(1, 9, 9)
     changed = latent.copy()
     changed[4, 4] += 64
-    difference = predict(context, 2, latent, 300).mean != predict(context, 2, changed, 300).mean
-    where = np.argwhere(difference.reshape(9, 9, -1).any(2))
+    moved = np.zeros(latent.shape, bool)
+    for step in range(STEPS):
+        scatter(step, predict(context, step, latent, 300).mean != predict(context, step, changed, 300).mean, moved)
+    where = np.argwhere(moved.any(2))
     assert len(where) > 0
     assert np.abs(where - 4).max() == 2
 

@@ -5,7 +5,7 @@ import pytest
 
 from gccodec.entropy import latent as latent_module
 from gccodec.entropy.context import Prediction
-from gccodec.entropy.latent import QuantizingSource, band_rows, fixed_point, gather, scatter
+from gccodec.entropy.latent import QuantizingSource, band_rows, fixed_point
 from gccodec.entropy.side import SideInformation
 from gccodec.errors import ChecksumError, CorruptError
 from gccodec.model.config import LABEL_CLASSES
@@ -162,16 +162,6 @@ def test_the_quantiser_minimises_distortion_plus_rate():
             choices = np.arange(-6, 7)
             best = np.square(value - choices) + 0.13 * tables.bits(np.full(13, table), choices)
             assert best[symbol + 6] <= best.min() + 1e-4
-
-
-def test_gather_and_scatter_visit_every_symbol_once():
-    source = np.arange(5 * 3 * 8).reshape(5, 3, 8)
-    target = np.full_like(source, -1)
-    parts = [gather(step, source) for step in range(4)]
-    for step, part in enumerate(parts):
-        scatter(step, part, target)
-    assert np.array_equal(source, target)
-    assert sorted(np.concatenate(parts)) == list(range(source.size))
 
 
 def test_another_payload_is_corrupt_never_a_crash():

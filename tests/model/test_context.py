@@ -4,10 +4,10 @@ import numpy as np
 import torch
 
 from gccodec.entropy.context import LATENT_FRACTION_BITS
-from gccodec.entropy.latent import gather
+from gccodec.entropy.order import STEPS, gather
 from gccodec.entropy.side import SideInformation
 from gccodec.model.config import LABEL_CLASSES
-from gccodec.model.context import STEPS, side_information, step_masks
+from gccodec.model.context import side_information, step_masks
 from gccodec.model.gain import hat_basis
 from gccodec.model.likelihood import bits
 from tests.models import random_model, random_weights
