@@ -72,8 +72,8 @@ def time_parts(codec: Codec, labeller: Labeller | None, picture: Picture, qualit
             blocks = context.hyper.grid(*band.shape[:2])
             offset = context.offset(np.zeros(math.prod(blocks) * context.hyper.channels, np.int32), *band.shape[:2])
             side = context.side_channels(NO_SIDE_INFORMATION, *band.shape[:2])
-            for step in range(STEPS):
-                context.predict(step, band, quality, offset, side)
+            for step in range(STEPS):  # the first one knows nothing yet, and is faster for that
+                context.predict(step, band if step else np.zeros_like(band), quality, offset, side)
 
     def decode_latents() -> None:
         for _ in codec.latents.decode(file.payload, rows, columns, quality, file.symbol_digest):
