@@ -57,6 +57,18 @@ def test_one_latent_moves_only_its_neighbourhood():
     assert np.abs(where - 4).max() == 2
 
 
+def test_nothing_known_is_as_good_as_zeros():
+    """What is skipped while no latent is known adds nothing: far from the only one predictions are the same."""
+    context = IntegerContext(ARRAYS, TABLES)
+    nothing = np.zeros_like(known_latent(0))
+    one = nothing.copy()
+    one[0, 0] = 200
+    moved = np.zeros(nothing.shape, bool)
+    for step in range(STEPS):
+        scatter(step, predict(context, step, nothing, 300).mean != predict(context, step, one, 300).mean, moved)
+    assert np.argwhere(moved.any(2)).max() == 2
+
+
 def test_hyper_latents_move_their_block_alone():
     context = IntegerContext(ARRAYS, TABLES)
     z = np.zeros((2, 3, context.hyper.channels), np.int32)
