@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from gccodec.entropy.context import LATENT_FRACTION_BITS, LATENT_LIMIT, IntegerContext, Prediction
 from gccodec.entropy.mask import BLOCK, Quality, blocks_of, kept_blocks, kept_in_blocks, rows_of
-from gccodec.entropy.order import STEPS, gather, scatter, views
+from gccodec.entropy.order import STEPS, gather, scatter
 from gccodec.entropy.range_coder import CoderFactory, SymbolDecoder, SymbolEncoder
 from gccodec.entropy.side import NO_SIDE_INFORMATION, SideInformation
 from gccodec.entropy.symbols import decode_symbols, encode_symbols
@@ -61,12 +61,12 @@ def code_band(
     side: SideInformation = NO_SIDE_INFORMATION,
     spent: npt.NDArray[np.float32] | None = None,
 ) -> int:
-    """Replace `band` [n, W, C], step by step, by what is coded; returns the symbols' CRC-32, continued from `crc`.
+    """Replace `band` [n, W, C] by what is coded; returns the symbols' CRC-32, continued from `crc`.
 
     What is not kept is left out of the stream; its latents are zero. `spent` [n, W], zeros, is filled with the bits of
     each position; those of a hyper-latent are spread over what is kept of its block.
 
-    The band holds an encoder's y, a decoder's zeros; what a step has visited is a latent; both are in 1/128 steps.
+    The band holds an encoder's y, a decoder's zeros, and then latents; all are in 1/128 steps.
     `above`: the last row [1, W, C] of the band before; quality: 0..1000. The first row of `side` and of a quality map
     is then that row's.
     """
@@ -90,14 +90,10 @@ def code_band(
         spent += share.repeat(BLOCK, 0).repeat(BLOCK, 1)[:height, :width] * kept_of_band
     offset = context.offset(z, height, width)
     side_channels = context.side_channels(side, height, width, above is not None)
+    seen = np.concatenate([band[:0] if above is None else above, np.zeros_like(band)])
+    known = seen[own]
     for step in range(STEPS):
-        known = band.copy()
-        for later in range(step, STEPS):
-            for view in views(later):
-                known[view] = 0
-        if above is not None:
-            known = np.concatenate([above, known])
-        prediction = context.predict(step, known, quality, offset, side_channels, above is not None)
+        prediction = context.predict(step, seen, quality, offset, side_channels, above is not None)
         coded = prediction.table_index >= context.skip_below
         if keep is not None:
             kept = gather(step, np.broadcast_to(keep[..., None], band.shape))
@@ -112,7 +108,8 @@ def code_band(
             spent += bits.sum(2)
         values = (symbols.astype(np.int64) << LATENT_FRACTION_BITS) + prediction.mean
         values = values if keep is None else values * kept
-        scatter(step, np.clip(values, -LATENT_LIMIT, LATENT_LIMIT).astype(np.int16), band)
+        scatter(step, np.clip(values, -LATENT_LIMIT, LATENT_LIMIT).astype(np.int16), known)
+    band[...] = known
     return crc
 
 
