@@ -70,7 +70,6 @@ class IntegerContext:
         self.hyper = HyperPrior(arrays, tables)
         self.multiplier = integers(arrays, "input_multiplier")
         self.index_bias = integers(arrays, "index_bias")
-        self.skip_below = int(integers(arrays, "skip_below")[0])
         self.channels = self.multiplier.shape[1]
         self.classes = self.steps[0].conv1.weight.shape[1] - self.channels - 1
         if self.classes < 0:

@@ -73,31 +73,26 @@ def code_band(
     height, width = band.shape[:2]
     own = slice(int(above is not None), None)
     own_quality, keep = rows_of(quality, own), side.rows(own).keep
-    if keep is not None:
-        band *= keep[..., None]
+    if keep is None:
+        keep = np.ones((height, width), bool)
+    band *= keep[..., None]
     index = context.hyper.table_index(*context.hyper.grid(height, width), blocks_of(own_quality))
-    coded = index >= context.skip_below
-    if keep is not None:
-        coded &= np.repeat(kept_blocks(keep).reshape(-1), context.hyper.channels)
+    coded = np.repeat(kept_blocks(keep).reshape(-1), context.hyper.channels)
     z = np.zeros(len(index), np.int32)
     normalised = functools.partial(context.normalised, band, own_quality)
     z[coded] = source.hyper_latents(index[coded], lambda: context.hyper.analyse(normalised())[coded])
     crc = zlib.crc32(z.astype("<i4").tobytes(), crc)
     if spent is not None:
         blocks = _bits(source.tables, index, z, coded).reshape(*context.hyper.grid(height, width), -1).sum(2)
-        kept_of_band = np.ones((height, width), bool) if keep is None else keep
-        share = blocks / np.maximum(kept_in_blocks(kept_of_band), 1)
-        spent += share.repeat(BLOCK, 0).repeat(BLOCK, 1)[:height, :width] * kept_of_band
+        share = blocks / np.maximum(kept_in_blocks(keep), 1)
+        spent += share.repeat(BLOCK, 0).repeat(BLOCK, 1)[:height, :width] * keep
     offset = context.offset(z, height, width)
     side_channels = context.side_channels(side, height, width, above is not None)
     seen = np.concatenate([band[:0] if above is None else above, np.zeros_like(band)])
     known = seen[own]
     for step in range(STEPS):
         prediction = context.predict(step, seen, quality, offset, side_channels, above is not None)
-        coded = prediction.table_index >= context.skip_below
-        if keep is not None:
-            kept = gather(step, np.broadcast_to(keep[..., None], band.shape))
-            coded &= kept
+        coded = gather(step, np.broadcast_to(keep[..., None], band.shape))
         symbols = np.zeros(len(coded), np.int32)
         symbols[coded] = source.symbols(prediction, coded, gather(step, band))
         require_integers("symbols", symbols)
@@ -106,8 +101,7 @@ def code_band(
             bits = np.zeros(band.shape, np.float32)
             scatter(step, _bits(source.tables, prediction.table_index, symbols, coded), bits)
             spent += bits.sum(2)
-        values = (symbols.astype(np.int64) << LATENT_FRACTION_BITS) + prediction.mean
-        values = values if keep is None else values * kept
+        values = ((symbols.astype(np.int64) << LATENT_FRACTION_BITS) + prediction.mean) * coded
         scatter(step, np.clip(values, -LATENT_LIMIT, LATENT_LIMIT).astype(np.int16), known)
     band[...] = known
     return crc

@@ -12,8 +12,6 @@ from gccodec.model.gain import hat_basis
 from gccodec.model.noise import SeededNoise
 from gccodec.model.resampling import HaarDown, HaarUp
 
-GRAIN_LEVELS_START = 1.0
-"""Deviation, in levels of 8 bits, where training starts."""
 MISSING_NOISE_START = 0.1
 """Deviation, in units of each latent channel's own."""
 
@@ -22,8 +20,7 @@ class Generator(nn.Module):
     """x_hat = linear block transform + residual network over three resolutions (1/16, 1/8, 1/4).
 
     Besides the latent it takes the quality and, each optional, a realism scalar (0 faithful .. 1 sharp), a label map
-    and a keep mask; latents outside the mask are replaced by a learned embedding and noise. Grain, which no
-    deterministic network can make, is seeded noise of a strength that the network chooses for every 4x4 pixels.
+    and a keep mask; latents outside the mask are replaced by a learned embedding and noise.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -47,15 +44,13 @@ class Generator(nn.Module):
         self.linear_fine = HaarDown(3, c.generator_fine_channels, levels=2)
         self.fine = ResidualStack(c.generator_fine_channels, c.generator_fine_blocks, condition)
         self.last = HaarUp(c.generator_fine_channels, 3, levels=2, kernel_size=3)
-        self.grain = nn.Conv2d(c.generator_fine_channels, 1, 1)
         # latent positions around one that its pixels depend on
         self.halo = (
             1 + 2 * c.generator_coarse_blocks + c.generator_mid_blocks + -(-(2 * c.generator_fine_blocks + 1) // 4)
         )
-        for layer in (self.last.conv, self.grain, self.keep_in, self.labels_coarse, self.labels_mid):
+        for layer in (self.last.conv, self.keep_in, self.labels_coarse, self.labels_mid):
             nn.init.zeros_(layer.weight)
         nn.init.zeros_(self.last.conv.bias)
-        nn.init.constant_(self.grain.bias, GRAIN_LEVELS_START)
 
     def forward(
         self,
@@ -88,21 +83,13 @@ class Generator(nn.Module):
             h = h + self.labels_mid(embedded)
         h = self.to_fine(self.mid(h, condition))
         h = self.fine(h + self.linear_fine(base), condition)
-        return self.with_grain(base.float() + self.last(h).float() + 0.5, self.grain(h))
+        return base.float() + self.last(h).float() + 0.5
 
     def without_missing(self, y_hat: Tensor, keep_mask: Tensor, noise: Tensor) -> Tensor:
         """The learned embedding in place of what is not coded, with noise [B or 1, C, h, w] to tell places apart."""
         spread = self.missing_noise / self.latent_scale
         missing = self.missing[None, :, None, None] + spread[None, :, None, None] * noise
         return y_hat * keep_mask + missing * (1 - keep_mask)
-
-    def with_grain(self, x_hat: Tensor, levels: Tensor, top: int = 0, left: int = 0) -> Tensor:
-        """x_hat [B, 3, H, W] with grain of deviation `levels` [B, 1, H/4, W/4], in levels of 8 bits.
-
-        (top, left): where in the picture x_hat begins, in pixels.
-        """
-        noise = self.noise(x_hat[:, :1], top, left)
-        return x_hat + F.interpolate(levels.float() / 255, scale_factor=4, mode="nearest") * noise
 
     def embed(self, label_map: Tensor) -> Tensor:
         """[B, 2 h, 2 w] class ids -> [B, label_channels, 2 h, 2 w]."""

@@ -236,7 +236,7 @@ class GeneratorRows:
     ) -> None:
         g, device = generator, quality.device
         self.generator = g
-        self.next_latent, self.next_pixel = origin, (DOWNSAMPLING * origin[0], DOWNSAMPLING * origin[1])
+        self.next_latent = origin
         condition = torch.cat([hat_basis(quality, g.nodes), realism[:, None]], 1)
         self.stem, self.last = ConvRows.of(g.stem), ConvRows(lambda x: g.last.convolve(x, COLUMNS_ONLY))
         coarse, mid = (StackRows.groups(s, condition) for s in (g.coarse, g.mid))
@@ -249,7 +249,7 @@ class GeneratorRows:
                 *((exact(stage, device), ROWS_A_LATENT) for stage in (*fine, self._to_pixels)),
             ]
         )
-        self.latents, self.base, self.linear_fine, self.grain = RowQueue(), RowQueue(), RowQueue(), RowQueue()
+        self.latents, self.base, self.linear_fine = RowQueue(), RowQueue(), RowQueue()
         self.coarse_side, self.mid_side = RowQueue(), RowQueue()
 
     def push(self, strip: LatentStrip, last: bool) -> Iterator[Tensor]:
@@ -290,14 +290,11 @@ class GeneratorRows:
     def _to_pixels(self, h: Tensor, last: bool) -> Tensor | None:
         """From 1/4 to pixels."""
         g = self.generator
-        self.grain.push(g.grain(h))
         out = self.last.push(h, last)
         if out is None:
             return None
-        levels, out = self.grain.take(out.shape[2]), g.last.shuffle(out)
-        top, left = self.next_pixel
-        self.next_pixel = top + out.shape[2], left
-        return g.with_grain(self.base.take(out.shape[2]) + out + 0.5, levels, top, left)
+        out = g.last.shuffle(out)
+        return self.base.take(out.shape[2]) + out + 0.5
 
 
 Strip = TypeVar("Strip", Tensor, LatentStrip)

@@ -29,9 +29,6 @@ from gccodec.training.preset import Preset
 from gccodec.training.rate_target import RateTarget, rate_weights_of
 from gccodec.training.tables import all_tables
 
-SKIP_BELOW = 4
-"""Tables 0..3 (scales up to 0.056): a symbol that is zero with a probability above 0.9998 is not coded."""
-
 
 def _integer_layer(layer: nn.Conv2d, limit: float, output_shift: int, rows: slice) -> dict[str, np.ndarray]:
     """weight [taps, in, out] int8; bias, in accumulator units; shift: weight shift + `output_shift`."""
@@ -80,7 +77,6 @@ def integer_context(model: ContextModel) -> dict[str, np.ndarray]:
     multiplier = torch.exp(-model.log_norm) * INPUT_UNIT * 2.0 ** (INPUT_SHIFT - LATENT_FRACTION_BITS)
     arrays["input_multiplier"] = torch.round(multiplier).to(torch.int32).numpy()
     arrays["index_bias"] = torch.round((model.log_scale - LOG_SCALE_MIN) * index_unit).to(torch.int32).numpy()
-    arrays["skip_below"] = np.array([SKIP_BELOW], np.int32)
     return arrays
 
 

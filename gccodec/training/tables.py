@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from gccodec.entropy.tables import TOTAL
-from gccodec.model.likelihood import GUARD, LOG_SCALE_MIN, LOG_SCALE_STEP, TABLES
+from gccodec.model.likelihood import LOG_SCALE_MIN, LOG_SCALE_STEP, TABLES, bits
 
 TAIL_MASS = 2.0**-16
 """Probability left to the escape entry, at most."""
 
 
-def laplace_mass(limit: int, scale: float) -> np.ndarray:
-    """Mass of Laplace(0, scale) on the unit bins -limit..limit: [2 limit + 1]."""
-    magnitude = np.abs(np.arange(-limit, limit + 1))
-    tail = 0.5 * np.exp(-(magnitude - 0.5) / scale) * -np.expm1(-1 / scale)
-    return np.where(magnitude == 0, -np.expm1(-0.5 / scale), tail)
-
-
-def frequency_table(scale: float) -> np.ndarray:
+def frequency_table(log_scale: float) -> np.ndarray:
     """int32 [2 K + 2] with sum 2^24, K the smallest support that leaves at most TAIL_MASS to the escape."""
-    limit = 1
+    limit, scale = 1, torch.tensor(log_scale, dtype=torch.float64)
     while True:
-        mass = (1 - GUARD) * laplace_mass(limit, scale) + GUARD * laplace_mass(limit, 1.0)
+        mass = torch.exp2(-bits(torch.arange(-limit, limit + 1, dtype=torch.float64), scale)).numpy()
         if 1 - mass.sum() <= TAIL_MASS:
             break
         limit += 1
@@ -34,5 +28,5 @@ def frequency_table(scale: float) -> np.ndarray:
 
 def all_tables() -> tuple[np.ndarray, np.ndarray]:
     """Sizes [T] and concatenated frequencies, int32, of scales e^(-3.25 + i / 8)."""
-    tables = [frequency_table(float(np.exp(LOG_SCALE_MIN + LOG_SCALE_STEP * i))) for i in range(TABLES)]
+    tables = [frequency_table(LOG_SCALE_MIN + LOG_SCALE_STEP * i) for i in range(TABLES)]
     return np.array([len(t) for t in tables], np.int32), np.concatenate(tables)

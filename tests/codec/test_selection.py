@@ -126,7 +126,7 @@ def test_the_label_map_steers_what_is_synthesised():
 def test_the_ceiling_counts_map_and_mask():
     chosen = selection()
     fixed = len(CODEC.encode(picture(), quality=0, selection=chosen._replace(keep=np.zeros((5, 8), bool))).data)
-    for budget in (fixed + 150, fixed + 400):
+    for budget in (fixed + 200, fixed + 400):
         data = CODEC.encode(picture(), size_bytes=budget, selection=chosen).data
         assert min(0.9 * budget, budget - 8) <= len(data) <= budget
 

@@ -129,10 +129,9 @@ def test_the_pure_python_coder_writes_and_reads_the_same():
     assert np.array_equal(decoded(payload, 6, 5, 700, digest, codec=TWIN), latent)
 
 
-def test_the_latent_is_within_half_a_step_of_y_where_symbols_are_coded():
+def test_the_latent_is_within_half_a_step_of_y():
     _, _, latent = encoded(random_y(8, 8), 500)
-    error = np.abs((latent - random_y(8, 8)) / 128)
-    assert np.mean(error <= 0.5) > 0.9  # the rest lies below the skip threshold
+    assert np.abs((latent - random_y(8, 8)) / 128).max() <= 0.5
 
 
 def test_cost_predicts_the_payload():
