@@ -49,15 +49,25 @@ class RowQueue:
 
     def take(self, count: int) -> Tensor:
         """The oldest `count` rows."""
-        taken = []
+        taken = list(self._oldest(count))
+        return taken[0] if len(taken) == 1 else torch.cat(taken, 2)
+
+    def add_to(self, x: Tensor) -> Tensor:
+        """x plus the oldest rows, as many as it has: float32, in place if x is."""
+        x, row = x.float(), 0
+        for piece in self._oldest(x.shape[2]):
+            x[:, :, row : row + piece.shape[2]] += piece
+            row += piece.shape[2]
+        return x
+
+    def _oldest(self, count: int) -> Iterator[Tensor]:
         while count > 0:
             piece = self.pieces.popleft()
             if piece.shape[2] > count:
                 self.pieces.appendleft(piece[:, :, count:].clone())  # a view would keep all of it
                 piece = piece[:, :, :count]
-            taken.append(piece)
             count -= piece.shape[2]
-        return torch.cat(taken, 2)
+            yield piece
 
 
 class ConvRows:
@@ -75,16 +85,23 @@ class ConvRows:
         """The rows that x completes; `last` closes the picture."""
         if x is None and not last:
             return None
-        x = None if x is None else as_operand(x)
-        template = x if x is not None else self.seen
-        assert template is not None
-        border = torch.zeros_like(template[:, :, :1])
-        parts = [border if self.seen is None else self.seen]
-        parts += [x] if x is not None else []
-        parts += [border] if last else []
-        rows = torch.cat(parts, 2).contiguous(memory_format=torch.channels_last)
+        rows = self._with_seen(x, last)
         self._keep(rows[:, :, -2:])
         return self.conv(rows) if rows.shape[2] > 2 else None
+
+    def _with_seen(self, x: Tensor | None, last: bool) -> Tensor:
+        """x below the rows that were seen, or the picture's border, in one piece as the convolution takes it."""
+        template = as_operand(x[:, :, :0]) if x is not None else self.seen
+        assert template is not None
+        above, below = 1 if self.seen is None else self.seen.shape[2], int(last)
+        batch, channels, _, width = template.shape
+        height = above + (0 if x is None else x.shape[2]) + below
+        rows = template.new_empty(batch, height, width, channels).permute(0, 3, 1, 2)
+        rows[:, :, :above] = 0 if self.seen is None else self.seen
+        rows[:, :, height - below :] = 0
+        if x is not None:
+            rows[:, :, above : height - below] = x
+        return rows
 
     def _keep(self, rows: Tensor) -> None:
         """In place, where there is one."""
@@ -98,17 +115,18 @@ class BlockRows:
     """`ResidualBlock`, by strips of float32: what blocks add to is never rounded, only what they multiply."""
 
     def __init__(self, block: ResidualBlock, condition: Tensor) -> None:
-        self.scale, self.shift = block.film(condition)[:, :, None, None].chunk(2, 1)
+        scale, self.shift = block.film(condition)[:, :, None, None].chunk(2, 1)
+        self.scale = 1 + scale
         self.conv1, self.conv2 = ConvRows.of(block.conv1), ConvRows.of(block.conv2)
         self.waiting = RowQueue()
 
     def push(self, x: Tensor | None, last: bool) -> Tensor | None:
         if x is not None:
             self.waiting.push(x)
-            x = x * (1 + self.scale) + self.shift
+            x = (x * self.scale).add_(self.shift)
         h = self.conv1.push(x, last)
-        h = self.conv2.push(None if h is None else F.leaky_relu(h, 0.1), last)
-        return None if h is None else self.waiting.take(h.shape[2]) + h
+        h = self.conv2.push(None if h is None else F.leaky_relu(h, 0.1, inplace=True), last)
+        return None if h is None else self.waiting.add_to(h)
 
 
 class StackRows:
