@@ -71,7 +71,7 @@ class Generator(nn.Module):
         if keep_mask is not None:
             y_hat = self.without_missing(y_hat, keep_mask, self.noise(y_hat))
         y_hat = y_hat.contiguous(memory_format=torch.channels_last)
-        base = self.linear(y_hat)
+        base = self.linear_path(y_hat)
         h = self.stem(y_hat * self.latent_scale[None, :, None, None])
         if keep_mask is not None:
             h = h + self.keep_in(1 - keep_mask)
@@ -84,6 +84,11 @@ class Generator(nn.Module):
         h = self.to_fine(self.mid(h, condition))
         h = self.fine(h + self.linear_fine(base), condition)
         return base.float() + self.last(h).float() + 0.5
+
+    def linear_path(self, y_hat: Tensor) -> Tensor:
+        """[B, 3, 16 h, 16 w]: as a product, in a fifth of the time of the transposed convolution that it is."""
+        products = self.linear.weight.flatten(1).T[:, :, None, None]
+        return F.pixel_shuffle(F.conv2d(y_hat, products), DOWNSAMPLING)
 
     def without_missing(self, y_hat: Tensor, keep_mask: Tensor, noise: Tensor) -> Tensor:
         """The learned embedding in place of what is not coded, with noise [B or 1, C, h, w] to tell places apart."""

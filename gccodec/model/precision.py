@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map
 
-PRODUCTS = {torch.conv2d, torch.conv_transpose2d, F.linear, torch.einsum, torch.matmul, Tensor.__matmul__}
+PRODUCTS = {torch.conv2d, F.linear, torch.einsum, torch.matmul, Tensor.__matmul__}
 """What autocast computes in bfloat16, as far as our transforms use it."""
 
 

@@ -300,7 +300,7 @@ class GeneratorRows:
         """The linear path's next rows at 1/4; what its pixels are made of waits as latents, an eighth of their size."""
         g = self.generator
         if (lacking := count - self.linear_fine.count) > 0:
-            base = g.linear(self.latents.take(-(-lacking // ROWS_A_LATENT)))
+            base = g.linear_path(self.latents.take(-(-lacking // ROWS_A_LATENT)))
             self.base.push(base)
             self.linear_fine.push(g.linear_fine(base))
         return self.linear_fine.take(count)
