@@ -37,13 +37,17 @@ class Labeller:
         return cls(load_weights(find_weights(weights_folder(), purpose="labels")), device)
 
     def cells(self, image: Image.Image) -> npt.NDArray[np.uint8]:
-        """Unified ids [ceil(H / 8), ceil(W / 8)] of a picture in mode RGB or L."""
+        """Unified ids [ceil(H / 8), ceil(W / 8)] of a picture in mode RGB or L.
+
+        By the mean of what the network says of the picture and of its mirror image, which is right more often.
+        """
         scale = min(1.0, LONGEST_SIDE_PX / max(image.size))
         width, height = (max(1, round(n * scale / STRIDE_PX)) * STRIDE_PX for n in image.size)
         resized = image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0).convert("RGB")
         x = torch.from_numpy(np.array(resized)).permute(2, 0, 1)[None].float() / 255
         with torch.inference_mode(), autocast(self.device):
-            logits = self.network(x.to(self.device)).float()
+            as_is, mirrored = self.network(torch.cat([x, x.flip(3)]).to(self.device)).float().split(1)
+        logits = as_is + mirrored.flip(3)
         grid = label_grid(image.height, image.width)
         return F.interpolate(logits, grid, mode="bilinear").argmax(1)[0].to(torch.uint8).cpu().numpy()
 
