@@ -15,8 +15,9 @@ from PIL import Image
 
 from gccodec.codec.alpha import decode_alpha
 from gccodec.codec.decoder import Decoder
-from gccodec.codec.effort import MAX_EFFORT, STEPS, parts_of
+from gccodec.codec.effort import MAX_EFFORT, STEPS, TUNED_LOWER, parts_of
 from gccodec.codec.encoder import Encoded, Encoder, Source
+from gccodec.codec.latent import grid_size
 from gccodec.codec.loaded_model import LoadedModel, Progress
 from gccodec.codec.memory import rows_with_smaller_strips, with_smaller_strips
 from gccodec.codec.metadata import Metadata
@@ -122,10 +123,14 @@ class Codec:
 
             if tuner is None or (parts := parts_of(source.image, selection, effort)) is None:
                 return encode(self._model)
-            near = quality if quality is not None else encode(self._model).quality
+            near = quality if quality is not None else max(0, encode(self._model).quality - TUNED_LOWER)
             phase, steps = f"tuning at effort {effort}", STEPS[effort]
             tuned = tuner.tuned(self.transforms, parts, near, steps, lambda done: self.progress(phase, done, steps))
-            return encode(self._model._replace(transforms=tuned))
+            latent = None
+            if tuned.latent is not None and isinstance(source.quality(near), int):
+                rows, columns = grid_size(*source.image.size[::-1])
+                latent = tuned.latent[:, :, :rows, :columns]
+            return encode(self._model._replace(transforms=self.transforms.with_analysis(tuned.analysis, latent)))
 
         return with_smaller_strips(encoded, self.strip_pixels)
 

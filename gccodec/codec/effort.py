@@ -12,8 +12,11 @@ from gccodec.codec.selection import Selection
 from gccodec.codec.strip import rgb_of
 from gccodec.model.tuning import Kept, Parts
 
-STEPS = (0, 8, 15, 30, 45, 65, 95, 130, 190, 250)
+STEPS = (0, 4, 8, 16, 30, 45, 65, 95, 130, 190)
 """Of each effort 0..9."""
+
+TUNED_LOWER = 8
+"""Under a ceiling, tuning is for a quality so much below that of the plain file: it takes more bits at the same."""
 
 MAX_EFFORT = len(STEPS) - 1
 PART_CELLS = 40
@@ -41,7 +44,7 @@ def parts_of(image: Pixels, selection: Selection | None, effort: int) -> Parts |
     places = sorted(_place(rng, grid, sides, keep) for _ in range(count))  # from top to bottom: that is fast
     x = torch.from_numpy(np.stack([_pixels(image, place, sides) for place in places])).permute(0, 3, 1, 2)
     if selection is None or keep is None:
-        return Parts(x, None)
+        return Parts(x, None, whole)
     rows, columns = (max(n, side) for n, side in zip(grid, sides, strict=True))
     labels = padded(selection.labels_of_latents(), 2 * rows, 2 * columns)
     named = padded(selection.pixels(width, height), LATENT_CELL_PX * rows, LATENT_CELL_PX * columns)
@@ -49,7 +52,7 @@ def parts_of(image: Pixels, selection: Selection | None, effort: int) -> Parts |
         torch.from_numpy(np.stack([t[n * r : n * (r + sides[0]), n * c : n * (c + sides[1])] for r, c in places]))
         for t, n in ((labels, 2), (named.astype(np.uint8), LATENT_CELL_PX))
     )
-    return Parts(x, Kept(label_map, pixels[:, None]))
+    return Parts(x, Kept(label_map, pixels[:, None]), whole)
 
 
 def _place(

@@ -16,6 +16,9 @@ from gccodec.model.loading import network_of
 STRIDE_PX = 16
 """Sides of its input are multiples of this."""
 
+LEAST_SIDE_PX = 32
+"""And at least this, or its last map has no place left."""
+
 MEAN, SPREAD = 0.45, 0.25
 """Of pixels, about."""
 
@@ -42,13 +45,18 @@ def normalised(tap: Tensor) -> Tensor:
     return F.layer_norm(tap.permute(0, 2, 3, 1), tap.shape[1:2], eps=NORM_EPSILON)
 
 
-def tap_distance(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
-    """`map_distance` of what a head of this weight [features, channels] makes of two taps, [B].
+def tap_distances(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
+    """Of each position, [B, h, w]: how far apart the maps are that a head of this weight makes of two taps.
 
-    A quadratic form in the taps, which have fewer channels than the maps.
+    weight: [features, channels]. A quadratic form in the taps, which have fewer channels than the maps.
     """
     difference, form = normalised(a) - normalised(b), weight.T @ weight
-    return ((difference @ form) * difference).sum(-1, dtype=torch.float32).mean((1, 2))
+    return ((difference @ form) * difference).sum(-1, dtype=torch.float32)
+
+
+def tap_distance(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
+    """`map_distance` of what a head of this weight [features, channels] makes of two taps, [B]."""
+    return tap_distances(a, b, weight).mean((1, 2))
 
 
 TapDistance = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -113,6 +121,12 @@ class PerceptualDistance(nn.Module):
         """Distance of each pair of pictures, [B]. What it predicts of LPIPS-Squeeze, scaled to be as much in all."""
         taps = zip(self.heads, self._taps(x), self._taps(y), strict=True)
         return self.scale * torch.stack([distance(a, b, head.weight) for head, a, b in taps]).sum(0)
+
+    def local(self, x: Tensor, y: Tensor, grid: tuple[int, int]) -> Tensor:
+        """The distance of each part of a grid, [B, *grid]; its mean is about that of the pictures."""
+        taps = zip(self.heads, self._taps(x), self._taps(y), strict=True)
+        parts = [F.adaptive_avg_pool2d(tap_distances(a, b, head.weight), grid) for head, a, b in taps]
+        return self.scale * torch.stack(parts).sum(0)
 
 
 def map_distance(maps: list[Tensor], other: list[Tensor]) -> Tensor:

@@ -28,6 +28,7 @@ class Transforms(nn.Module):
         self.analysis = Analysis(config)
         self.gain = GainUnit(config.latent_channels, config.quality_nodes)
         self.generator = Generator(config)
+        self.latent: Tensor | None = None
 
     @classmethod
     def load(cls, weights: WeightsFile, device: torch.device) -> Transforms:
@@ -41,10 +42,13 @@ class Transforms(nn.Module):
     def device(self) -> torch.device:
         return self.gain.log_gain.device
 
-    def with_analysis(self, analysis: Analysis) -> Transforms:
-        """The same gains and generator after another analysis."""
+    def with_analysis(self, analysis: Analysis, latent: Tensor | None = None) -> Transforms:
+        """The same gains and generator after another analysis.
+
+        latent [1, C, h, w], before gains: what it says of the one picture that it is for, without looking again.
+        """
         other = copy.copy(self)
-        other._modules = self._modules | {"analysis": analysis}
+        other._modules, other.latent = self._modules | {"analysis": analysis}, latent
         return other
 
     def _quality(self, quality: int) -> Tensor:
@@ -55,8 +59,13 @@ class Transforms(nn.Module):
         with torch.inference_mode():
             q = self._quality(quality)
             gain = self.gain(q)
+            whole = None if self.latent is None else self.latent * gain
             with rounded_alike(self.device):
                 rows = AnalysisRows(self.analysis, q)
+
+        if whole is not None:
+            yield whole
+            return
 
         def push(strip: Tensor, last: bool) -> Iterator[Tensor]:
             return self._running(rows.push(strip.to(self.device), last))

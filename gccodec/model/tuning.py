@@ -19,12 +19,13 @@ from torch import Tensor, nn
 from gccodec.entropy.weights import WeightsFile
 from gccodec.model.analysis import Analysis, holding, shown
 from gccodec.model.average import RunningAverage
-from gccodec.model.config import QUALITY_MAX, ModelConfig
+from gccodec.model.config import DOWNSAMPLING, QUALITY_MAX, ModelConfig
 from gccodec.model.context import ContextModel
-from gccodec.model.distance import PerceptualDistance
+from gccodec.model.distance import LEAST_SIDE_PX, STRIDE_PX, PerceptualDistance
 from gccodec.model.gain import hat_basis
 from gccodec.model.integer_context import load_integer_context
 from gccodec.model.optimizer import MuonAdamW, is_kernel, parameter_groups
+from gccodec.model.places import BestPlaces, smoothed
 from gccodec.model.precision import autocast
 from gccodec.model.transforms import Transforms
 
@@ -40,11 +41,14 @@ CAST_PX = 64
 DISTANCE_WEIGHT = 0.066
 """Of the perceptual distance, as that of our own distance in training."""
 
-LEARNING_RATE, LINEAR_LEARNING_RATE = 1.6e-4, 6e-6
-WARMUP_STEPS = 5
+LEARNING_RATE, LINEAR_LEARNING_RATE = 3.2e-4, 1.2e-5
+WARMUP_STEPS = 3
 AVERAGE_DECAY = 0.97
-"""What is taken is a running average of the steps: Muon's go as far whatever the gradient is worth, so the last one is
-never settled, and hundreds lead astray; their average settles and stays."""
+"""Of the steps: Muon's go as far whatever the gradient is worth, so the last one is never settled, and hundreds lead
+astray; their average settles and stays."""
+
+SECOND_SCALE = 2 / 3
+"""Of the picture, where the distance judges places a second time: both are right more often than one."""
 
 
 class Kept(NamedTuple):
@@ -55,19 +59,49 @@ class Kept(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """Parts of one picture: x uint8 [N, 3, H, W], sides multiples of 16 and at least 32, and what is kept of them."""
+    """Parts of one picture: x uint8 [N, 3, H, W], sides multiples of 16 and at least 32, and what is kept of them.
+
+    whole: the only one is the picture.
+    """
+
+    x: Tensor
+    kept: Kept | None
+    whole: bool
+
+    def drawn(self, rng: np.random.Generator, device: torch.device) -> Part:
+        """One of them."""
+        i = int(rng.integers(0, len(self.x)))
+        x = self.x[i : i + 1].to(device).float() / 255
+        if self.kept is None:
+            return Part(x, None)
+        label_map, named = (t[i : i + 1].to(device) for t in self.kept)
+        return Part(x, Kept(label_map, named.float()))
+
+
+class Part(NamedTuple):
+    """x float32 [1, 3, H, W] in [0, 1], and what is kept of it."""
 
     x: Tensor
     kept: Kept | None
 
-    def drawn(self, rng: np.random.Generator, device: torch.device) -> Parts:
-        """One of them, x as float32 in [0, 1]."""
-        i = int(rng.integers(0, len(self.x)))
-        x = self.x[i : i + 1].to(device).float() / 255
-        if self.kept is None:
-            return Parts(x, None)
-        label_map, named = (t[i : i + 1].to(device) for t in self.kept)
-        return Parts(x, Kept(label_map, named.float()))
+
+class Trial(NamedTuple):
+    """What an analysis makes of a part: y [1, C, h, w] before gains, its bits [1], x_hat and the x that it is to be.
+
+    Pixels that need not be kept are as they are to be.
+    """
+
+    y: Tensor
+    bits: Tensor
+    x_hat: Tensor
+    x: Tensor
+
+
+class Tuned(NamedTuple):
+    """The analysis, tuned; of a whole picture also its latent [1, C, h, w] before gains, the best of all trials."""
+
+    analysis: Analysis
+    latent: Tensor | None
 
 
 class Tuner(nn.Module):
@@ -86,12 +120,12 @@ class Tuner(nn.Module):
 
     def tuned(
         self, transforms: Transforms, parts: Parts, quality: int, steps: int, done: Callable[[int], None]
-    ) -> Transforms:
-        """The transforms with an analysis that took so many steps on the parts at a quality 0..1000."""
+    ) -> Tuned:
+        """The analysis after so many steps on the parts at a quality 0..1000."""
         analysis = copy.deepcopy(transforms.analysis).requires_grad_(True)
         optimizer = MuonAdamW(parameter_groups(analysis, _kind), 0.0)
         rng = np.random.default_rng(0)
-        average = RunningAverage(analysis, AVERAGE_DECAY)
+        average, best = RunningAverage(analysis, AVERAGE_DECAY), BestPlaces()
         devices = [transforms.device] if transforms.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(0)
@@ -99,36 +133,64 @@ class Tuner(nn.Module):
                 for group in optimizer.param_groups:
                     group["lr"] = group["base"] * min(1.0, (step + 1) / WARMUP_STEPS)
                 optimizer.zero_grad()
-                self._loss(transforms, analysis, parts.drawn(rng, transforms.device), quality).backward()
+                trial = self._tried(transforms, analysis, parts.drawn(rng, transforms.device), quality)
+                self._loss(trial, quality).backward()
+                if parts.whole:
+                    best.offer(trial.y.detach(), self._local_cost(trial))
                 optimizer.step()
                 average.update(analysis)
                 done(step + 1)
-        analysis.load_state_dict(average.state)
-        return transforms.with_analysis(analysis.requires_grad_(False))
+            analysis.load_state_dict(average.state)
+            analysis.requires_grad_(False)
+            if not parts.whole:
+                return Tuned(analysis, None)
+            with torch.no_grad():
+                trial = self._tried(transforms, analysis, parts.drawn(rng, transforms.device), quality)
+            best.offer(trial.y, self._local_cost(trial))
+        return Tuned(analysis, best.latent)
 
-    def _loss(self, transforms: Transforms, analysis: Analysis, part: Parts, quality: int) -> Tensor:
-        """Training's: rate, squared error, colours, perception; the error counts at the pixels to be kept."""
+    def _tried(self, transforms: Transforms, analysis: Analysis, part: Part, quality: int) -> Trial:
+        """Coded and decoded at a quality 0..1000."""
         (x, kept), q = part, torch.full((len(part.x),), quality / QUALITY_MAX, device=part.x.device)
         labels, named = (None, None) if kept is None else kept
         keep = None if named is None else holding(named)
         gain = transforms.gain(q)
         with autocast(x.device):
-            y = analysis(x if named is None else shown(x, named), q) * gain
-            coded = self.context(y, q, keep, labels)
+            y = analysis(x if named is None else shown(x, named), q)
+            coded = self.context(y * gain, q, keep, labels)
             x_hat = transforms.generator(coded.y_hat / gain, q, torch.ones_like(q), labels, keep).float()
-            if named is not None:
-                x = torch.where(named > 0, x, x_hat.detach())  # what else there is is right as it is
-            distance = self.distance.between(x_hat, x)
-        error = x_hat - x
-        cast = F.avg_pool2d(error, [min(CAST_PX, n) for n in x.shape[2:]])
+        if named is not None:
+            x = torch.where(named > 0, x, x_hat.detach())
+        return Trial(y, coded.bits, x_hat, x)
+
+    def _loss(self, trial: Trial, quality: int) -> Tensor:
+        """Training's: rate, squared error, colours, perception; the error counts at the pixels to be kept."""
+        error, sides = trial.x_hat - trial.x, trial.x.shape[2:]
+        q = torch.full((1,), quality / QUALITY_MAX, device=error.device)
+        with autocast(error.device):
+            distance = self.distance.between(trial.x_hat, trial.x)
+        cast = F.avg_pool2d(error, [min(CAST_PX, n) for n in sides])
         lmbda = torch.exp(hat_basis(q, len(self.log_lmbda)) @ self.log_lmbda)
-        rate = RATE_SHARE * lmbda * coded.bits / math.prod(x.shape[2:])
+        rate = RATE_SHARE * lmbda * trial.bits / math.prod(sides)
         return (
             rate.mean()
             + error.square().mean()
             + COLOUR_WEIGHT * cast.square().mean()
             + DISTANCE_WEIGHT * distance.mean()
         )
+
+    @torch.no_grad()
+    def _local_cost(self, trial: Trial) -> Tensor:
+        """Of each latent position, [1, h, w]: the loss but for the rate, the distance at two scales."""
+        rows, columns = (n // DOWNSAMPLING for n in trial.x.shape[2:])
+        smaller = [max(LEAST_SIDE_PX, round(SECOND_SCALE * n) * STRIDE_PX) for n in (rows, columns)]
+        with autocast(trial.x.device):
+            pairs = [(t, F.interpolate(t, smaller, mode="bilinear", antialias=True)) for t in (trial.x_hat, trial.x)]
+            distances = [self.distance.local(a, b, (rows, columns)) for a, b in zip(*pairs, strict=True)]
+        error = trial.x_hat - trial.x
+        squared = F.avg_pool2d(error.square().mean(1), DOWNSAMPLING)
+        cast = smoothed(F.avg_pool2d(error, DOWNSAMPLING)).square().mean(1)
+        return squared + COLOUR_WEIGHT * cast + DISTANCE_WEIGHT * torch.stack(distances).mean(0)
 
 
 def _kind(name: str, parameter: nn.Parameter) -> tuple[float, bool]:

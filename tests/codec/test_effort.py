@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from gccodec.codec.codec import Codec
 from gccodec.codec.effort import MAX_EFFORT, MOST_PARTS, STEPS, parts_of
@@ -14,7 +15,8 @@ from gccodec.entropy.weights import find_weights, load_weights, weights_folder
 from gccodec.errors import UsageError, WeightsError
 from gccodec.model.analysis import BLUR_PX, holding
 from gccodec.model.distance import STRIDE_PX, DistanceConfig, PerceptualDistance
-from gccodec.model.tuning import Kept, Parts, Tuner
+from gccodec.model.places import BestPlaces
+from gccodec.model.tuning import Kept, Part, Tuner
 from tests.models import random_weights
 from tests.paths import CHELSEA, COFFEE
 
@@ -132,9 +134,9 @@ def test_beside_what_is_named_only_a_blur_steers_the_tuning():
     def loss(x, named):
         torch.manual_seed(0)
         with torch.no_grad():
-            return float(
-                codec._tuner._loss(codec.transforms, codec.transforms.analysis, Parts(x, Kept(label_map, named)), 300)
-            )
+            part = Part(x, Kept(label_map, named))
+            trial = codec._tuner._tried(codec.transforms, codec.transforms.analysis, part, 300)
+            return float(codec._tuner._loss(trial, 300) + codec._tuner._local_cost(trial).sum())
 
     changed, everything = x + 0.2 * pattern, torch.ones_like(named)
     assert loss(changed, named) == pytest.approx(loss(x, named), rel=1e-4)
@@ -146,14 +148,61 @@ def test_tuning_lowers_the_loss_on_the_whole_picture(installed):
     parts = parts_of(picture.image, None, 3)
     tuner = installed._tuner
 
-    def loss(transforms):
+    def tried(analysis):
         torch.manual_seed(1)
         whole = parts.drawn(np.random.default_rng(0), CPU)
         with torch.no_grad():
-            return float(tuner._loss(transforms, transforms.analysis, whole, 250))
+            return tuner._tried(installed.transforms, analysis, whole, 250)
 
     tuned = tuner.tuned(installed.transforms, parts, 250, 40, lambda done: None)
-    assert loss(tuned) < 0.99 * loss(installed.transforms)
+    plain, after = tried(installed.transforms.analysis), tried(tuned.analysis)
+    assert tuner._loss(after, 250) < 0.99 * tuner._loss(plain, 250)
+    assert not torch.equal(tuned.latent, after.y)
+    chosen = tried(lambda x, q: tuned.latent)
+    assert tuner._local_cost(chosen).mean() < tuner._local_cost(after).mean()
+
+
+def test_each_place_is_as_it_was_when_it_cost_least():
+    best, rng = BestPlaces(), torch.Generator().manual_seed(0)
+    latents = torch.rand(5, 1, 3, 7, 9, generator=rng)
+    costs = torch.rand(5, 1, 4, 5, generator=rng).repeat_interleave(2, 2).repeat_interleave(2, 3)[:, :, :7, :9]
+    for y, cost in zip(latents, costs, strict=True):
+        best.offer(y, cost)
+    found = (best.latent == latents).all(2)[:, 0]  # [trial, row, column]
+    assert (found.sum(0) == 1).all()
+    rows, columns = np.ix_(range(0, 7, 2), range(0, 9, 2))
+    places = found.float().argmax(0)[rows, columns]
+    around = torch.stack([F.avg_pool2d(F.avg_pool2d(c, 3, 1, 1, False, False), 2, ceil_mode=True) for c in costs])
+    assert torch.equal(places, around[:, 0].argmin(0))
+    assert len(places.unique()) > 1
+
+
+def test_a_tuned_latent_is_coded_as_it_is(installed):
+    latent = torch.rand(1, 192, 3, 4)
+    transforms = installed.transforms.with_analysis(installed.transforms.analysis, latent)
+    (y,) = transforms.analyse(iter(()), 500)
+    torch.testing.assert_close(y, latent * installed.transforms.gain(torch.full((1,), 0.5)))
+    assert installed.transforms.latent is None
+
+
+def test_with_a_region_of_interest_each_quality_has_the_tuned_analysis():
+    codec, picture = small_codec(), Picture.of(noise(70, 90))
+    selection = Selection(np.pad(np.ones((2, 3), bool), ((0, 3), (0, 3))), rest_quality=200)
+    plain = codec.encode(picture, quality=500, selection=selection).data
+    tuned = codec.encode(picture, quality=500, selection=selection, effort=1).data
+    assert tuned != plain
+    assert codec.decode(tuned).pixels.shape == (70, 90, 3)
+
+
+def test_the_distance_of_each_place_adds_up(installed):
+    x, y = torch.rand(2, 1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+    distance = installed._tuner.distance
+    with torch.no_grad():
+        local = distance.local(x, y, (4, 6))
+        assert local.shape == (1, 4, 6)
+        torch.testing.assert_close(local.mean(), distance.between(x, y)[0], rtol=0.05, atol=0)
+        y = torch.cat([x[..., :48], y[..., 48:]], 3)
+        assert distance.local(x, y, (4, 6))[..., :2].max() < 0.05 * distance.local(x, y, (4, 6))[..., 4:].min()
 
 
 def test_the_shipped_distance_grows_with_the_damage(installed):
