@@ -24,6 +24,9 @@ HELD_OUT_EVERY = 61
 VALIDATION_PX = 256
 """Side of the crops that a run reports on; no picture is smaller."""
 
+LARGER_SHARE, CLOSER_SHARE = 0.4, 0.8
+"""Of the windows whose side is drawn; the others are as large as a crop."""
+
 
 def read_pictures(folder: Path) -> Iterator[tuple[str, Image.Image]]:
     """(name, RGB picture) of every picture file in the folder and in the tar shards of its top level."""
@@ -99,12 +102,19 @@ class PhotoStore:
         offset, height, width, _ = self.entries[i]
         return self.pixels[offset : offset + height * width * 3].reshape(height, width, 3)
 
-    def windows(self, rng: np.random.Generator, count: int, size: int) -> list[Window]:
-        """Random squares of training pictures, some larger than `size`, half of them flipped."""
+    def windows(self, rng: np.random.Generator, count: int, size: int, closer: bool = False) -> list[Window]:
+        """Random squares of training pictures, some larger than `size`, half of them flipped.
+
+        closer: most of any size from half of that on, so that things are as large as they are from close by.
+        """
         windows = []
         for i in rng.choice(self.train, count, p=self.weight):
             _, height, width, _ = self.entries[i]
-            side = int(rng.integers(size, min(height, width) + 1)) if rng.random() < 0.4 else size
+            most = min(height, width)
+            if closer:
+                side = round(size / 2 * (2 * most / size) ** rng.random()) if rng.random() < CLOSER_SHARE else size
+            else:
+                side = int(rng.integers(size, most + 1)) if rng.random() < LARGER_SHARE else size
             top, left = (int(rng.integers(0, n - side + 1)) for n in (height, width))
             windows.append(Window(int(i), top, left, side, bool(rng.random() < 0.5)))
         return windows

@@ -116,6 +116,9 @@ class Run(ABC):
     host draws ahead, in threads; what remains is made of tensors alone, so that a GPU can replay it.
     """
 
+    closer = False
+    """Whether crops come from close by, too (`PhotoStore.windows`)."""
+
     def __init__(
         self,
         preset: Preset,
@@ -188,7 +191,7 @@ class Run(ABC):
 
     def _prepared(self, step: int) -> Prepared:
         preset, rng = self.preset, np.random.default_rng([self.preset.seed, step, rank()])
-        windows = self.store.windows(rng, preset.batch, preset.crop_px)
+        windows = self.store.windows(rng, preset.batch, preset.crop_px, self.closer)
         x, quality = self.store.crops(windows, preset.crop_px), torch.from_numpy(drawn_qualities(rng, preset))
         own, shapes = self.draw(rng, windows)
         drawn = Drawn(x, quality, drawn_colour(rng, preset.batch), drawn_grain(rng, preset.batch), own)

@@ -37,6 +37,7 @@ class LabelStage(Run):
     """Cross entropy with the teacher's labels; cells that it calls unknown do not count."""
 
     model: Segmenter
+    closer = True
 
     def __init__(
         self,

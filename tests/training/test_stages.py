@@ -399,6 +399,8 @@ def test_label_crops_follow_their_windows(store, tmp_path):
     assert torch.equal(plain[1], plain[0].flip(1))
     shrunk = labels.crops([Window(0, 0, 0, 256, False)], 128)[0]
     assert np.array_equal(shrunk, labels.map(0)[1:33:2, 1:33:2])
+    grown = labels.crops([Window(0, 32, 64, 64, False)], 128)[0]
+    assert np.array_equal(grown, labels.map(0)[4:12, 8:16].repeat(2, 0).repeat(2, 1))
 
 
 def test_what_is_named_varies_and_follows_classes():
@@ -451,6 +453,21 @@ def test_crops_are_reproducible_bytes(store):
     assert torch.equal(a, b)
     assert a.shape == (3, 3, 256, 256)
     assert a.dtype == torch.uint8
+
+
+def test_windows_from_closer_by_lie_in_the_picture(store):
+    for size, closer, least in ((128, False, 128), (128, True, 64), (256, True, 128)):
+        windows = store.windows(np.random.default_rng(0), 300, size, closer)
+        sides = np.array([w.side for w in windows])
+        most = [min(store.entries[w.picture][1:3]) for w in windows]
+        assert least <= sides.min() < least + 8
+        assert (sides <= most).all()
+        assert (sides == size).mean() == pytest.approx(0.2 if closer else 0.6, abs=0.08)
+        for w in windows:
+            _, height, width, _ = store.entries[w.picture]
+            assert 0 <= w.top <= height - w.side
+            assert 0 <= w.left <= width - w.side
+    assert store.crops(windows[:3], 256).shape == (3, 3, 256, 256)
 
 
 def test_what_is_judged_is_the_same_place_in_pixels_and_latents(stage_one, store, tmp_path):
