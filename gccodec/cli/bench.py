@@ -64,7 +64,7 @@ def command(
     \b
     gccodec bench --pictures kodak/ --nets nets/ --reference reference/
     gccodec bench --pictures kodak/ --nets nets/ --bpp 0.05 --realism 0 --realism 1
-    gccodec bench --pictures kodak/ --nets nets/ --bpp 0.05 --effort 7
+    gccodec bench --pictures kodak/ --nets nets/ --bpp 0.05 --effort 3
     gccodec bench --pictures photos/ --speed
     gccodec bench --scenes streets/ --nets nets/ --bpp 0.05
     """

@@ -81,7 +81,7 @@ def command(
     \b
     gccodec encode photo.png -o photo.gcz --bpp 0.05
     cat photo.jpg | gccodec encode - --size 3KB > photo.gcz
-    gccodec encode photo.png -o photo.gcz --bpp 0.05 --effort 7
+    gccodec encode photo.png -o photo.gcz --bpp 0.05 --effort 3
     gccodec encode group.jpg --keep box:40,60,200,300 --bpp 0.05 -o group.gcz
     gccodec encode street.png --labels street_labels.png --keep class:person -o street.gcz
     """
