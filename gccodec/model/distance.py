@@ -60,7 +60,7 @@ def tap_distance(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
 
 
 TapDistance = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""`tap_distance`, or a compiled form of it."""
+"""`tap_distance`, a compiled form of it, or one that keeps positions apart."""
 
 
 class PerceptualDistance(nn.Module):
@@ -118,15 +118,20 @@ class PerceptualDistance(nn.Module):
         return taps
 
     def between(self, x: Tensor, y: Tensor, distance: TapDistance = tap_distance) -> Tensor:
-        """Distance of each pair of pictures, [B]. What it predicts of LPIPS-Squeeze, scaled to be as much in all."""
+        """Distance of each pair of pictures, [B] (or as `distance` has it).
+
+        What it predicts of LPIPS-Squeeze, scaled to be as much in all.
+        """
         taps = zip(self.heads, self._taps(x), self._taps(y), strict=True)
         return self.scale * torch.stack([distance(a, b, head.weight) for head, a, b in taps]).sum(0)
 
     def local(self, x: Tensor, y: Tensor, grid: tuple[int, int]) -> Tensor:
         """The distance of each part of a grid, [B, *grid]; its mean is about that of the pictures."""
-        taps = zip(self.heads, self._taps(x), self._taps(y), strict=True)
-        parts = [F.adaptive_avg_pool2d(tap_distances(a, b, head.weight), grid) for head, a, b in taps]
-        return self.scale * torch.stack(parts).sum(0)
+
+        def pooled(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
+            return F.adaptive_avg_pool2d(tap_distances(a, b, weight), grid)
+
+        return self.between(x, y, pooled)
 
 
 def map_distance(maps: list[Tensor], other: list[Tensor]) -> Tensor:

@@ -59,13 +59,12 @@ class Transforms(nn.Module):
         with torch.inference_mode():
             q = self._quality(quality)
             gain = self.gain(q)
-            whole = None if self.latent is None else self.latent * gain
-            with rounded_alike(self.device):
-                rows = AnalysisRows(self.analysis, q)
-
-        if whole is not None:
-            yield whole
+            known = None if self.latent is None else self.latent * gain
+        if known is not None:
+            yield known
             return
+        with torch.inference_mode(), rounded_alike(self.device):
+            rows = AnalysisRows(self.analysis, q)
 
         def push(strip: Tensor, last: bool) -> Iterator[Tensor]:
             return self._running(rows.push(strip.to(self.device), last))
