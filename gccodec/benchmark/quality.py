@@ -84,7 +84,7 @@ def measure(
     rates: list[float],
     realisms: list[float],
     features: Features,
-    effort: int = 0,
+    effort: int | None = None,
 ) -> Iterator[Measurement]:
     """Encode to bytes, decode those bytes, compare: rates outermost. Collects `features` on the way."""
     metrics = _Metrics(nets)

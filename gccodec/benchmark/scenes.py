@@ -171,7 +171,7 @@ ORIGINAL = "original"
 
 
 def judge_scenes(
-    codec: Codec, folder: Path, nets: Path, bpp: float, labeller: Labeller | None, effort: int = 0
+    codec: Codec, folder: Path, nets: Path, bpp: float, labeller: Labeller | None, effort: int | None = None
 ) -> list[Result]:
     """Original; GC and selective coding at a ceiling and at the quality that GC has there; AVIF at that ceiling.
 

@@ -58,7 +58,7 @@ def time_parts(codec: Codec, labeller: Labeller | None, picture: Picture, qualit
         return out.getvalue()
 
     png = write_png()
-    data = codec.encode(picture, quality=quality).data
+    data = codec.encode(picture, quality=quality, effort=0).data
     file = parse(data)
     rows, columns = grid_size(*picture.image.size[::-1])
     bands = list(codec.latents.decode(file.payload, rows, columns, quality, file.symbol_digest))
@@ -98,7 +98,7 @@ def time_parts(codec: Codec, labeller: Labeller | None, picture: Picture, qualit
         Timing("analysis network", best_of(repeats, analyse)),
         Timing("entropy network", entropy),
         Timing("range encoder", max(0.0, latents_encode - entropy)),
-        Timing("encode, all but files", best_of(repeats, lambda: codec.encode(picture, quality=quality))),
+        Timing("encode, all but files", best_of(repeats, lambda: codec.encode(picture, quality=quality, effort=0))),
         Timing("range decoder", max(0.0, latents_decode - entropy)),
         Timing("generator network", best_of(repeats, generate)),
         Timing("decode, all but files", best_of(repeats, lambda: codec.decode(data))),

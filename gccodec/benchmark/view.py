@@ -15,7 +15,7 @@ from gccodec.codec.picture import read_picture
 GAP_PX = 8
 
 
-def side_by_side(codec: Codec, path: Path, bpp: float, effort: int = 0) -> Image.Image:
+def side_by_side(codec: Codec, path: Path, bpp: float, effort: int | None = None) -> Image.Image:
     """Left to right as above, white between."""
     picture = read_picture(path.read_bytes())
     image = picture.image.convert("RGB")
@@ -30,7 +30,9 @@ def side_by_side(codec: Codec, path: Path, bpp: float, effort: int = 0) -> Image
     return Image.fromarray(np.concatenate(parts, 1))
 
 
-def write_views(codec: Codec, paths: list[Path], rates: list[float], folder: Path, effort: int = 0) -> Iterator[Path]:
+def write_views(
+    codec: Codec, paths: list[Path], rates: list[float], folder: Path, effort: int | None = None
+) -> Iterator[Path]:
     """One PNG a picture and rate, <name>-<bpp>.png; yields each as it is written."""
     folder.mkdir(parents=True, exist_ok=True)
     for rate in rates:

@@ -22,7 +22,7 @@ class Plan(NamedTuple):
 
     rates: list[float]
     realisms: list[float]
-    effort: int
+    effort: int | None
     avif: bool
 
 
@@ -49,7 +49,7 @@ def command(
     reference: Path | None,
     rates: tuple[float, ...],
     realisms: tuple[float, ...],
-    effort: int,
+    effort: int | None,
     table: Path | None,
     avif: bool,
     views: Path | None,
@@ -101,6 +101,11 @@ def command(
             messages.detail(str(written))
 
 
+def named(effort: int | None) -> str:
+    """As the first line says it."""
+    return "default effort" if effort is None else f"effort {effort}"
+
+
 def installed_labeller(codec: Codec) -> Labeller | None:
     """The label network, where one is installed."""
     from gccodec.codec.segmentation import Labeller
@@ -147,7 +152,7 @@ def show_quality(
         table.write_text("\n".join(lines) + "\n")
     curves = {p.stem.partition("-")[2]: read_curves(p) for p in sorted(reference.glob("*.tsv"))} if reference else {}
     click.echo(
-        f"means over {len(paths)} pictures, whole files; model {codec.weights.model_id.hex()}, effort {plan.effort}"
+        f"means over {len(paths)} pictures, whole files; model {codec.weights.model_id.hex()}, {named(plan.effort)}"
     )
     click.echo("LPIPS-Alex / MS-SSIM / PSNR dB; other codecs interpolated over log rate")
     for rate in plan.rates:
@@ -194,12 +199,12 @@ def show_means(rows: list[Measurement], kid: float, curves: dict[str, Curves]) -
             click.echo(f"  {name:9s} {lpips:.3f} / {ssim:.3f} / {psnr:.2f}   {needs}")
 
 
-def show_scenes(codec: Codec, folder: Path, nets: Path, rates: list[float], effort: int) -> None:
+def show_scenes(codec: Codec, folder: Path, nets: Path, rates: list[float], effort: int | None) -> None:
     """Print a line a way of keeping the scenes, at each rate."""
     from gccodec.benchmark.scenes import judge_scenes
 
     labeller = installed_labeller(codec)
-    click.echo(f"model {codec.weights.model_id.hex()}, effort {effort}")
+    click.echo(f"model {codec.weights.model_id.hex()}, {named(effort)}")
     click.echo("mean IoU with the true labels, of DeepLab on what comes back")
     for rate in rates:
         click.echo(f"{rate:.3f} bpp".ljust(41) + "bpp    mIoU   KID    kept: PSNR  LPIPS    bpp")

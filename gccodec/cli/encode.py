@@ -24,7 +24,7 @@ from gccodec.cli.options import (
 from gccodec.cli.progress import Progress, ProgressMode
 from gccodec.cli.selective import SelectiveOptions, selective
 from gccodec.cli.stream import STANDARD, check_output, open_input, write_output
-from gccodec.errors import UsageError
+from gccodec.errors import LimitError, UsageError
 
 if TYPE_CHECKING:
     from gccodec.codec.picture import AlphaPolicy
@@ -62,7 +62,7 @@ def command(
     bpp: float | None,
     size: int | None,
     quality: float | None,
-    effort: int,
+    effort: int | None,
     kinds: str,
     count_metadata: bool,
     alpha: AlphaPolicy,
@@ -92,6 +92,7 @@ def command(
     kept = metadata_kinds(kinds)
     check_output(output, force)
     from gccodec.codec.codec import DEFAULT_BPP, Codec, bytes_of_bpp
+    from gccodec.codec.effort import usual_effort
     from gccodec.codec.memory import strip_pixels_within
     from gccodec.codec.picture import read_picture
     from gccodec.container.file import metadata_bytes, parse
@@ -100,7 +101,14 @@ def command(
     with open_input(input) as file:
         picture = read_picture(file, max_pixels, alpha, kept)
         width, height = picture.image.size
-        strip_pixels = strip_pixels_within(mem_limit, width, height, picture.streamed, tuned=effort > 0)
+        refined = (usual_effort(width, height) if effort is None else effort) > 0
+        try:
+            strip_pixels = strip_pixels_within(mem_limit, width, height, picture.streamed, refined)
+        except LimitError:
+            if effort is not None or not refined:
+                raise
+            effort = 0  # nobody asked for what does not fit
+            strip_pixels = strip_pixels_within(mem_limit, width, height, picture.streamed)
         where = choose_device(device, threads, messages)
         selection = selective.selection(picture, where)
         codec = Codec.load(weights, device=where, strip_pixels=strip_pixels)
@@ -138,7 +146,7 @@ def command(
             "bpp": round(rate, 6),
             "metadata_bytes": metadata,
             "quality": encoded.quality / 10,
-            "effort": effort,
+            "effort": encoded.effort,
             "model_id": codec.weights.model_id.hex(),
             "seconds": round(time.perf_counter() - start, 3),
             "notes": list(picture.notes),

@@ -15,9 +15,8 @@ from PIL import Image
 
 from gccodec.codec.alpha import decode_alpha
 from gccodec.codec.decoder import Decoder
-from gccodec.codec.effort import MAX_EFFORT, STEPS, TUNED_LOWER, parts_of
+from gccodec.codec.effort import MAX_EFFORT, REFINED_LOWER, refined_latents, usual_effort
 from gccodec.codec.encoder import Encoded, Encoder, Source
-from gccodec.codec.latent import grid_size
 from gccodec.codec.loaded_model import LoadedModel, Progress
 from gccodec.codec.memory import rows_with_smaller_strips, with_smaller_strips
 from gccodec.codec.metadata import Metadata
@@ -32,8 +31,8 @@ from gccodec.entropy.latent import LatentCodec
 from gccodec.entropy.weights import WeightsFile, find_weights, load_weights, weights_folder
 from gccodec.errors import UsageError, WeightsError
 from gccodec.model.distance import PerceptualDistance
+from gccodec.model.refiner import Refiner
 from gccodec.model.transforms import Transforms
-from gccodec.model.tuning import Tuner
 
 DEFAULT_BPP = 0.06
 DEFAULT_REALISM = 1.0
@@ -99,7 +98,7 @@ class Codec:
         size_bytes: int | None = None,
         count_metadata: bool = False,
         selection: Selection | None = None,
-        effort: int = 0,
+        effort: int | None = None,
     ) -> Encoded:
         """Compress. Give a quality 0..1000, or a ceiling in bytes for the whole file but its metadata sections.
 
@@ -107,37 +106,45 @@ class Codec:
         UsageError when not even that reaches the ceiling. Quality and ceiling steer what a `selection`
         keeps; WeightsError for one with labels when the model was not trained for that.
 
-        `effort` 0..9: how long the analysis is tuned for this picture. The bytes then depend, a little, on the machine
-        and its number of threads. WeightsError where what that needs is not installed.
+        `effort` 0..9: how long the latents are refined; WeightsError where what that needs is not installed. None: as
+        `usual_effort` has it, 0 where that is not installed.
         """
         if (quality is None) == (size_bytes is None):
             raise UsageError("give either a quality or a size")
+        if effort is None:
+            effort = usual_effort(*picture.image.size) if self.can_refine else 0
         if not 0 <= effort <= MAX_EFFORT:
             raise UsageError(f"effort {effort}: must be 0..{MAX_EFFORT}")
         source = Source.of(picture, selection, self.weights)
-        tuner = self._tuner if effort else None
+        refiner = self._refiner if effort else None
 
         def encoded(strip_pixels: int) -> Encoded:
-            def encode(model: LoadedModel) -> Encoded:
-                return Encoder(model, strip_pixels, self.progress).encode(source, quality, size_bytes, count_metadata)
-
-            if tuner is None or (parts := parts_of(source.image, selection, effort)) is None:
-                return encode(self._model)
-            near = quality if quality is not None else max(0, encode(self._model).quality - TUNED_LOWER)
-            phase, steps = f"tuning at effort {effort}", STEPS[effort]
-            tuned = tuner.tuned(self.transforms, parts, near, steps, lambda done: self.progress(phase, done, steps))
-            latent = None
-            if tuned.latent is not None and isinstance(source.quality(near), int):
-                rows, columns = grid_size(*source.image.size[::-1])
-                latent = tuned.latent[:, :, :rows, :columns]
-            return encode(self._model._replace(transforms=self.transforms.with_analysis(tuned.analysis, latent)))
+            plain = Encoder(self._model, strip_pixels, self.progress)
+            if refiner is None:
+                return plain.encode(source, quality, size_bytes, count_metadata)
+            near = quality
+            if near is None:
+                unrefined = plain.encode(source, None, size_bytes, count_metadata)
+                near = max(0, unrefined.quality - REFINED_LOWER)
+            latents = refined_latents(plain, refiner, source, near, effort)
+            model = self._model._replace(transforms=self.transforms.with_latents(latents))
+            refined = Encoder(model, strip_pixels, self.progress).encode(source, quality, size_bytes, count_metadata)
+            return refined._replace(effort=effort)
 
         return with_smaller_strips(encoded, self.strip_pixels)
 
+    @property
+    def can_refine(self) -> bool:
+        """Whether what an effort above 0 needs is installed."""
+        try:
+            return isinstance(self._refiner, Refiner)
+        except WeightsError:
+            return False
+
     @functools.cached_property
-    def _tuner(self) -> Tuner:
+    def _refiner(self) -> Refiner:
         """With the installed distance."""
-        return Tuner(self.weights, PerceptualDistance.installed(), self.transforms.device)
+        return Refiner(self.weights, PerceptualDistance.installed(), self.transforms.device)
 
     def _decoder(self, strip_pixels: int) -> Decoder:
         return Decoder(self._model, strip_pixels, self.progress)

@@ -1,74 +1,134 @@
-"""`--effort`: how long the analysis is tuned for a picture, and on which parts of it."""
+"""`--effort`: the latents of a picture refined, tile by tile."""
 
 from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
+from gccodec.codec.encoder import Encoder, Source
 from gccodec.codec.latent import LATENT_CELL_PX, grid_size, padded
-from gccodec.codec.picture import Pixels
-from gccodec.codec.selection import Selection
 from gccodec.codec.strip import rgb_of
-from gccodec.model.tuning import Kept, Parts
+from gccodec.entropy.mask import QualityMap
+from gccodec.model.refiner import Kept, Part, Refiner
 
-STEPS = (0, 4, 8, 16, 30, 45, 65, 95, 130, 190)
+STEPS = (0, 1, 3, 5, 8, 12, 16, 24, 32, 48)
 """Of each effort 0..9."""
 
-TUNED_LOWER = 8
-"""Under a ceiling, tuning is for a quality so much below that of the plain file: it takes more bits at the same."""
+REFINED_LOWER = 8
+"""Under a ceiling, refining is for a quality so much below that of the plain file: it takes more bits at the same."""
 
 MAX_EFFORT = len(STEPS) - 1
-PART_CELLS = 40
-"""Side of a part, in latent positions; a picture of no more of them is one part, as borders cost some of the gain."""
+USUAL_EFFORT, USUAL_PIXELS = 2, 1 << 21
+"""Where none is asked for; pictures of more pixels, which would take minutes, are then encoded in one pass."""
+
+TILE_CELLS, MARGIN_CELLS = 40, 4
+"""Latent positions along a side of a tile, about, and those around it that it is seen among."""
+
+PART_PIXELS = ((TILE_CELLS + 2 * MARGIN_CELLS) * LATENT_CELL_PX) ** 2
+"""At most, of what is seen at a time."""
 
 LEAST_CELLS = 2
-MOST_PARTS = 48
-HELD_PARTS_BYTES = 4 * MOST_PARTS * (PART_CELLS * LATENT_CELL_PX) ** 2
-"""So many are held at a time, 79 MB."""
-
-PLACES_SEED = 0
+"""Along a side of what the distance can see."""
 
 
-def parts_of(image: Pixels, selection: Selection | None, effort: int) -> Parts | None:
-    """Random parts of a picture, or its whole, with what a selection keeps of it; None where no latents are coded."""
-    width, height = image.size
-    grid = grid_size(height, width)
-    keep = None if selection is None or selection.labels is None else selection.keep
-    if keep is not None and not keep.any():
-        return None
-    whole = grid[0] * grid[1] <= PART_CELLS * PART_CELLS
-    sides = tuple(max(LEAST_CELLS, n if whole else min(n, PART_CELLS)) for n in grid)
-    rng = np.random.default_rng(PLACES_SEED)
-    count = 1 if whole else min(STEPS[effort], MOST_PARTS)
-    places = sorted(_place(rng, grid, sides, keep) for _ in range(count))  # from top to bottom: that is fast
-    x = torch.from_numpy(np.stack([_pixels(image, place, sides) for place in places])).permute(0, 3, 1, 2)
-    if selection is None or keep is None:
-        return Parts(x, None, whole)
-    rows, columns = (max(n, side) for n, side in zip(grid, sides, strict=True))
-    labels = padded(selection.labels_of_latents(), 2 * rows, 2 * columns)
-    named = padded(selection.pixels(width, height), LATENT_CELL_PX * rows, LATENT_CELL_PX * columns)
-    label_map, pixels = (
-        torch.from_numpy(np.stack([t[n * r : n * (r + sides[0]), n * c : n * (c + sides[1])] for r, c in places]))
-        for t, n in ((labels, 2), (named.astype(np.uint8), LATENT_CELL_PX))
-    )
-    return Parts(x, Kept(label_map, pixels[:, None]), whole)
+class Span(NamedTuple):
+    """Of a row or column of latent positions: those of a tile, and those that it is seen among."""
+
+    own: slice
+    seen: slice
+
+    @property
+    def own_of_seen(self) -> slice:
+        return slice(self.own.start - self.seen.start, self.own.stop - self.seen.start)
 
 
-def _place(
-    rng: np.random.Generator, grid: tuple[int, int], sides: tuple[int, ...], keep: npt.NDArray[np.bool_] | None
-) -> tuple[int, ...]:
-    """Row and column of a part's first latent: around any position, or any that is kept, alike."""
-    positions = np.ones(grid, bool) if keep is None else keep
-    chosen = np.flatnonzero(positions)[rng.integers(0, np.count_nonzero(positions))]
-    centre = np.unravel_index(int(chosen), grid)
-    return tuple(
-        min(max(int(c) - side // 2, 0), max(n - side, 0)) for c, n, side in zip(centre, grid, sides, strict=True)
-    )
+def usual_effort(width: int, height: int) -> int:
+    """Of a picture for which none is asked for."""
+    return USUAL_EFFORT if width * height <= USUAL_PIXELS else 0
 
 
-def _pixels(image: Pixels, place: tuple[int, ...], sides: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    """[H, W, 3], edges repeated beyond the picture."""
-    width, height = image.size
-    (top, left), (bottom, right) = ([LATENT_CELL_PX * n for n in p] for p in (place, np.add(place, sides)))
-    return rgb_of(image.crop((left, top, min(right, width), min(bottom, height))), *sides)
+def spans(length: int) -> list[Span]:
+    """All positions, in tiles as long as each other but for one position; a short row or column is one tile."""
+    count = -(-length // TILE_CELLS) if length > TILE_CELLS + 2 * MARGIN_CELLS else 1
+    ends = [length * i // count for i in range(count + 1)]
+    return [
+        Span(slice(a, b), slice(max(0, a - MARGIN_CELLS), min(length, b + MARGIN_CELLS)))
+        for a, b in itertools.pairwise(ends)
+    ]
+
+
+def refined_latents(encoder: Encoder, refiner: Refiner, source: Source, quality: int, effort: int) -> dict[int, Tensor]:
+    """Latents [1, C, h, w] in steps, by their quality: 0..1000, or that of the rest where it has another."""
+    transforms, steps = encoder.model.transforms, STEPS[effort]
+    rows, columns = grid_size(*source.image.size[::-1])
+    todo = [
+        (q, down, [across for across in spans(columns) if where[down.own, across.own].any()])
+        for q, where in _coded(source, quality, (rows, columns)).items()
+        for down in spans(rows)
+    ]
+    done, total = 0, steps * sum(len(tiles) for _, _, tiles in todo)
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        encoder.progress(f"refining at effort {effort}", done, total)
+
+    latents: dict[int, Tensor] = {}
+    for q, down, tiles in todo:
+        if q not in latents:
+            latents[q] = torch.cat([y.cpu() for y in transforms.analyse(encoder.strips(source), q)], 2)
+        for across, part in _parts(source, down, tiles):
+            y = _filled(latents[q][:, :, down.seen, across.seen], 1)
+            moved = refiner.refined(transforms, part.to(transforms.device), y.to(transforms.device), q, steps, step)
+            latents[q][:, :, down.own, across.own] = moved[:, :, down.own_of_seen, across.own_of_seen].cpu()
+    return latents
+
+
+def _coded(source: Source, kept: int, grid: tuple[int, int]) -> dict[int, npt.NDArray[np.bool_]]:
+    """At which qualities latents are coded, and where, [rows, columns]."""
+    quality = source.quality(kept)
+    if isinstance(quality, QualityMap):
+        return {quality.kept: quality.keep, quality.rest: ~quality.keep}
+    return {quality: np.ones(grid, bool) if source.selection is None else source.selection.keep}
+
+
+def _parts(source: Source, down: Span, tiles: list[Span]) -> Iterator[tuple[Span, Part]]:
+    """What is seen with each of the tiles of a band, whose pixels are read once."""
+    if not tiles:
+        return
+    width, height = source.image.size
+    top, bottom = (LATENT_CELL_PX * n for n in (down.seen.start, down.seen.stop))
+    band = source.image.crop((0, top, width, min(bottom, height)))
+    named = source.named
+    for across in tiles:
+        left, right = (LATENT_CELL_PX * n for n in (across.seen.start, across.seen.stop))
+        rgb = rgb_of(band.crop((left, 0, min(right, width), band.height)), *_sides(down, across))
+        x, kept = torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255, None
+        if named is not None and source.selection is not None:
+            labels = torch.from_numpy(source.selection.labels_of_latents())[None]
+            labels = labels[:, 2 * down.seen.start : 2 * down.seen.stop, 2 * across.seen.start : 2 * across.seen.stop]
+            pixels = padded(named[top:bottom, left:right], *x.shape[2:]).astype(np.float32)
+            kept = Kept(_filled(labels, 2), torch.from_numpy(pixels)[None, None])
+        yield across, Part(x, kept)
+
+
+def _sides(down: Span, across: Span) -> tuple[int, int]:
+    """Rows and columns of what is shown to the networks."""
+    rows, columns = (max(LEAST_CELLS, span.seen.stop - span.seen.start) for span in (down, across))
+    return rows, columns
+
+
+def _filled(t: Tensor, cells: int) -> Tensor:
+    """[..., h, w], so many values a latent position, the last row and column repeated up to what networks need."""
+    for dim in (-2, -1):
+        missing = LEAST_CELLS * cells - t.shape[dim]
+        if missing > 0:
+            last = t.narrow(dim, t.shape[dim] - 1, 1)
+            t = torch.cat([t, last.repeat_interleave(missing, dim)], dim)
+    return t

@@ -33,11 +33,15 @@ HIGHEST_RATE_WEIGHT = 64.0
 
 
 class Encoded(NamedTuple):
-    """A finished file. quality 0..1000; below_target: the model's best quality needs less than was allowed."""
+    """A finished file.
+
+    quality 0..1000; below_target: the model's best quality needs less than was allowed; effort 0..9, as it was made.
+    """
 
     data: bytes
     quality: int
     below_target: bool
+    effort: int = 0
 
 
 class Source(NamedTuple):
@@ -83,7 +87,7 @@ class Encoder:
     def __init__(self, model: LoadedModel, strip_pixels: int, progress: Progress) -> None:
         self.model, self.strip_pixels, self.progress = model, strip_pixels, progress
 
-    def _strips(self, source: Source) -> Iterator[Tensor]:
+    def strips(self, source: Source) -> Iterator[Tensor]:
         """Of the picture, as the analysis is to see them."""
         top, named = 0, source.named
         for strip in to_strips(source.image, self.strip_pixels):
@@ -109,7 +113,7 @@ class Encoder:
         height = band_rows(columns)
         parts: list[npt.NDArray[np.int16]] = []
         done = 0
-        for part in self.model.transforms.analyse(self._strips(source), quality):
+        for part in self.model.transforms.analyse(self.strips(source), quality):
             parts.append(fixed_point(part[0].permute(1, 2, 0).cpu().numpy()))
             done += part.shape[2]
             self.progress(f"analysis at quality {quality / 10:g}", done, rows)

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gccodec.codec.effort import HELD_PARTS_BYTES, PART_CELLS
-from gccodec.codec.latent import LATENT_CELL_PX, grid_size
+from gccodec.codec.effort import PART_PIXELS
+from gccodec.codec.latent import grid_size
 from gccodec.codec.strip import STRIP_PIXELS
 from gccodec.entropy.latent import BAND_POSITIONS
 from gccodec.errors import LimitError
@@ -30,11 +30,14 @@ BYTES_A_COLUMN = 180_000
 BYTES_A_STRIP_PIXEL = 400
 """Activations of the networks, measured."""
 
-TUNING_BYTES = 300 << 20
-"""Two more analysis transforms, gradients, optimizer, float context model and distance, measured."""
+REFINING_BYTES = 100 << 20
+"""Float context model and distance, measured."""
 
-BYTES_A_TUNED_PIXEL = 1700
-"""Activations and gradients of a step of tuning, measured."""
+BYTES_A_REFINED_PIXEL = 1300
+"""Activations and gradients of a step of refining, measured."""
+
+BYTES_A_LATENT = 4 * 192
+"""Refined latents are held as a whole."""
 
 LEAST_STRIP_PIXELS = 1 << 12
 
@@ -42,10 +45,10 @@ T = TypeVar("T")
 Rows = npt.NDArray[np.uint8]
 
 
-def strip_pixels_within(limit_bytes: int | None, width: int, height: int, streamed: bool, tuned: bool = False) -> int:
+def strip_pixels_within(limit_bytes: int | None, width: int, height: int, streamed: bool, refined: bool = False) -> int:
     """Strip size for a picture under a memory limit; LimitError when not even the smallest strip fits.
 
-    streamed: it is read or written as it goes, never held as a whole; tuned: the encoder is, for this picture.
+    streamed: it is read or written as it goes, never held as a whole; refined: its latents are.
     """
     if limit_bytes is None:
         return STRIP_PIXELS
@@ -53,8 +56,8 @@ def strip_pixels_within(limit_bytes: int | None, width: int, height: int, stream
     positions = min(rows * columns, BAND_POSITIONS)
     fixed = PROGRAM_BYTES + (0 if streamed else BYTES_A_PIXEL * pixels) + BYTES_A_BAND_POSITION * positions
     fixed += BYTES_A_COLUMN * columns
-    if tuned:
-        fixed += TUNING_BYTES + BYTES_A_TUNED_PIXEL * min(pixels, (PART_CELLS * LATENT_CELL_PX) ** 2) + HELD_PARTS_BYTES
+    if refined:
+        fixed += REFINING_BYTES + BYTES_A_REFINED_PIXEL * min(pixels, PART_PIXELS) + BYTES_A_LATENT * rows * columns
     allowed = (limit_bytes - fixed) // BYTES_A_STRIP_PIXEL
     if allowed < LEAST_STRIP_PIXELS:
         least = fixed + LEAST_STRIP_PIXELS * BYTES_A_STRIP_PIXEL

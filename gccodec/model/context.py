@@ -29,10 +29,11 @@ MEAN_UNIT = 1 << LATENT_FRACTION_BITS
 
 
 class Coded(NamedTuple):
-    """y_hat [B, C, h, w] in quantization steps; bits [B] to code it."""
+    """y_hat [B, C, h, w] in quantization steps; bits [B] to code it; spent [B, h, w]: of each position, no gradient."""
 
     y_hat: Tensor
     bits: Tensor
+    spent: Tensor
 
 
 def step_masks(channels: int, height: int, width: int, device: torch.device) -> Tensor:
@@ -152,5 +153,5 @@ class ContextModel(nn.Module):
             residual = (y - mean) * coded
             y_hat = y_hat + RoundThrough.apply(residual) + mean * coded
             residuals, log_scales = residuals + residual, log_scales + log_scale * coded
-        total = total + (self._bits(residuals, RoundThrough.apply(residuals), log_scales) * keep).sum((1, 2, 3))
-        return Coded(y_hat, total)
+        spent = (self._bits(residuals, RoundThrough.apply(residuals), log_scales) * keep).sum(1)
+        return Coded(y_hat, total + spent.sum((1, 2)), spent.detach())

@@ -18,13 +18,17 @@ class BestPlaces:
     def __init__(self) -> None:
         self.cost, self.latent = torch.tensor(math.inf), torch.zeros(())
 
-    def offer(self, y: Tensor, cost: Tensor) -> None:
-        """y [1, C, h, w], and what each position costs, [1, h, w]; what lies around it counts."""
+    def offer(self, y: Tensor, cost: Tensor) -> Tensor:
+        """y [1, C, h, w], and what each position costs, [1, h, w]; what lies around it counts.
+
+        Where it was taken, bool [1, 1, h, w].
+        """
         places = F.avg_pool2d(smoothed(cost), SIDE, ceil_mode=True)
         better = places < self.cost.to(places)
         self.cost = torch.where(better, places, self.cost.to(places))
-        at = better.repeat_interleave(SIDE, 1).repeat_interleave(SIDE, 2)
-        self.latent = torch.where(at[:, None, : y.shape[2], : y.shape[3]], y, self.latent.to(y))
+        taken = better.repeat_interleave(SIDE, 1).repeat_interleave(SIDE, 2)[:, None, : y.shape[2], : y.shape[3]]
+        self.latent = torch.where(taken, y, self.latent.to(y))
+        return taken
 
 
 def smoothed(x: Tensor) -> Tensor:

@@ -19,6 +19,9 @@ from gccodec.model.loading import network_of
 from gccodec.model.precision import rounded_alike
 from gccodec.model.strips import AnalysisRows, GeneratorRows, LatentStrip, Semantics, stream
 
+KNOWN_ROWS = 32
+"""Of a latent that is known, so many are given at a time."""
+
 
 class Transforms(nn.Module):
     """Analysis, gain unit and generator, frozen."""
@@ -28,7 +31,7 @@ class Transforms(nn.Module):
         self.analysis = Analysis(config)
         self.gain = GainUnit(config.latent_channels, config.quality_nodes)
         self.generator = Generator(config)
-        self.latent: Tensor | None = None
+        self.latents: dict[int, Tensor] = {}
 
     @classmethod
     def load(cls, weights: WeightsFile, device: torch.device) -> Transforms:
@@ -42,26 +45,27 @@ class Transforms(nn.Module):
     def device(self) -> torch.device:
         return self.gain.log_gain.device
 
-    def with_analysis(self, analysis: Analysis, latent: Tensor | None = None) -> Transforms:
-        """The same gains and generator after another analysis.
-
-        latent [1, C, h, w], before gains: what it says of the one picture that it is for, without looking again.
-        """
+    def with_latents(self, latents: dict[int, Tensor]) -> Transforms:
+        """The same for one picture whose latents [1, C, h, w], in steps, are known at some qualities 0..1000."""
         other = copy.copy(self)
-        other._modules, other.latent = self._modules | {"analysis": analysis}, latent
+        other.latents = latents
         return other
 
     def _quality(self, quality: int) -> Tensor:
         return torch.full((1,), quality / QUALITY_MAX, device=self.device)
 
     def analyse(self, strips: Iterable[Tensor], quality: int) -> Iterator[Tensor]:
-        """Strips of x [1, 3, 16 n, W] in [0, 1], W a multiple of 16 -> of y [1, C, m, W/16] in steps, float32."""
+        """Strips of x [1, 3, 16 n, W] in [0, 1], W a multiple of 16 -> of y [1, C, m, W/16] in steps, float32.
+
+        A picture whose latents are known is not looked at: the nearest quality's stand for all.
+        """
         with torch.inference_mode():
             q = self._quality(quality)
             gain = self.gain(q)
-            known = None if self.latent is None else self.latent * gain
-        if known is not None:
-            yield known
+        if self.latents:
+            nearest = min(self.latents, key=lambda known: abs(known - quality))
+            finer = gain / self.gain(self._quality(nearest))
+            yield from (band.to(self.device) * finer for band in self.latents[nearest].split(KNOWN_ROWS, 2))
             return
         with torch.inference_mode(), rounded_alike(self.device):
             rows = AnalysisRows(self.analysis, q)

@@ -90,7 +90,7 @@ def test_progress_comes_as_json_lines_when_asked_for(small, tmp_path):
 def test_effort_is_reported_and_decodes(small, tmp_path):
     result = run("encode", small, "-o", tmp_path / "a.gcz", "--bpp", 0.5, "--effort", 1, "--json", "--progress", "json")
     assert json.loads(result.stdout)["effort"] == 1
-    assert b'"phase": "tuning at effort 1", "done": 4, "total": 4' in result.stderr
+    assert b'"phase": "refining at effort 1", "done": 1, "total": 1' in result.stderr
     assert json.loads(result.stdout)["bpp"] <= 0.5
     assert run("decode", tmp_path / "a.gcz", "-o", tmp_path / "a.png").returncode == 0
     assert run("encode", small, "--effort", 10).returncode == 2
