@@ -1,4 +1,4 @@
-"""The perceptual distance that `--effort` tunes by: a small network of our own."""
+"""The perceptual distance that `--effort` goes by: a small network of our own."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def has_fast_bf16(device: torch.device) -> bool:
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """The context of training, tuning and the label network: as fast as the machine can, whatever it rounds."""
+    """The context of training, refining and the label network: as fast as the machine can, whatever it rounds."""
     return torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bf16(device))
 
 

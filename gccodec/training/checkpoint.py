@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from gccodec.errors import UsageError
-from gccodec.model.average import RunningAverage
+from gccodec.training.average import RunningAverage
 
 Model = TypeVar("Model", bound=nn.Module)
 

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
-from gccodec.model.average import RunningAverage
-from gccodec.model.optimizer import MuonAdamW
 from gccodec.training import checkpoint
+from gccodec.training.average import RunningAverage
 from gccodec.training.colour import drawn_colour, with_colour
 from gccodec.training.distributed import average_gradients, rank, world_size
 from gccodec.training.grain import drawn_grain, with_grain
 from gccodec.training.graph import StepGraphs
+from gccodec.training.optimizer import MuonAdamW
 from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
 

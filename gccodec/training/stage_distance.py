@@ -14,9 +14,9 @@ from gccodec.entropy.weights import WeightsFile
 from gccodec.metrics.networks import SqueezeTrunk
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.distance import PerceptualDistance, map_distance
-from gccodec.model.optimizer import parameter_groups
 from gccodec.model.precision import autocast
 from gccodec.training.checkpoint import load_average
+from gccodec.training.optimizer import parameter_groups
 from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
 from gccodec.training.run import Batch, Chance, Run

@@ -15,14 +15,14 @@ from gccodec.entropy.weights import WeightsFile
 from gccodec.metrics.networks import SqueezeTrunk
 from gccodec.model.analysis import holding
 from gccodec.model.autoencoder import Autoencoder
-from gccodec.model.average import RunningAverage
 from gccodec.model.block import ResidualBlock
 from gccodec.model.config import DOWNSAMPLING, LABEL_CELL_PX, LABEL_CLASSES
 from gccodec.model.context import bits_with_gradient
 from gccodec.model.distance import PerceptualDistance
 from gccodec.model.precision import autocast
-from gccodec.model.tuning import CAST_PX
+from gccodec.model.refiner import CAST_PX
 from gccodec.training import checkpoint
+from gccodec.training.average import RunningAverage
 from gccodec.training.discriminator import Discriminator, discriminator_loss, feature_matching, generator_loss
 from gccodec.training.distributed import average_gradients, rank
 from gccodec.training.labels import LABELS_FILE, LabelStore, random_named

@@ -14,10 +14,10 @@ from gccodec.entropy.weights import WeightsFile
 from gccodec.errors import WeightsError
 from gccodec.metrics.iou import Confusion
 from gccodec.model.config import LABEL_CLASSES
-from gccodec.model.optimizer import parameter_groups
 from gccodec.model.precision import autocast
 from gccodec.model.segmenter import STRIDE_PX, Segmenter
 from gccodec.training.labels import LABELS_FILE, LabelStore
+from gccodec.training.optimizer import parameter_groups
 from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
 from gccodec.training.run import Batch, Chance, Run

@@ -11,9 +11,9 @@ from torch import nn
 
 from gccodec.entropy.weights import WeightsFile
 from gccodec.model.autoencoder import Autoencoder
-from gccodec.model.optimizer import is_kernel, parameter_groups
 from gccodec.model.precision import autocast
 from gccodec.training.losses import Perception, terms
+from gccodec.training.optimizer import is_kernel, parameter_groups
 from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
 from gccodec.training.rate_target import RateTarget, exported_rate_weights

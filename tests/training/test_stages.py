@@ -23,11 +23,11 @@ from gccodec.model.analysis import holding
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, LABEL_CLASSES
 from gccodec.model.distance import DistanceConfig, PerceptualDistance, map_distance
-from gccodec.model.optimizer import orthogonalised
 from gccodec.training.checkpoint import load_average
 from gccodec.training.export import export_state, network_bytes, weights_bytes
 from gccodec.training.labels import LABELS_FILE, MOST_BARS, LabelStore, label_prime, random_named
 from gccodec.training.losses import Perception
+from gccodec.training.optimizer import orthogonalised
 from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import load_preset
 from gccodec.training.rate_target import RateTarget, nominal_bpp

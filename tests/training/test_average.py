@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from gccodec.model.average import RunningAverage
+from gccodec.training.average import RunningAverage
 
 
 class Counter(nn.Module):
