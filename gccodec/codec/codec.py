@@ -29,7 +29,7 @@ from gccodec.container.file import DEFAULT_MAX_PIXELS, GczFile, parse
 from gccodec.container.section import SectionId
 from gccodec.entropy.latent import LatentCodec
 from gccodec.entropy.weights import WeightsFile, find_weights, load_weights, weights_folder
-from gccodec.errors import UsageError, WeightsError
+from gccodec.errors import LimitError, UsageError, WeightsError
 from gccodec.model.distance import PerceptualDistance
 from gccodec.model.refiner import Refiner
 from gccodec.model.transforms import Transforms
@@ -98,7 +98,7 @@ class Codec:
         size_bytes: int | None = None,
         count_metadata: bool = False,
         selection: Selection | None = None,
-        effort: int | None = None,
+        effort: int | None = 0,
     ) -> Encoded:
         """Compress. Give a quality 0..1000, or a ceiling in bytes for the whole file but its metadata sections.
 
@@ -106,13 +106,26 @@ class Codec:
         UsageError when not even that reaches the ceiling. Quality and ceiling steer what a `selection`
         keeps; WeightsError for one with labels when the model was not trained for that.
 
-        `effort` 0..9: how long the latents are refined; WeightsError where what that needs is not installed. None: as
-        `usual_effort` has it, 0 where that is not installed.
+        `effort` 0..9: how long the latents are refined; WeightsError where what that needs is not installed. None, as
+        the command: by `usual_effort`, 0 where that is not installed or takes more memory than there is.
         """
         if (quality is None) == (size_bytes is None):
             raise UsageError("give either a quality or a size")
         if effort is None:
-            effort = usual_effort(*picture.image.size) if self.can_refine else 0
+            usual = usual_effort(*picture.image.size) if self.can_refine else 0
+            try:
+                return self.encode(
+                    picture,
+                    quality=quality,
+                    size_bytes=size_bytes,
+                    count_metadata=count_metadata,
+                    selection=selection,
+                    effort=usual,
+                )
+            except LimitError:
+                if not usual:
+                    raise
+            effort = 0
         if not 0 <= effort <= MAX_EFFORT:
             raise UsageError(f"effort {effort}: must be 0..{MAX_EFFORT}")
         source = Source.of(picture, selection, self.weights)

@@ -149,7 +149,7 @@ def test_out_of_memory_is_met_with_smaller_strips_or_exit_6(small, tmp_path, lim
     picture = tmp_path / "picture.png"
     with Image.open(COFFEE) as image:
         image.resize((256, 1200)).save(picture)
-    assert run("encode", picture, "-o", expected, "--quality", "20").returncode == 0
+    assert run("encode", picture, "-o", expected, "--quality", "20", "--effort", "0").returncode == 0
     environment = os.environ | {"LIMIT": str(limit)}
 
     def limited(*arguments):
@@ -157,7 +157,7 @@ def test_out_of_memory_is_met_with_smaller_strips_or_exit_6(small, tmp_path, lim
         return subprocess.run(command, capture_output=True, env=environment)
 
     for arguments in (
-        ("encode", picture, "-o", out, "--quality", "20"),
+        ("encode", picture, "-o", out, "--quality", "20", "--effort", "0"),
         ("decode", expected, "-o", out, "--format", "png"),
     ):
         result = limited(*arguments)

@@ -14,7 +14,7 @@ from gccodec.codec.picture import Picture, read_picture
 from gccodec.codec.selection import Selection, decode_latent
 from gccodec.container.file import parse
 from gccodec.entropy.weights import find_weights, load_weights, weights_folder
-from gccodec.errors import UsageError, WeightsError
+from gccodec.errors import LimitError, UsageError, WeightsError
 from gccodec.model.analysis import BLUR_PX, shown
 from gccodec.model.distance import STRIDE_PX, DistanceConfig, PerceptualDistance
 from gccodec.model.places import BestPlaces
@@ -162,15 +162,28 @@ def test_unless_asked_small_pictures_alone_are_refined(installed, monkeypatch):
     assert usual_effort(2048, 1024) == USUAL_EFFORT > 0
     assert usual_effort(2049, 1024) == 0
     picture = Picture.of(noise(40, 50))
-    assert installed.encode(picture, quality=100).effort == USUAL_EFFORT
-    assert installed.encode(picture, quality=100).data == installed.encode(picture, quality=100, effort=2).data
+    plain, refined = (installed.encode(picture, quality=100, effort=e) for e in (0, USUAL_EFFORT))
+    assert installed.encode(picture, quality=100, effort=None) == refined
+    assert refined.effort == USUAL_EFFORT
+    assert installed.encode(picture, quality=100) == plain != refined
     monkeypatch.setattr("gccodec.codec.effort.USUAL_PIXELS", 1999)
-    assert installed.encode(picture, quality=100).data == installed.encode(picture, quality=100, effort=0).data
+    assert installed.encode(picture, quality=100, effort=None) == plain
+
+
+def test_unless_asked_a_picture_is_not_refined_for_which_memory_is_short(installed, monkeypatch):
+    def short(*arguments):
+        raise MemoryError
+
+    picture = Picture.of(noise(40, 50))
+    monkeypatch.setattr("gccodec.codec.codec.refined_latents", short)
+    assert installed.encode(picture, quality=100, effort=None) == installed.encode(picture, quality=100, effort=0)
+    with pytest.raises(LimitError, match="out of memory"):
+        installed.encode(picture, quality=100, effort=2)
 
 
 def test_unless_asked_what_is_not_installed_is_not_needed(monkeypatch, tmp_path):
     monkeypatch.setenv("GCCODEC_WEIGHTS", str(tmp_path))
-    assert Codec(random_weights()).encode(Picture.of(noise(20, 20)), quality=1).effort == 0
+    assert Codec(random_weights()).encode(Picture.of(noise(20, 20)), quality=1, effort=None).effort == 0
 
 
 def test_each_place_is_as_it_was_when_it_cost_least():
