@@ -94,7 +94,8 @@ def _coded(source: Source, kept: int, grid: tuple[int, int]) -> dict[int, npt.ND
     """At which qualities latents are coded, and where, [rows, columns]."""
     quality = source.quality(kept)
     if isinstance(quality, QualityMap):
-        return {quality.kept: quality.keep, quality.rest: ~quality.keep}
+        where = {quality.kept: quality.keep}
+        return where | {quality.rest: ~quality.keep | where.get(quality.rest, False)}
     return {quality: np.ones(grid, bool) if source.selection is None else source.selection.keep}
 
 

@@ -214,9 +214,10 @@ def test_a_known_latent_is_coded_as_it_is(installed):
     assert installed.transforms.latents == {}
 
 
-def test_with_a_region_of_interest_each_quality_is_refined():
+@pytest.mark.parametrize("rest", [200, 500])
+def test_with_a_region_of_interest_each_quality_is_refined(rest):
     codec, picture = small_codec(), Picture.of(noise(70, 90))
-    selection = Selection(np.pad(np.ones((2, 3), bool), ((0, 3), (0, 3))), rest_quality=200)
+    selection = Selection(np.pad(np.ones((2, 3), bool), ((0, 3), (0, 3))), rest_quality=rest)
     latents = []
     for effort in (0, 1):
         data = codec.encode(picture, quality=500, selection=selection, effort=effort).data
