@@ -64,7 +64,7 @@ $(STATE)/%/manifest.json: | $(READY)
 bench: $(READY) $(BASELINES:%=$(STATE)/%/manifest.json)  ## Quality on Kodak beside other codecs and our baselines; pictures in bench/
 	$(BIN)/gccodec bench --pictures $(SHARED)/kodak --nets $(NETS) --reference $(SHARED)/reference --avif --views bench
 	set -e; for baseline in $(BASELINES); do echo "baseline $$baseline"; \
-	  $(BIN)/gccodec bench --pictures $(SHARED)/kodak --nets $(NETS) --bpp 0.05 --bpp 0.10 \
+	  $(BIN)/gccodec bench --pictures $(SHARED)/kodak --nets $(NETS) --bpp 0.05 --bpp 0.10 --effort 0 \
 	    --weights $(STATE)/$$baseline/$$baseline-*.safetensors; done
 
 speed: $(READY)  ## Time of each part

@@ -106,16 +106,17 @@ def _parts(source: Source, down: Span, tiles: list[Span]) -> Iterator[tuple[Span
     width, height = source.image.size
     top, bottom = (LATENT_CELL_PX * n for n in (down.seen.start, down.seen.stop))
     band = source.image.crop((0, top, width, min(bottom, height)))
-    named = source.named
+    named, labels = source.named, None
+    if named is not None and source.selection is not None:
+        labels = torch.from_numpy(source.selection.labels_of_latents())[None, 2 * down.seen.start : 2 * down.seen.stop]
     for across in tiles:
         left, right = (LATENT_CELL_PX * n for n in (across.seen.start, across.seen.stop))
         rgb = rgb_of(band.crop((left, 0, min(right, width), band.height)), *_sides(down, across))
         x, kept = torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255, None
-        if named is not None and source.selection is not None:
-            labels = torch.from_numpy(source.selection.labels_of_latents())[None]
-            labels = labels[:, 2 * down.seen.start : 2 * down.seen.stop, 2 * across.seen.start : 2 * across.seen.stop]
+        if named is not None and labels is not None:
+            label_map = _filled(labels[:, :, 2 * across.seen.start : 2 * across.seen.stop], 2)
             pixels = padded(named[top:bottom, left:right], *x.shape[2:]).astype(np.float32)
-            kept = Kept(_filled(labels, 2), torch.from_numpy(pixels)[None, None])
+            kept = Kept(label_map, torch.from_numpy(pixels)[None, None])
         yield across, Part(x, kept)
 
 
