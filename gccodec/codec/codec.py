@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 from collections.abc import Iterator
@@ -68,6 +69,14 @@ class Decoding(NamedTuple):
     file: GczFile
 
 
+class Goal(NamedTuple):
+    """A quality 0..1000 or a ceiling in bytes, and whether metadata is under it, too."""
+
+    quality: int | None
+    size_bytes: int | None
+    count_metadata: bool
+
+
 class Codec:
     """One loaded model. Not thread-safe; one a process or thread."""
 
@@ -111,38 +120,31 @@ class Codec:
         """
         if (quality is None) == (size_bytes is None):
             raise UsageError("give either a quality or a size")
+        source = Source.of(picture, selection, self.weights)
+        goal = Goal(quality, size_bytes, count_metadata)
         if effort is None:
             usual = usual_effort(*picture.image.size) if self.can_refine else 0
-            try:
-                return self.encode(
-                    picture,
-                    quality=quality,
-                    size_bytes=size_bytes,
-                    count_metadata=count_metadata,
-                    selection=selection,
-                    effort=usual,
-                )
-            except LimitError:
-                if not usual:
-                    raise
+            if usual:
+                with contextlib.suppress(LimitError):  # nobody asked for what does not fit
+                    return self._encoded(source, goal, usual)
             effort = 0
         if not 0 <= effort <= MAX_EFFORT:
             raise UsageError(f"effort {effort}: must be 0..{MAX_EFFORT}")
-        source = Source.of(picture, selection, self.weights)
+        return self._encoded(source, goal, effort)
+
+    def _encoded(self, source: Source, goal: Goal, effort: int) -> Encoded:
         refiner = self._refiner if effort else None
 
         def encoded(strip_pixels: int) -> Encoded:
             plain = Encoder(self._model, strip_pixels, self.progress)
             if refiner is None:
-                return plain.encode(source, quality, size_bytes, count_metadata)
-            near = quality
+                return plain.encode(source, *goal)
+            near = goal.quality
             if near is None:
-                unrefined = plain.encode(source, None, size_bytes, count_metadata)
-                near = max(0, unrefined.quality - REFINED_LOWER)
+                near = max(0, plain.encode(source, *goal).quality - REFINED_LOWER)
             latents = refined_latents(plain, refiner, source, near, effort)
             model = self._model._replace(transforms=self.transforms.with_latents(latents))
-            refined = Encoder(model, strip_pixels, self.progress).encode(source, quality, size_bytes, count_metadata)
-            return refined._replace(effort=effort)
+            return Encoder(model, strip_pixels, self.progress).encode(source, *goal)._replace(effort=effort)
 
         return with_smaller_strips(encoded, self.strip_pixels)
 

@@ -30,7 +30,7 @@ class DistanceConfig:
     """Channels at 1/2, 1/4, 1/8 and 1/16; features of the taps: one at 1/2, one at 1/8, the others at 1/16."""
 
     channels: tuple[int, ...] = (48, 64, 96, 128)
-    features: tuple[int, ...] = (64, 256, 384, 384, 512, 512)
+    features: tuple[int, ...] = (64, 536, 384, 896, 624, 512)
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), sort_keys=True)
@@ -102,9 +102,9 @@ class PerceptualDistance(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """x [B, 3, H, W] in [0, 1], sides multiples of 16 -> maps [B, h, w, features], float32."""
-        return [head(normalised(t)).float() for head, t in zip(self.heads, self._taps(x), strict=True)]
+        return [head(normalised(t)).float() for head, t in zip(self.heads, self.taps(x), strict=True)]
 
-    def _taps(self, x: Tensor) -> list[Tensor]:
+    def taps(self, x: Tensor) -> list[Tensor]:
         """What the heads see, once it is normalised, [B, channels, h, w]."""
         x = F.pixel_unshuffle((x - MEAN) / SPREAD, 2).contiguous(memory_format=torch.channels_last)
         h = F.leaky_relu(self.stem(x), 0.1)[:, :, :-1, :-1]
@@ -120,18 +120,22 @@ class PerceptualDistance(nn.Module):
     def between(self, x: Tensor, y: Tensor, distance: TapDistance = tap_distance) -> Tensor:
         """Distance of each pair of pictures, [B] (or as `distance` has it).
 
-        What it predicts of LPIPS-Squeeze, scaled to be as much in all.
+        What it predicts of its teachers', scaled to be as much in all.
         """
-        taps = zip(self.heads, self._taps(x), self._taps(y), strict=True)
+        return self.between_taps(self.taps(x), self.taps(y), distance)
+
+    def between_taps(self, x: list[Tensor], y: list[Tensor], distance: TapDistance = tap_distance) -> Tensor:
+        """`between` the pictures that have these taps."""
+        taps = zip(self.heads, x, y, strict=True)
         return self.scale * torch.stack([distance(a, b, head.weight) for head, a, b in taps]).sum(0)
 
-    def local(self, x: Tensor, y: Tensor, grid: tuple[int, int]) -> Tensor:
-        """The distance of each part of a grid, [B, *grid]; its mean is about that of the pictures."""
+    def local(self, x: list[Tensor], y: list[Tensor], grid: tuple[int, int]) -> Tensor:
+        """The distance of each part of a grid, [B, *grid], by taps; its mean is about that of the pictures."""
 
         def pooled(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
             return F.adaptive_avg_pool2d(tap_distances(a, b, weight), grid)
 
-        return self.between(x, y, pooled)
+        return self.between_taps(x, y, pooled)
 
 
 def map_distance(maps: list[Tensor], other: list[Tensor]) -> Tensor:

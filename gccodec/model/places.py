@@ -1,8 +1,8 @@
-"""The best of many trials at each place of a picture."""
+"""Places of a picture: squares of latent positions that are decided on as one."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -11,24 +11,33 @@ from torch import Tensor
 SIDE = 2
 """Of a place, in latent positions."""
 
+ROUNDS, SHARE = 24, 0.25
+"""In which places are decided on again, and how much of a round's mean colour counts in the next."""
 
-class BestPlaces:
-    """A latent put together: each place as the trial had it that cost least there."""
 
-    def __init__(self) -> None:
-        self.cost, self.latent = torch.tensor(math.inf), torch.zeros(())
+def places(x: Tensor) -> Tensor:
+    """The mean of each place, of the positions of x [N, h, w]; what lies around it counts."""
+    return F.avg_pool2d(smoothed(x), SIDE, ceil_mode=True)
 
-    def offer(self, y: Tensor, cost: Tensor) -> Tensor:
-        """y [1, C, h, w], and what each position costs, [1, h, w]; what lies around it counts.
 
-        Where it was taken, bool [1, 1, h, w].
-        """
-        places = F.avg_pool2d(smoothed(cost), SIDE, ceil_mode=True)
-        better = places < self.cost.to(places)
-        self.cost = torch.where(better, places, self.cost.to(places))
-        taken = better.repeat_interleave(SIDE, 1).repeat_interleave(SIDE, 2)[:, None, : y.shape[2], : y.shape[3]]
-        self.latent = torch.where(taken, y, self.latent.to(y))
-        return taken
+def cheaper(costs: Sequence[Tensor], colours: Sequence[Tensor], weight: float) -> Tensor:
+    """Which places are better changed, bool [1, h, w].
+
+    costs [1, h, w], and errors of colours [3, h, w], before and after. The squared mean error of all weighs so much
+    beside the mean cost: what is best for each place alone may be a cast together.
+    """
+    (before, after), gained = colours, costs[0] - costs[1]
+    mean = before.mean((1, 2), keepdim=True)
+    better = torch.zeros_like(gained, dtype=torch.bool)
+    for _ in range(ROUNDS):
+        better = gained > weight * 2 * (mean * (after - before)).mean(0, keepdim=True)
+        mean = torch.lerp(mean, torch.where(better, after, before).mean((1, 2), keepdim=True), SHARE)
+    return better
+
+
+def all_of(x: Tensor, y: Tensor) -> Tensor:
+    """x of each place at all its positions, [1, 1, h, w], for y [1, C, h, w]."""
+    return x.repeat_interleave(SIDE, 1).repeat_interleave(SIDE, 2)[:, None, : y.shape[2], : y.shape[3]]
 
 
 def smoothed(x: Tensor) -> Tensor:

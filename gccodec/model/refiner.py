@@ -17,12 +17,9 @@ from gccodec.model.context import ContextModel
 from gccodec.model.distance import LEAST_SIDE_PX, STRIDE_PX, PerceptualDistance
 from gccodec.model.gain import hat_basis
 from gccodec.model.integer_context import load_integer_context
-from gccodec.model.places import BestPlaces, smoothed
+from gccodec.model.places import all_of, cheaper, places, smoothed
 from gccodec.model.precision import autocast
 from gccodec.model.transforms import Transforms
-
-RATE_SHARE = 0.65
-"""Of training's weight of the rate: what its adversaries, which refining goes without, are worth to it."""
 
 COLOUR_WEIGHT = 20.0
 """Of the squared error of mean colours, where that of pixels has 1; beside the distance as much as in training."""
@@ -38,6 +35,9 @@ DISTANCE_WEIGHT = 0.2
 
 STEP, LONGEST_STEP = 0.03, 0.3
 """How far latents go in a step, in quantization steps: the root of their mean square, and at most."""
+
+DECAY = 0.92
+"""Of that, a step."""
 
 LEAST_LENGTH = 1e-20
 """Of a gradient."""
@@ -64,16 +64,22 @@ class Part(NamedTuple):
         return Part(self.x.to(device), None if self.kept is None else Kept(*(t.to(device) for t in self.kept)))
 
 
+Views = list[list[Tensor]]
+"""Of a picture: the taps of the distance, as it is (with gradient) and smaller."""
+
+
 class Trial(NamedTuple):
     """What becomes of a latent: its bits [1], those of each position [1, h, w], x_hat and the x that it is to be.
 
-    Pixels that need not be kept are as they are to be.
+    Pixels that need not be kept are as they are to be. seen, wanted: what the distance sees of both.
     """
 
     bits: Tensor
     spent: Tensor
     x_hat: Tensor
     x: Tensor
+    seen: Views
+    wanted: Views
 
     @property
     def cast(self) -> Tensor:
@@ -84,10 +90,10 @@ class Trial(NamedTuple):
 class Refiner(nn.Module):
     """What refining needs beside the transforms: the float context model, a distance, and what a bit is worth.
 
-    Each step moves latents a little against the gradient of what training minimises. Most would be for the worse:
-    which symbols come out of rounding is chance to a good part, and a symbol too far is as bad as one not far enough.
-    So each place takes the step only if it costs less there than the best so far, from which the next step starts. No
-    weights move, so that the result is the same for any number of threads.
+    Each step moves latents a little against the gradient of what training minimises. Most of that would be for the
+    worse: which symbols come out of rounding is chance to a good part, and a symbol too far is as bad as one not far
+    enough. So each place takes the step only if it costs less than before. No weights move, so that the result is the
+    same for any number of threads.
     """
 
     def __init__(self, weights: WeightsFile, distance: PerceptualDistance, device: torch.device) -> None:
@@ -105,26 +111,26 @@ class Refiner(nn.Module):
         self, transforms: Transforms, part: Part, y: Tensor, quality: int, steps: int, done: Callable[[], None]
     ) -> Tensor:
         """y [1, C, h, w] in quantization steps at a quality 0..1000, after so many steps; done: told of each."""
-        best, direction, cast = BestPlaces(), torch.zeros_like(y), torch.zeros(())
+        wanted = None if part.kept is not None else self._views(part.x)
         coded = 1.0 if part.kept is None else holding(part.kept.named).mean()
         devices = [transforms.device] if transforms.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(0)
             for step in range(steps):
                 y = y.detach().requires_grad_(True)
-                trial = self._tried(transforms, part, y, quality)
+                trial = self._tried(transforms, part, y, quality, wanted)
                 (gradient,) = torch.autograd.grad(self._loss(trial, quality), y)
-                cast = cast if step else trial.cast.detach()
-                better = best.offer(y.detach(), self._local_cost(trial, quality, cast))
-                direction = torch.where(better, gradient, direction)
-                length = (direction.square().mean() / coded).sqrt().clamp_min(LEAST_LENGTH)
-                y = best.latent - (STEP / length * direction).clamp(-LONGEST_STEP, LONGEST_STEP)
+                length = (gradient.square().mean() / coded).sqrt().clamp_min(LEAST_LENGTH)
+                with torch.no_grad():
+                    moved = y - (STEP * DECAY**step / length * gradient).clamp(-LONGEST_STEP, LONGEST_STEP)
+                    other = self._tried(transforms, part, moved, quality, wanted)
+                    costs, colours = zip(*(self._places(t, quality) for t in (trial, other)), strict=True)
+                    better = cheaper(costs, colours, CAST_WEIGHT)
+                    y = torch.where(all_of(better, y), moved, y)
                 done()
-            with torch.no_grad():
-                best.offer(y, self._local_cost(self._tried(transforms, part, y, quality), quality, cast))
-        return best.latent
+        return y.detach()
 
-    def _tried(self, transforms: Transforms, part: Part, y: Tensor, quality: int) -> Trial:
+    def _tried(self, transforms: Transforms, part: Part, y: Tensor, quality: int, wanted: Views | None) -> Trial:
         """Coded and decoded at a quality 0..1000."""
         (x, kept), q = part, torch.full((1,), quality / QUALITY_MAX, device=y.device)
         labels, named = (None, None) if kept is None else kept
@@ -134,18 +140,25 @@ class Refiner(nn.Module):
             x_hat = transforms.generator(coded.y_hat / transforms.gain(q), q, torch.ones_like(q), labels, keep).float()
         if named is not None:
             x = torch.where(named > 0, x, x_hat.detach())
-        return Trial(coded.bits, coded.spent, x_hat, x)
+        return Trial(coded.bits, coded.spent, x_hat, x, self._views(x_hat), wanted or self._views(x))
+
+    def _views(self, x: Tensor) -> Views:
+        smaller = [max(LEAST_SIDE_PX, round(SECOND_SCALE * n / STRIDE_PX) * STRIDE_PX) for n in x.shape[2:]]
+        with autocast(x.device):
+            taps = self.distance.taps(x)
+            with torch.no_grad():
+                return [taps, self.distance.taps(F.interpolate(x, smaller, mode="bilinear", antialias=True))]
 
     def _bit(self, quality: int, device: torch.device) -> Tensor:
         """What one costs, [1], where a pixel's squared error does 1."""
         q = torch.full((1,), quality / QUALITY_MAX, device=device)
-        return RATE_SHARE * torch.exp(hat_basis(q, len(self.log_lmbda)) @ self.log_lmbda)
+        return torch.exp(hat_basis(q, len(self.log_lmbda)) @ self.log_lmbda)
 
     def _loss(self, trial: Trial, quality: int) -> Tensor:
         """Training's: rate, squared error, colours, perception; the error counts at the pixels to be kept."""
         error, sides = trial.x_hat - trial.x, trial.x.shape[2:]
         with autocast(error.device):
-            distance = self.distance.between(trial.x_hat, trial.x)
+            distance = self.distance.between_taps(trial.seen[0], trial.wanted[0])
         cast = F.avg_pool2d(error, [min(CAST_PX, n) for n in sides])
         rate = self._bit(quality, error.device) * trial.bits / math.prod(sides)
         return (
@@ -156,17 +169,20 @@ class Refiner(nn.Module):
             + DISTANCE_WEIGHT * distance.mean()
         )
 
+    def _places(self, trial: Trial, quality: int) -> tuple[Tensor, Tensor]:
+        """Of each place, what it costs, the distance at two scales, and the mean error of its colours."""
+        error = F.avg_pool2d(trial.x_hat - trial.x, DOWNSAMPLING)[0]
+        return places(self._local_cost(trial, quality)), places(error)
+
     @torch.no_grad()
-    def _local_cost(self, trial: Trial, quality: int, cast: Tensor) -> Tensor:
-        """Of each latent position, [1, h, w]: the loss, the distance at two scales, what adds to the first cast."""
+    def _local_cost(self, trial: Trial, quality: int) -> Tensor:
+        """Of each latent position, [1, h, w]: the loss but for the mean colour of all."""
         rows, columns = (n // DOWNSAMPLING for n in trial.x.shape[2:])
-        smaller = [max(LEAST_SIDE_PX, round(SECOND_SCALE * n) * STRIDE_PX) for n in (rows, columns)]
         with autocast(trial.x.device):
-            pairs = [(t, F.interpolate(t, smaller, mode="bilinear", antialias=True)) for t in (trial.x_hat, trial.x)]
-            distances = [self.distance.local(a, b, (rows, columns)) for a, b in zip(*pairs, strict=True)]
+            pairs = zip(trial.seen, trial.wanted, strict=True)
+            distances = [self.distance.local(a, b, (rows, columns)) for a, b in pairs]
         error = trial.x_hat - trial.x
         squared = F.avg_pool2d(error.square().mean(1), DOWNSAMPLING)
-        colours = F.avg_pool2d(error, DOWNSAMPLING)
-        colour = COLOUR_WEIGHT * smoothed(colours).square() + CAST_WEIGHT * 2 * cast * colours
+        colour = smoothed(F.avg_pool2d(error, DOWNSAMPLING)).square().mean(1)
         rate = self._bit(quality, error.device) * trial.spent / DOWNSAMPLING**2
-        return rate + squared + colour.mean(1) + DISTANCE_WEIGHT * torch.stack(distances).mean(0)
+        return rate + squared + COLOUR_WEIGHT * colour + DISTANCE_WEIGHT * torch.stack(distances).mean(0)

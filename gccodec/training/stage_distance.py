@@ -1,17 +1,20 @@
-"""Stage distance: our own perceptual distance, by distillation of LPIPS-Squeeze on what the codec does to pictures."""
+"""Stage distance: our own perceptual distance, by distillation of three networks on what the codec does to pictures."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from gccodec.entropy.weights import WeightsFile
-from gccodec.metrics.networks import SqueezeTrunk
+from gccodec.metrics.efficientnet import EfficientNetLite
+from gccodec.metrics.networks import SqueezeTrunk, VggTrunk
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.distance import PerceptualDistance, map_distance
 from gccodec.model.precision import autocast
@@ -25,6 +28,13 @@ from gccodec.training.start import start_from_weights
 CROP_PX = 128
 TAPS = (0, 2, 3, 4, 5, 6)
 """Of SqueezeNet's seven; the second tells next to nothing of its own."""
+
+SQUEEZE_WEIGHT = 0.4
+"""Of LPIPS-Squeeze, whose size the sum has; the networks beside it are a little more than half of it."""
+
+VGG_STAGES, LITE_STAGES = {2: (1, 0.08, 3, 2), 3: (3, 0.12, 4, 2)}, {1: (1, 0.08, 3, 2), 4: (4, 0.02, 1, 1)}
+"""Of VGG16 and EfficientNet-lite0: the head that predicts it, its weight, and kernel and stride of the means that lie
+where that head's positions do."""
 
 SCALE_SHARE, SCALE_LIMIT = 0.01, 20.0
 """How much of a step's the model's scale takes over, and what it may be at most."""
@@ -40,19 +50,35 @@ class Distilled(NamedTuple):
     unexplained: Tensor
 
 
-class Teacher(SqueezeTrunk):
-    """LPIPS-Squeeze as maps whose squared distance it is (Zhang et al. 2018, equation 1)."""
+class Teacher(nn.Module):
+    """LPIPS-Squeeze and two more as maps whose squared distance is theirs (Zhang et al. 2018, equation 1)."""
+
+    def __init__(self, nets: Path) -> None:
+        super().__init__()
+        self.squeeze = SqueezeTrunk(nets / "lpips_squeeze.safetensors")
+        self.vgg = VggTrunk(nets / "vgg16_imagenet.safetensors", stages=4)
+        self.lite = EfficientNetLite(nets / "effnet_lite0.safetensors")
 
     @torch.no_grad()
     def weighted(self, x: Tensor) -> list[Tensor]:
-        """x [B, 3, H, W] in [0, 1] -> maps [B, h, w, C]: of unit length, times the roots of the taps' weights."""
-        maps = self(x)
-        out = []
+        """x [B, 3, H, W] in [0, 1] -> maps [B, h, w, C]: of unit length, times the roots of their weights."""
+        found, out = self.squeeze(x), []
         for i in TAPS:
-            t = maps[i].permute(0, 2, 3, 1).float()
-            t = t / (t.square().sum(-1, keepdim=True).sqrt() + 1e-10)
-            out.append(t * self.weight(f"lin{i}").flatten().clamp_min(0).sqrt())
+            t = of_unit_length(found[i]).permute(0, 2, 3, 1)
+            weight = SQUEEZE_WEIGHT * self.squeeze.weight(f"lin{i}").flatten().clamp_min(0)
+            out.append(t * weight.sqrt())
+        for maps, stages in ((self.vgg(x), VGG_STAGES), (self.lite.stages(x), LITE_STAGES)):
+            for stage, (head, weight, kernel, stride) in stages.items():
+                means = F.avg_pool2d(of_unit_length(maps[stage]), kernel, stride).permute(0, 2, 3, 1)
+                rows, columns = out[head].shape[1:3]
+                out[head] = torch.cat([out[head], math.sqrt(weight) * means[:, :rows, :columns]], -1)
         return out
+
+
+def of_unit_length(t: Tensor) -> Tensor:
+    """[B, C, h, w], float32, at each position."""
+    t = t.float()
+    return t / (t.square().sum(1, keepdim=True).sqrt() + 1e-10)
 
 
 class DistanceStage(Run):
@@ -83,7 +109,7 @@ class DistanceStage(Run):
         for network in (self.codec, model):
             network.to(device, memory_format=torch.channels_last)
         self.codec.eval().requires_grad_(False)
-        self.teacher = Teacher(nets / "lpips_squeeze.safetensors").to(device)
+        self.teacher = Teacher(nets).to(device)
         rate = preset.distance_learning_rate
         groups = parameter_groups(model, lambda name, p: (rate, p.dim() == 4))
         super().__init__(preset, store, model, groups, preset.distance_crops, state, device)

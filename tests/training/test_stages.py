@@ -248,13 +248,14 @@ def test_the_label_network_learns_and_is_exported(store, tmp_path, monkeypatch):
 
 
 class MadeUpTeacher(torch.nn.Module):
-    """Stands in for LPIPS-Squeeze: the pixels, coarser and coarser, where its maps have their positions."""
+    """Stands in for the teachers: the pixels, coarser and coarser, where its maps have their positions."""
 
     def __init__(self, path):
         super().__init__()
 
     def weighted(self, x):
-        sides = [(63, 64), (15, 256), *((7, width) for width in (384, 384, 512, 512))]
+        features = DistanceConfig().features
+        sides = [(63, features[0]), (15, features[1]), *((7, width) for width in features[2:])]
         maps = [torch.nn.functional.adaptive_avg_pool2d(x, side).permute(0, 2, 3, 1) for side, _ in sides]
         return [m.repeat(1, 1, 1, -(-n // 3))[..., :n] for m, (_, n) in zip(maps, sides, strict=True)]
 
