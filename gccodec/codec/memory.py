@@ -33,7 +33,7 @@ BYTES_A_STRIP_PIXEL = 400
 REFINING_BYTES = 100 << 20
 """Float context model and distance, measured."""
 
-BYTES_A_REFINED_PIXEL = 1300
+BYTES_A_REFINED_PIXEL = 1600
 """Activations and gradients of a step of refining, measured."""
 
 BYTES_A_LATENT = 4 * 192
