@@ -92,8 +92,8 @@ class Refiner(nn.Module):
 
     Each step moves latents a little against the gradient of what training minimises. Most of that would be for the
     worse: which symbols come out of rounding is chance to a good part, and a symbol too far is as bad as one not far
-    enough. So each place takes the step only if it costs less than before. No weights move, so that the result is the
-    same for any number of threads.
+    enough. So each place takes the step only if it costs less than before, and all together shift no colour. No weights
+    move, so that the result is the same for any number of threads.
     """
 
     def __init__(self, weights: WeightsFile, distance: PerceptualDistance, device: torch.device) -> None:

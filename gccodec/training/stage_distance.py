@@ -65,8 +65,8 @@ class Teacher(nn.Module):
         found, out = self.squeeze(x), []
         for i in TAPS:
             t = of_unit_length(found[i]).permute(0, 2, 3, 1)
-            weight = SQUEEZE_WEIGHT * self.squeeze.weight(f"lin{i}").flatten().clamp_min(0)
-            out.append(t * weight.sqrt())
+            weights = SQUEEZE_WEIGHT * self.squeeze.weight(f"lin{i}").flatten().clamp_min(0)
+            out.append(t * weights.sqrt())
         for maps, stages in ((self.vgg(x), VGG_STAGES), (self.lite.stages(x), LITE_STAGES)):
             for stage, (head, weight, kernel, stride) in stages.items():
                 means = F.avg_pool2d(of_unit_length(maps[stage]), kernel, stride).permute(0, 2, 3, 1)
