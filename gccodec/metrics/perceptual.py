@@ -9,10 +9,14 @@ from torch import Tensor
 from gccodec.metrics.networks import LpipsTrunk
 
 
+def of_unit_length(t: Tensor) -> Tensor:
+    """[B, C, h, w], at each position; zero stays zero."""
+    return t / (t.square().sum(1, keepdim=True) + 1e-20).sqrt().add(1e-10)
+
+
 def layer_distance(a: Tensor, b: Tensor, weight: Tensor | None) -> Tensor:
     """Of one layer's maps [B, C, h, w]: the mean over positions of sum_c w_c (a_c / |a| - b_c / |b|)^2, [B]."""
-    a, b = (t / (t.square().sum(1, keepdim=True) + 1e-20).sqrt().add(1e-10) for t in (a, b))
-    d = (a - b).square()
+    d = (of_unit_length(a) - of_unit_length(b)).square()
     d = d if weight is None else d * weight.view(1, -1, 1, 1)
     return d.sum(1).mean((1, 2))
 

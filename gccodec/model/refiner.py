@@ -86,6 +86,11 @@ class Trial(NamedTuple):
         """[1, 3, 1, 1]."""
         return (self.x_hat - self.x).mean((2, 3), keepdim=True)
 
+    @property
+    def colours(self) -> Tensor:
+        """The mean error of each latent position's pixels, [1, 3, h, w]."""
+        return F.avg_pool2d(self.x_hat - self.x, DOWNSAMPLING)
+
 
 class Refiner(nn.Module):
     """What refining needs beside the transforms: the float context model, a distance, and what a bit is worth.
@@ -171,8 +176,7 @@ class Refiner(nn.Module):
 
     def _places(self, trial: Trial, quality: int) -> tuple[Tensor, Tensor]:
         """Of each place, what it costs, the distance at two scales, and the mean error of its colours."""
-        error = F.avg_pool2d(trial.x_hat - trial.x, DOWNSAMPLING)[0]
-        return places(self._local_cost(trial, quality)), places(error)
+        return places(self._local_cost(trial, quality)), places(trial.colours[0])
 
     @torch.no_grad()
     def _local_cost(self, trial: Trial, quality: int) -> Tensor:
@@ -183,6 +187,6 @@ class Refiner(nn.Module):
             distances = [self.distance.local(a, b, (rows, columns)) for a, b in pairs]
         error = trial.x_hat - trial.x
         squared = F.avg_pool2d(error.square().mean(1), DOWNSAMPLING)
-        colour = smoothed(F.avg_pool2d(error, DOWNSAMPLING)).square().mean(1)
+        colour = smoothed(trial.colours).square().mean(1)
         rate = self._bit(quality, error.device) * trial.spent / DOWNSAMPLING**2
         return rate + squared + COLOUR_WEIGHT * colour + DISTANCE_WEIGHT * torch.stack(distances).mean(0)

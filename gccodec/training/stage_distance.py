@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from gccodec.entropy.weights import WeightsFile
 from gccodec.metrics.efficientnet import EfficientNetLite
 from gccodec.metrics.networks import SqueezeTrunk, VggTrunk
+from gccodec.metrics.perceptual import of_unit_length
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.distance import PerceptualDistance, map_distance
 from gccodec.model.precision import autocast
@@ -64,21 +65,15 @@ class Teacher(nn.Module):
         """x [B, 3, H, W] in [0, 1] -> maps [B, h, w, C]: of unit length, times the roots of their weights."""
         found, out = self.squeeze(x), []
         for i in TAPS:
-            t = of_unit_length(found[i]).permute(0, 2, 3, 1)
+            t = of_unit_length(found[i].float()).permute(0, 2, 3, 1)
             weights = SQUEEZE_WEIGHT * self.squeeze.weight(f"lin{i}").flatten().clamp_min(0)
             out.append(t * weights.sqrt())
         for maps, stages in ((self.vgg(x), VGG_STAGES), (self.lite.stages(x), LITE_STAGES)):
             for stage, (head, weight, kernel, stride) in stages.items():
-                means = F.avg_pool2d(of_unit_length(maps[stage]), kernel, stride).permute(0, 2, 3, 1)
+                means = F.avg_pool2d(of_unit_length(maps[stage].float()), kernel, stride).permute(0, 2, 3, 1)
                 rows, columns = out[head].shape[1:3]
                 out[head] = torch.cat([out[head], math.sqrt(weight) * means[:, :rows, :columns]], -1)
         return out
-
-
-def of_unit_length(t: Tensor) -> Tensor:
-    """[B, C, h, w], float32, at each position."""
-    t = t.float()
-    return t / (t.square().sum(1, keepdim=True).sqrt() + 1e-10)
 
 
 class DistanceStage(Run):

@@ -248,7 +248,7 @@ def test_the_label_network_learns_and_is_exported(store, tmp_path, monkeypatch):
 
 
 class MadeUpTeacher(torch.nn.Module):
-    """Stands in for the teachers: the pixels, coarser and coarser, where its maps have their positions."""
+    """Stands in for the teachers: the pixels, coarser and coarser, where their maps have their positions."""
 
     def __init__(self, path):
         super().__init__()
