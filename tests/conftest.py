@@ -6,7 +6,7 @@ from hypothesis import settings
 from PIL import Image
 
 from gccodec.codec.codec import Codec
-from gccodec.codec.picture import Picture
+from gccodec.image.picture import Picture
 from tests.paths import CHELSEA, COFFEE
 
 # The same examples in every run: a pass here is a pass everywhere.

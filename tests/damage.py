@@ -8,7 +8,7 @@ import numpy as np
 
 from gccodec.codec.alpha import decode_alpha, encode_alpha
 from gccodec.codec.latent import grid_size
-from gccodec.codec.metadata import Metadata
+from gccodec.codec.metadata import metadata_of, metadata_sections
 from gccodec.codec.selection import Selection, decode_latent
 from gccodec.container.file import GczFile, parse, serialize
 from gccodec.container.reader import Reader
@@ -16,6 +16,7 @@ from gccodec.container.section import Section, SectionId
 from gccodec.entropy.latent import fixed_point
 from gccodec.entropy.side import NO_SIDE_INFORMATION
 from gccodec.errors import CorruptError
+from gccodec.image.metadata import Metadata
 from tests.models import random_weights
 
 WEIGHTS = random_weights(selective=True)
@@ -33,7 +34,7 @@ def seeds():
     return [
         _seed(rng, 1, 1),
         _seed(rng, 33, 20, sections=(Section(int(SectionId.ALPHA), encode_alpha(alpha)),)),
-        _seed(rng, 40, 64, sections=METADATA.sections()),
+        _seed(rng, 40, 64, sections=metadata_sections(METADATA)),
         _seed(rng, 16, 16, sections=(Section(200, b"abc"),)),
         _seed(rng, 40, 48, Selection(keep, labels)),
         _seed(rng, 40, 48, Selection(keep, None, 100)),
@@ -77,7 +78,7 @@ def with_checksum(data):
 def outcome(data):
     """Parse a small picture's file and decode all that needs no generator."""
     file = parse(data, max_pixels=1 << 14)
-    Metadata.from_sections(file.sections)
+    metadata_of(file.sections)
     selection = Selection.of(file, WEIGHTS)
     for section in file.sections:
         if section.id == SectionId.ALPHA:

@@ -66,7 +66,7 @@ import sys, hashlib, torch
 import numpy as np
 from PIL import Image
 from gccodec.codec.codec import Codec
-from gccodec.codec.picture import Picture
+from gccodec.image.picture import Picture
 torch.set_num_threads(int(sys.argv[2]))
 torch.backends.mkldnn.enabled = sys.argv[3] == "onednn"
 with Image.open(sys.argv[1]) as image:

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gccodec.codec.picture import Picture
 from gccodec.codec.selection import Selection
 from gccodec.container.file import GczFile, parse, serialize
 from gccodec.container.section import MAX_SECTION_BYTES
 from gccodec.container.varint import write_varint
 from gccodec.errors import CorruptError, LimitError
+from gccodec.image.picture import Picture
 from tests.damage import METADATA
 from tests.paths import CHELSEA, COFFEE
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gccodec.codec.picture import Picture
+from gccodec.image.picture import Picture
 from tests.paths import CHELSEA, COFFEE
 
 pytestmark = pytest.mark.slow
@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np, torch
 from PIL import Image
 from gccodec.codec.codec import Codec
-from gccodec.codec.picture import Picture
+from gccodec.image.picture import Picture
 from gccodec.codec.selection import Selection, decode_latent
 from gccodec.container.file import parse
 folder, out, threads, kernels, layout, strip_pixels, coder = sys.argv[1:]

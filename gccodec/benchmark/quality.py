@@ -13,7 +13,7 @@ from torch import Tensor
 from gccodec.benchmark.avif import avif_within
 from gccodec.benchmark.tensor import to_tensor
 from gccodec.codec.codec import Codec, bytes_of_bpp
-from gccodec.codec.picture import read_picture
+from gccodec.image.reader import read_picture
 from gccodec.metrics.efficientnet import EfficientNetLite
 from gccodec.metrics.kid import kid, patch_features
 from gccodec.metrics.networks import AlexTrunk, ShiftTolerantAlexTrunk

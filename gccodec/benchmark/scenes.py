@@ -22,11 +22,12 @@ from gccodec.codec.keep import Annotation, keep_mask, named_pixels, parse_rule
 from gccodec.codec.label_classes import fold_from, unified_classes
 from gccodec.codec.label_input import UNKNOWN, read_labels, to_cells
 from gccodec.codec.latent import LATENT_CELL_PX
-from gccodec.codec.picture import Picture, read_picture
 from gccodec.codec.segmentation import Labeller, to_label_pixels
 from gccodec.codec.selection import Selection
 from gccodec.container.file import parse
 from gccodec.errors import FileError, UsageError
+from gccodec.image.picture import Picture
+from gccodec.image.reader import read_picture
 from gccodec.metrics.deeplab import DeepLab
 from gccodec.metrics.efficientnet import EfficientNetLite
 from gccodec.metrics.iou import Confusion

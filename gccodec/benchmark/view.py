@@ -10,7 +10,7 @@ from PIL import Image
 
 from gccodec.benchmark.avif import avif_within
 from gccodec.codec.codec import Codec, bytes_of_bpp
-from gccodec.codec.picture import read_picture
+from gccodec.image.reader import read_picture
 
 GAP_PX = 8
 

@@ -120,7 +120,7 @@ def installed_labeller(codec: Codec) -> Labeller | None:
 def show_speed(codec: Codec, path: Path) -> None:
     """Print the split for both sizes."""
     from gccodec.benchmark.speed import resized, time_parts
-    from gccodec.codec.picture import read_picture
+    from gccodec.image.reader import read_picture
 
     pixels, labeller = read_picture(path.read_bytes()).pixels, installed_labeller(codec)
     for width, height, repeats in ((768, 512, 7), (4000, 3000, 2)):

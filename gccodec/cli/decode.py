@@ -76,10 +76,11 @@ def command(
 
     from gccodec.codec.codec import DEFAULT_REALISM, Codec
     from gccodec.codec.memory import strip_pixels_within
-    from gccodec.codec.metadata import Metadata, with_source_type
-    from gccodec.codec.picture_format import picture_format, write_strips
     from gccodec.codec.region import Region
     from gccodec.codec.selection import kept_strips
+    from gccodec.image.metadata import Metadata
+    from gccodec.image.writer import picture_format, write_strips
+    from gccodec.image.xmp import with_source_type
 
     suffix = Path(output).suffix if output != STANDARD else ""
     form = picture_format(format_name or suffix or "png")

@@ -27,7 +27,7 @@ from gccodec.cli.stream import STANDARD, check_output, open_input, write_output
 from gccodec.errors import LimitError, UsageError
 
 if TYPE_CHECKING:
-    from gccodec.codec.picture import AlphaPolicy
+    from gccodec.image.reader import AlphaPolicy
 
 
 @click.command("encode")
@@ -94,8 +94,8 @@ def command(
     from gccodec.codec.codec import DEFAULT_BPP, Codec, bytes_of_bpp
     from gccodec.codec.effort import usual_effort
     from gccodec.codec.memory import strip_pixels_within
-    from gccodec.codec.picture import read_picture
     from gccodec.container.file import metadata_bytes, parse
+    from gccodec.image.reader import read_picture
 
     start = time.perf_counter()
     with open_input(input) as file:

@@ -42,10 +42,10 @@ def command(
     data = read_input(input)
 
     from gccodec.codec.label_input import to_png
-    from gccodec.codec.picture import read_picture
-    from gccodec.codec.picture_format import picture_format, write_picture
     from gccodec.codec.segmentation import Labeller, overlay
     from gccodec.entropy.weights import load_weights
+    from gccodec.image.reader import read_picture
+    from gccodec.image.writer import picture_format, write_picture
 
     image = read_picture(data, alpha="drop").whole()
     where = choose_device(device, threads, messages)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from gccodec.codec.metadata import KINDS, Kind
 from gccodec.errors import UsageError
+from gccodec.image.metadata import KINDS, Kind
 
 if TYPE_CHECKING:
     import torch

@@ -13,8 +13,8 @@ from gccodec.errors import UsageError
 if TYPE_CHECKING:
     import torch
 
-    from gccodec.codec.picture import Picture
     from gccodec.codec.selection import Selection
+    from gccodec.image.picture import Picture
 
 NOTHING = "none"
 AUTOMATIC = "auto"

@@ -1,1 +1,1 @@
-"""Pixels <-> .gcz: picture files, padding, rate control, encode, decode."""
+"""Pixels <-> .gcz: padding, rate control, selection, encode, decode."""

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
-from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageChops, ImageStat
 
 from gccodec.errors import SectionError
+from gccodec.image.opening import without_pillows_limit
 
-OPAQUE = 255
 WEBP_MAX_SIDE_PX = 16_383
 DECODERS = ("WEBP", "PNG")
-
-
-@contextlib.contextmanager
-def without_pillows_limit() -> Iterator[None]:
-    """Pillow refuses pictures of 179 megapixels when it opens them; ours are checked before pixels are decoded."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
 
 
 def encode_alpha(alpha: npt.NDArray[np.uint8]) -> bytes:
@@ -61,10 +49,3 @@ def fill_transparent(image: Image.Image, alpha: npt.NDArray[np.uint8]) -> Image.
     filled = image.copy()
     filled.paste(colour, (0, 0), hidden)
     return filled
-
-
-def on_white(image: Image.Image) -> Image.Image:
-    """Mode LA or RGBA over white, for formats without alpha."""
-    opaque = image.convert(image.mode[:-1])
-    opaque.paste("white", mask=ImageChops.invert(image.getchannel("A")))
-    return opaque

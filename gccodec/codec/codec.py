@@ -20,9 +20,7 @@ from gccodec.codec.effort import MAX_EFFORT, REFINED_LOWER, refined_latents, usu
 from gccodec.codec.encoder import Encoded, Encoder, Source
 from gccodec.codec.loaded_model import LoadedModel, Progress
 from gccodec.codec.memory import rows_with_smaller_strips, with_smaller_strips
-from gccodec.codec.metadata import Metadata
-from gccodec.codec.picture import Picture
-from gccodec.codec.picture_format import joined
+from gccodec.codec.metadata import metadata_of
 from gccodec.codec.region import Region
 from gccodec.codec.selection import Selection
 from gccodec.codec.strip import STRIP_PIXELS
@@ -31,6 +29,9 @@ from gccodec.container.section import SectionId
 from gccodec.entropy.latent import LatentCodec
 from gccodec.entropy.weights import WeightsFile, find_weights, load_weights, weights_folder
 from gccodec.errors import LimitError, UsageError, WeightsError
+from gccodec.image.metadata import Metadata
+from gccodec.image.picture import Picture
+from gccodec.image.writer import joined
 from gccodec.model.distance import PerceptualDistance
 from gccodec.model.refiner import Refiner
 from gccodec.model.transforms import Transforms
@@ -201,7 +202,7 @@ class Codec:
             alpha = decode_alpha(bodies[SectionId.ALPHA], file.height, file.width)
             alpha = alpha[region.y : region.y + region.height, region.x : region.x + region.width]
         strips = self._decode_images(file, realism, region, alpha)
-        return Decoding(strips, (region.width, region.height), Metadata.from_sections(file.sections), file)
+        return Decoding(strips, (region.width, region.height), metadata_of(file.sections), file)
 
     def _decode_images(
         self, file: GczFile, realism: float, region: Region, alpha: npt.NDArray[np.uint8] | None

@@ -14,7 +14,7 @@ from torch import Tensor
 from gccodec.codec.alpha import encode_alpha, fill_transparent
 from gccodec.codec.latent import grid_size, padded
 from gccodec.codec.loaded_model import LoadedModel, Progress
-from gccodec.codec.picture import Picture, Pixels
+from gccodec.codec.metadata import metadata_sections
 from gccodec.codec.rate import search_quality
 from gccodec.codec.selection import Selection
 from gccodec.codec.strip import to_strips
@@ -25,6 +25,7 @@ from gccodec.entropy.mask import Quality
 from gccodec.entropy.side import NO_SIDE_INFORMATION, SideInformation
 from gccodec.entropy.weights import WeightsFile
 from gccodec.errors import UsageError
+from gccodec.image.picture import Picture, Pixels
 from gccodec.model.analysis import shown
 
 TARGET_TOLERANCE = 0.02
@@ -75,7 +76,7 @@ class Source(NamedTuple):
             sections += selection.sections(weights)
         if picture.alpha is not None:
             sections += (Section(int(SectionId.ALPHA), encode_alpha(picture.alpha)),)
-        sections += picture.metadata.sections()
+        sections += metadata_sections(picture.metadata)
         template = GczFile(width, height, picture.gray, weights.model_id, 0, 0, b"", sections)
         image = picture.image if picture.alpha is None else fill_transparent(picture.whole(), picture.alpha)
         return cls(template, image, selection)

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from gccodec.codec.latent import LATENT_CELL_PX, grid_size, padded
-from gccodec.codec.picture import Pixels
+from gccodec.image.picture import Pixels
 
 STRIP_PIXELS = 1 << 18
 """Default size of a strip. Results do not depend on it."""

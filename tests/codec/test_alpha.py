@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gccodec.codec.alpha import decode_alpha, encode_alpha, fill_transparent, on_white
+from gccodec.codec.alpha import decode_alpha, encode_alpha, fill_transparent
 from gccodec.errors import SectionError
+from gccodec.image.writer import on_white
 
 NOISE = np.random.default_rng(1).integers(0, 256, (23, 37), np.uint8)
 SOFT_DISC = np.clip(8 * (90 - np.hypot(*np.meshgrid(np.arange(300) - 150, np.arange(200) - 100))) + 128, 0, 255).astype(

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from gccodec.codec.codec import Codec, bytes_of_bpp
-from gccodec.codec.metadata import Metadata
-from gccodec.codec.picture import Picture
 from gccodec.container.file import metadata_bytes, overhead_bytes, parse
 from gccodec.errors import ChecksumError, CorruptError, UsageError, WeightsError
+from gccodec.image.metadata import Metadata
+from gccodec.image.picture import Picture
 from tests.models import random_weights
 
 

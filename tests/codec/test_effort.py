@@ -10,11 +10,12 @@ import torch.nn.functional as F
 from gccodec.codec.codec import Codec
 from gccodec.codec.effort import MARGIN_CELLS, MAX_EFFORT, PART_PIXELS, USUAL_EFFORT, spans, usual_effort
 from gccodec.codec.latent import LATENT_CELL_PX
-from gccodec.codec.picture import Picture, read_picture
 from gccodec.codec.selection import Selection, decode_latent
 from gccodec.container.file import parse
 from gccodec.entropy.weights import find_weights, load_weights, weights_folder
 from gccodec.errors import LimitError, UsageError, WeightsError
+from gccodec.image.picture import Picture
+from gccodec.image.reader import read_picture
 from gccodec.model.analysis import BLUR_PX, shown
 from gccodec.model.distance import STRIDE_PX, DistanceConfig, PerceptualDistance
 from gccodec.model.places import SIDE, all_of, cheaper, places

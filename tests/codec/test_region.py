@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from gccodec.codec.codec import Codec
-from gccodec.codec.picture import Picture
 from gccodec.codec.region import Region
 from gccodec.errors import UsageError
+from gccodec.image.picture import Picture
 from tests.models import random_weights
 
 

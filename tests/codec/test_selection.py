@@ -9,12 +9,12 @@ from gccodec.codec.codec import Codec
 from gccodec.codec.composition import bits_of_positions
 from gccodec.codec.keep import keep_mask
 from gccodec.codec.label_input import UNKNOWN
-from gccodec.codec.picture import Picture
 from gccodec.codec.region import Region
 from gccodec.codec.selection import COARSE, KEPT, SYNTHESISED, Selection, kept_share, kept_strips, label_grid
 from gccodec.container.file import parse, serialize
 from gccodec.container.section import Section, SectionId
 from gccodec.errors import ChecksumError, CorruptError, SectionError, UsageError, WeightsError
+from gccodec.image.picture import Picture
 from tests.models import random_weights
 
 HEIGHT, WIDTH = 75, 122  # label map of 10 x 16 cells, 5 x 8 latents

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from gccodec.codec.codec import Codec
-from gccodec.codec.picture import Picture
 from gccodec.errors import UsageError
+from gccodec.image.picture import Picture
 from tests.models import random_weights
 from tests.paths import CHELSEA, COFFEE
 

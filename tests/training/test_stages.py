@@ -13,12 +13,12 @@ from safetensors.numpy import load
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gccodec.codec.codec import Codec
-from gccodec.codec.picture import Picture
 from gccodec.codec.segmentation import Labeller
 from gccodec.codec.selection import Selection
 from gccodec.entropy.label_map import LabelMapCodec
 from gccodec.entropy.weights import find_weights, load_weights
 from gccodec.errors import UsageError, WeightsError
+from gccodec.image.picture import Picture
 from gccodec.model.analysis import holding
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, LABEL_CLASSES

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps, TiffImagePlugin
 
-from gccodec.codec.metadata import Metadata
-from gccodec.codec.picture import read_picture
-from gccodec.codec.picture_format import FORMATS, picture_format, write_picture
 from gccodec.errors import LimitError, PictureError, UsageError
+from gccodec.image.metadata import Metadata
+from gccodec.image.reader import read_picture
+from gccodec.image.writer import FORMATS, picture_format, write_picture
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (5, 7, 3), np.uint8)

@@ -5,9 +5,12 @@ import zlib
 
 import pytest
 
-from gccodec.codec.metadata import SOURCE_TYPE, SOURCE_TYPE_NAMESPACE, Metadata, upright_exif, with_source_type
+from gccodec.codec.metadata import metadata_of, metadata_sections
 from gccodec.container.section import MAX_SECTION_BYTES, Section, SectionId
 from gccodec.errors import SectionError
+from gccodec.image.exif import upright_exif
+from gccodec.image.metadata import Metadata
+from gccodec.image.xmp import SOURCE_TYPE, SOURCE_TYPE_NAMESPACE, with_source_type
 
 PACKET = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
@@ -28,12 +31,12 @@ def source_types(xmp):
 
 def test_sections_give_back_every_byte():
     metadata = Metadata(b"II*\0 exif", bytes(range(256)) * 9, "grüße".encode())
-    sections = metadata.sections()
+    sections = metadata_sections(metadata)
     assert [section.id for section in sections] == [128, 129, 130]
-    assert Metadata.from_sections(sections) == metadata
+    assert metadata_of(sections) == metadata
     assert sum(len(s.body) for s in sections) < 400
-    assert Metadata().sections() == ()
-    assert Metadata.from_sections(metadata.only(frozenset({"icc"})).sections()) == Metadata(icc=metadata.icc)
+    assert metadata_sections(Metadata()) == ()
+    assert metadata_of(metadata_sections(metadata.only(frozenset({"icc"})))) == Metadata(icc=metadata.icc)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +52,7 @@ def test_sections_give_back_every_byte():
 )
 def test_a_broken_body_is_a_section_error(body):
     with pytest.raises(SectionError, match="section xmp"):
-        Metadata.from_sections((Section(int(SectionId.XMP), body),))
+        metadata_of((Section(int(SectionId.XMP), body),))
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,12 @@ import itertools
 from collections.abc import Iterable
 from typing import IO, Any, NamedTuple
 
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageChops, PngImagePlugin
 
-from gccodec.codec.alpha import on_white
-from gccodec.codec.metadata import KINDS, Kind, Metadata
-from gccodec.codec.picture import ALL_METADATA, EXIF_PREFIX, XMP_TIFF_TAG
-from gccodec.codec.png import write_png
 from gccodec.errors import UsageError
+from gccodec.image.exif import EXIF_PREFIX, XMP_TIFF_TAG
+from gccodec.image.metadata import ALL_METADATA, KINDS, Kind, Metadata
+from gccodec.image.png import write_png
 
 
 class Format(NamedTuple):
@@ -118,3 +117,10 @@ def _metadata_options(form: Format, metadata: Metadata) -> dict[str, Any]:
     elif metadata.xmp is not None:
         options["xmp"] = metadata.xmp
     return options
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """Mode LA or RGBA over white, for formats without alpha."""
+    opaque = image.convert(image.mode[:-1])
+    opaque.paste("white", mask=ImageChops.invert(image.getchannel("A")))
+    return opaque

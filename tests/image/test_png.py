@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from gccodec.codec import picture as picture_module
-from gccodec.codec.metadata import Metadata
-from gccodec.codec.picture import read_picture
-from gccodec.codec.picture_format import picture_format, write_strips
-from gccodec.codec.png import IDAT, PngRows, write_png
 from gccodec.codec.strip import to_strips
 from gccodec.errors import PictureError, UsageError
-from tests.codec.test_picture import WIDE
+from gccodec.image import reader as reader_module
+from gccodec.image.metadata import Metadata
+from gccodec.image.png import IDAT, PngRows, write_png
+from gccodec.image.reader import read_picture
+from gccodec.image.writer import picture_format, write_strips
+from tests.image.test_picture import WIDE
 from tests.paths import CHELSEA, COFFEE
 
 EXIF = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x03\0\0\0\0\0\0\0"
@@ -41,7 +41,7 @@ def image(request):
 
 @pytest.fixture
 def streaming(monkeypatch):
-    monkeypatch.setattr(picture_module, "STREAMED_PIXELS", 0)
+    monkeypatch.setattr(reader_module, "STREAMED_PIXELS", 0)
 
 
 @pytest.mark.parametrize("rows", [1, 37, 400])
@@ -76,7 +76,7 @@ def test_a_streamed_picture_is_the_same_as_one_held(mode, options, kinds, monkey
     with Image.open(CHELSEA) as photo:
         data = stored(photo.convert(mode), **options)
     held = read_picture(data, metadata=kinds)
-    monkeypatch.setattr(picture_module, "STREAMED_PIXELS", 0)
+    monkeypatch.setattr(reader_module, "STREAMED_PIXELS", 0)
     streamed = read_picture(data, metadata=kinds)
     assert streamed.streamed
     assert not held.streamed

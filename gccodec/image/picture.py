@@ -1,0 +1,61 @@
+"""A picture as the codec takes it: pixels, alpha and metadata."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from gccodec.image.metadata import Metadata
+
+
+class Pixels(Protocol):
+    """Mode RGB or L: a Pillow picture, or one that is read a strip at a time."""
+
+    @property
+    def size(self) -> tuple[int, int]: ...
+    @property
+    def mode(self) -> str: ...
+    def crop(self, box: tuple[int, int, int, int], /) -> Image.Image: ...
+
+
+class Picture(NamedTuple):
+    """image in mode RGB or L; alpha uint8 [H, W] or None when opaque.
+
+    notes: what was converted or dropped, one line each.
+    """
+
+    image: Pixels
+    alpha: npt.NDArray[np.uint8] | None = None
+    metadata: Metadata = Metadata()
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        pixels: npt.NDArray[np.uint8],
+        alpha: npt.NDArray[np.uint8] | None = None,
+        metadata: Metadata = Metadata(),  # noqa: B008  # immutable
+    ) -> Picture:
+        """From uint8 [H, W, 3] RGB or [H, W] gray."""
+        return cls(Image.fromarray(pixels), alpha, metadata)
+
+    @property
+    def pixels(self) -> npt.NDArray[np.uint8]:
+        """uint8 [H, W, 3] or [H, W]; a copy."""
+        return np.asarray(self.whole())
+
+    def whole(self) -> Image.Image:
+        """All pixels at once; a copy."""
+        return self.image.crop((0, 0, *self.image.size))
+
+    @property
+    def streamed(self) -> bool:
+        """Read from its file as the pixels are asked for."""
+        return not isinstance(self.image, Image.Image)
+
+    @property
+    def gray(self) -> bool:
+        return self.image.mode == "L"
