@@ -1,12 +1,8 @@
 """gccodec train and export from the outside."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
-PROGRAM = [sys.executable, "-m", "gccodec"]
+from tests.cli.program import run
 
 
 @pytest.mark.parametrize(
@@ -25,8 +21,7 @@ PROGRAM = [sys.executable, "-m", "gccodec"]
     ],
 )
 def test_bad_arguments_get_one_line(arguments, code, message, tmp_path):
-    command = [*PROGRAM, *(a.format(tmp_path) for a in arguments)]
-    result = subprocess.run(command, capture_output=True, env=os.environ | {"PYTHONPATH": os.getcwd()})
+    result = run(*(a.format(tmp_path) for a in arguments))
     assert result.returncode == code
     assert message in result.stderr
     assert result.stderr.count(b"\n") == 1
