@@ -92,9 +92,11 @@ def command(
     codec = Codec.load(weights, file.model_id, choose_device(device, threads, messages), strip_pixels)
     decoding = codec.decode_strips(data, max_pixels, DEFAULT_REALISM if realism is None else realism, region)
     metadata = decoding.metadata.only(kept)
-    if "xmp" in form.metadata:
-        metadata = metadata._replace(xmp=with_source_type(metadata.xmp))
     notes: list[str] = []
+    if "xmp" in form.metadata:
+        packet, said = with_source_type(metadata.xmp)
+        metadata = metadata._replace(xmp=packet)
+        notes += said
     with Progress(progress, input, messages.quiet) as codec.progress:
         write_output(
             output,

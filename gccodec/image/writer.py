@@ -6,12 +6,13 @@ import itertools
 from collections.abc import Iterable
 from typing import IO, Any, NamedTuple
 
-from PIL import Image, ImageChops, PngImagePlugin
+from PIL import Image, ImageChops
 
 from gccodec.errors import UsageError
-from gccodec.image.exif import EXIF_PREFIX, XMP_TIFF_TAG
 from gccodec.image.metadata import ALL_METADATA, KINDS, Kind, Metadata
+from gccodec.image.metadata_options import holdable, metadata_options
 from gccodec.image.png import write_png
+from gccodec.image.tiff import write_tiff
 
 
 class Format(NamedTuple):
@@ -66,8 +67,13 @@ def write_strips(
     notes = []
     if lost := [kind for kind in KINDS if getattr(metadata, kind) is not None and kind not in form.metadata]:
         notes.append(f"{form.name} cannot hold {', '.join(lost)}")
-    options = dict(form.options) | _metadata_options(form, metadata.only(form.metadata))
+    metadata, left_out = holdable(form.name, metadata.only(form.metadata))
+    notes += left_out
     try:
+        if form.name == "TIFF":
+            write_tiff(file, size, strips, metadata)
+            return tuple(notes)
+        options = dict(form.options) | metadata_options(form.name, metadata)
         if form.name == "PNG":
             write_png(file, size, strips, options)
             return tuple(notes)
@@ -95,28 +101,6 @@ def joined(strips: Iterable[Image.Image], size: tuple[int, int]) -> Image.Image:
         image.paste(strip, (0, top))
         top += strip.height
     return image
-
-
-def _metadata_options(form: Format, metadata: Metadata) -> dict[str, Any]:
-    """Pillow's arguments, which differ by format."""
-    options: dict[str, Any] = {}
-    if metadata.icc is not None:
-        options["icc_profile"] = metadata.icc
-    if form.name == "TIFF":  # both are tags of the one directory
-        options["exif"] = Image.Exif()
-        if metadata.exif is not None:
-            options["exif"].load(EXIF_PREFIX + metadata.exif)
-        if metadata.xmp is not None:
-            options["exif"][XMP_TIFF_TAG] = metadata.xmp
-        return options
-    if metadata.exif is not None:
-        options["exif"] = EXIF_PREFIX + metadata.exif
-    if metadata.xmp is not None and form.name == "PNG":
-        options["pnginfo"] = PngImagePlugin.PngInfo()
-        options["pnginfo"].add_itxt("XML:com.adobe.xmp", metadata.xmp.decode("utf-8", "replace"))
-    elif metadata.xmp is not None:
-        options["xmp"] = metadata.xmp
-    return options
 
 
 def on_white(image: Image.Image) -> Image.Image:
