@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageChops, ImageStat
 
-from gccodec.errors import SectionError
-from gccodec.image.opening import without_pillows_limit
+from gccodec.errors import PictureError, SectionError
+from gccodec.image.opening import decoding, detect, open_image
+from gccodec.image.signature import Format
 
 WEBP_MAX_SIDE_PX = 16_383
-DECODERS = ("WEBP", "PNG")
+DECODERS: frozenset[Format] = frozenset(["WEBP", "PNG"])
 
 
 def encode_alpha(alpha: npt.NDArray[np.uint8]) -> bytes:
@@ -28,15 +29,14 @@ def encode_alpha(alpha: npt.NDArray[np.uint8]) -> bytes:
 
 def decode_alpha(body: bytes, height: int, width: int) -> npt.NDArray[np.uint8]:
     """Section body -> uint8 [H, W]; SectionError unless it is a picture of that size, checked before it is decoded."""
+    file = io.BytesIO(body)
     try:
-        with without_pillows_limit(), Image.open(io.BytesIO(body), formats=DECODERS) as image:
+        with decoding("its picture"), open_image(file, detect(file, DECODERS)) as image:
             if image.size != (width, height):
                 raise SectionError(f"section alpha: {image.size[0]}x{image.size[1]}, expected {width}x{height}")
             return np.array(image.getchannel(1) if image.mode in ("RGB", "RGBA") else image.convert("L"))
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise SectionError(
-            f"section alpha: cannot be read ({str(error).splitlines()[0] if str(error) else error})"
-        ) from error
+    except PictureError as error:
+        raise SectionError(f"section alpha: cannot be read ({error})") from error
 
 
 def fill_transparent(image: Image.Image, alpha: npt.NDArray[np.uint8]) -> Image.Image:

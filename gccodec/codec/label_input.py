@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from gccodec.codec.label_classes import LABEL_SETS, fold_from, unified_classes
 from gccodec.errors import PictureError, UsageError
+from gccodec.image.opening import decoding, detect, open_image
+from gccodec.image.png_chunks import clean_png
 from gccodec.model.config import LABEL_CELL_PX, LABEL_CLASSES
 
 UNKNOWN = LABEL_CLASSES
@@ -20,13 +23,21 @@ MASK_THRESHOLD = 127
 
 def _opened(data: bytes, what: str, width: int, height: int) -> Image.Image:
     """A picture of ids, or of colours, of the right size."""
+    file = io.BytesIO(data)
     try:
-        image = Image.open(io.BytesIO(data))
+        image = _checked(file, what, width, height)
+    except PictureError as error:
+        raise PictureError(f"{what}: {error}") from error
+    return image
+
+
+def _checked(file: IO[bytes], what: str, width: int, height: int) -> Image.Image:
+    form = detect(file)
+    with decoding():
+        image = open_image(clean_png(file).file if form == "PNG" else file, form)
         if image.size != (width, height):
             raise UsageError(f"{what}: {image.size[0]}x{image.size[1]}, the picture is {width}x{height}")
         image.load()
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        raise PictureError(f"{what}: cannot be read ({str(error).splitlines()[0]})") from error
     return image
 
 

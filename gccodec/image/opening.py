@@ -1,18 +1,127 @@
-"""Picture files opened by Pillow."""
+"""The one door to Pillow's decoders: formats of a list, each by its own plugin, and no other code.
+
+Plugins are called directly. `Image.open` would try every plugin that is loaded, and would go by limits
+that belong to the whole process (`Image.MAX_IMAGE_PIXELS`); ours are the caller's.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import Iterator
+from typing import IO, Any, get_args
 
 from PIL import Image
 
+from gccodec.errors import GccodecError, LimitError, PictureError
+from gccodec.image.signature import HEAD_BYTES, Format, foreign_kind, format_of
+
+GAIN_MAP_CLAIM = b' hdrgm:Version="'
+"""In the XMP of a JPEG whose second picture is a gain map (Ultra HDR)."""
+
+READABLE: frozenset[Format] = frozenset(get_args(Format))
+
+_PLUGINS: dict[Format, tuple[str, str]] = {
+    "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
+    "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),
+    "WEBP": ("PIL.WebPImagePlugin", "WebPImageFile"),
+    "AVIF": ("PIL.AvifImagePlugin", "AvifImageFile"),
+    "TIFF": ("PIL.TiffImagePlugin", "TiffImageFile"),
+    "BMP": ("PIL.BmpImagePlugin", "BmpImageFile"),
+    "GIF": ("PIL.GifImagePlugin", "GifImageFile"),
+    "JPEG2000": ("PIL.Jpeg2KImagePlugin", "Jpeg2KImageFile"),
+    "PPM": ("PIL.PpmImagePlugin", "PpmImageFile"),
+    "TGA": ("PIL.TgaImagePlugin", "TgaImageFile"),
+    "ICO": ("PIL.IcoImagePlugin", "IcoImageFile"),
+    "HEIF": ("pillow_heif", "HeifImageFile"),
+    "JXL": ("pillow_jxl.JpegXLImagePlugin", "JXLImageFile"),
+}
+_EXTRAS: dict[Format, tuple[str, str]] = {"HEIF": ("HEIC", "heif"), "JXL": ("JPEG XL", "jxl")}
+"""What a format is called, and the extra that brings its plugin."""
+
+
+def head_of(file: IO[bytes]) -> bytes:
+    """The first bytes, by which formats are told apart; the file is left at its start."""
+    file.seek(0)
+    head = file.read(HEAD_BYTES)
+    file.seek(0)
+    return head
+
+
+def detect(file: IO[bytes], formats: frozenset[Format] = READABLE) -> Format:
+    """The format of a file. PictureError for none of these, which says what it is instead."""
+    head = head_of(file)
+    if not head:
+        raise PictureError("the input is empty")
+    form = format_of(head)
+    if form in formats:
+        return form
+    if form is not None:
+        raise PictureError(f"not a picture that can be read here: it is {form}")
+    if kind := foreign_kind(head):
+        raise PictureError(f"not a picture that can be read: it is {kind}")
+    raise PictureError(f"not a picture that can be read: it begins with {head[:8].hex(' ')}")
+
+
+def open_image(file: IO[bytes], form: Format) -> Image.Image:
+    """A file of that format, its header read; whatever the plugin raises, within `decoding`."""
+    module, name = _PLUGINS[form]
+    try:
+        plugin: Any = getattr(importlib.import_module(module), name)
+    except ImportError:
+        if form not in _EXTRAS:
+            raise PictureError(f"this Pillow cannot read {form}") from None
+        title, extra = _EXTRAS[form]
+        raise PictureError(
+            f"not a picture that can be read: it is {title}; pip install 'gccodec[{extra}]' adds it"
+        ) from None
+    file.seek(0)
+    image = plugin(file, "")
+    if form == "JPEG":
+        image = _with_further_pictures(image)
+    opened: Image.Image = image
+    return opened
+
+
+def _with_further_pictures(image: Any) -> Any:
+    """A JPEG as the multi-picture file that it may be, for the count of its frames."""
+    from PIL.MpoImagePlugin import MpoImageFile
+
+    try:
+        header = image._getmp()
+        gain_map = any(name == "APP1" and GAIN_MAP_CLAIM in body for name, body in image.applist)
+        if header is None or header[0xB001] < 2 or gain_map:
+            return image  # a gain map is no further picture
+        return MpoImageFile.adopt(image, header)
+    except Exception:  # a header that cannot be read costs the further pictures, not the first
+        return image
+
+
+def reason_of(error: BaseException) -> str:
+    """The first line of what a decoder said, or the kind of its trouble."""
+    text = " ".join(str(error).split())
+    return text if text and not isinstance(error, KeyError) else type(error).__name__
+
 
 @contextlib.contextmanager
-def without_pillows_limit() -> Iterator[None]:
-    """Pillow refuses pictures of 179 megapixels when it opens them; ours are checked before pixels are decoded."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+def decoding(what: str = "the picture") -> Iterator[None]:
+    """Whatever a decoder raises, of whatever class, becomes a PictureError; LimitError for memory.
+
+    Trouble of the file itself (an OSError with a number) and our own errors stay what they are.
+    """
     try:
         yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+    except (GccodecError, RecursionError) as error:
+        if isinstance(error, GccodecError):
+            raise
+        raise PictureError(f"{what} is damaged: its parts contain each other") from error
+    except Image.DecompressionBombError as error:  # the limit of the program around us
+        raise LimitError(f"{what} is too large: {reason_of(error)}") from error
+    except MemoryError as error:
+        raise LimitError(f"{what} needs more memory than there is") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise PictureError(f"{what} is damaged: {reason_of(error)}") from error
+    except Exception as error:
+        raise PictureError(f"{what} is damaged: {reason_of(error)}") from error

@@ -14,6 +14,8 @@ from typing import IO, Any, NamedTuple
 
 from PIL import Image
 
+from gccodec.image.opening import open_image
+
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 IHDR, IDAT, IEND = b"IHDR", b"IDAT", b"IEND"
 HEADER = ">IIBBBBB"
@@ -144,7 +146,7 @@ class PngRows:
         # a first row of no filter stands in for the one above the strip
         data = zlib.compress(b"\0" + self._above + filtered[:wanted], 0)
         small = self.header._replace(height=rows + 1)
-        with Image.open(io.BytesIO(_file(small, self._ancillary, data))) as image:
+        with open_image(io.BytesIO(_file(small, self._ancillary, data)), "PNG") as image:
             image.load()
         strip = image.crop((0, 1, image.width, image.height))
         self._above = strip.crop((0, rows - 1, strip.width, rows)).tobytes()

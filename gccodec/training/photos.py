@@ -8,7 +8,7 @@ import json
 import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from gccodec.errors import PictureError
+from gccodec.image.opening import decoding, detect, open_image
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff"}
 HELD_OUT_EVERY = 61
@@ -32,16 +33,22 @@ def read_pictures(folder: Path) -> Iterator[tuple[str, Image.Image]]:
     """(name, RGB picture) of every picture file in the folder and in the tar shards of its top level."""
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in SUFFIXES:
-            with Image.open(path) as image:
-                yield str(path.relative_to(folder)), image.convert("RGB")
+            with path.open("rb") as file:
+                yield str(path.relative_to(folder)), _rgb(file)
     for shard in sorted(folder.glob("*.tar")):
         with tarfile.open(shard) as tar:
             for member in tar:
                 if Path(member.name).suffix.lower() in SUFFIXES:
                     data = tar.extractfile(member)
                     if data is not None:
-                        with Image.open(io.BytesIO(data.read())) as image:
-                            yield member.name, image.convert("RGB")
+                        yield member.name, _rgb(io.BytesIO(data.read()))
+
+
+def _rgb(file: IO[bytes]) -> Image.Image:
+    """PictureError where it cannot be read."""
+    form = detect(file)
+    with decoding(), open_image(file, form) as image:
+        return image.convert("RGB")
 
 
 def source_of(name: str, index: dict[str, str]) -> str:

@@ -55,7 +55,7 @@ def test_every_set_names_known_classes(name):
         (png(np.full((2, 3, 3), 9, np.uint8)), None, UsageError, r"colour \(9, 9, 9\)"),
         (png(IDS.astype(np.uint16)), None, UsageError, "mode I;16"),
         (png(IDS), "pascal", UsageError, "known are ade20k, camvid"),
-        (b"no picture", None, PictureError, "cannot be read"),
+        (b"no picture", None, PictureError, "label map: not a picture that can be read"),
     ],
 )
 def test_other_maps_are_refused(data, label_set, error, message):

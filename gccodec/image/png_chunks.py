@@ -1,0 +1,173 @@
+"""Chunks of a PNG file: what may be left out of it so that its pixels can be read.
+
+PNG specification, third edition, sections 5 and 11. A reader must not refuse a picture for a damaged
+ancillary chunk; Pillow does, and also for text above a megabyte.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import IO, NamedTuple
+
+from gccodec.image.splice import Piece, splice
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+IEND_CHUNK = b"\0\0\0\0IEND\xaeB`\x82"
+MAX_TEXT_BYTES = 1 << 20
+"""Pillow refuses longer text; above `MAX_SIDE_BYTES` it is left out for good."""
+
+MAX_SIDE_BYTES = 1 << 26
+XMP_KEYWORD = b"XML:com.adobe.xmp"
+NEEDED = frozenset([b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"])
+"""What pixels are made of, transparency and animation included."""
+
+FIXED_LENGTHS = {b"gAMA": (4,), b"cHRM": (32,), b"sRGB": (1,), b"pHYs": (9,), b"cICP": (4,), b"tIME": (7,)}
+FIXED_LENGTHS |= {b"acTL": (8,), b"fcTL": (26,), b"mDCV": (24,), b"cLLI": (8,)}
+TEXT = frozenset([b"tEXt", b"zTXt", b"iTXt"])
+
+
+class Chunk(NamedTuple):
+    """kind: four letters; start of its length field; end behind its checksum; body from start + 8.
+
+    cut: it is the last of its file, which ends before the chunk should.
+    """
+
+    kind: bytes
+    start: int
+    end: int
+    cut: bool = False
+
+    @property
+    def length(self) -> int:
+        return self.end - self.start - 12
+
+    @property
+    def ancillary(self) -> bool:
+        return bool(self.kind[0] & 0x20)
+
+
+class CleanPng(NamedTuple):
+    """The file without what cannot be used; what of that can be kept all the same; notes for the user.
+
+    profile: an ICC profile that Pillow would refuse for its size; xmp: such a packet.
+    """
+
+    file: IO[bytes]
+    notes: tuple[str, ...]
+    profile: bytes | None
+    xmp: bytes | None
+
+
+def chunks(file: IO[bytes]) -> Iterator[Chunk]:
+    """All whole chunks, and one of image data that is cut off; ends at what is none."""
+    size = file.seek(0, os.SEEK_END)
+    at = len(SIGNATURE)
+    while at + 8 <= size:
+        file.seek(at)
+        length, kind = struct.unpack(">I4s", file.read(8))
+        if not kind.isalpha():
+            return
+        end = at + 12 + length
+        if end > size and kind not in (b"IDAT", b"fdAT"):
+            return
+        yield Chunk(kind, at, min(end, size), end > size)
+        if kind == b"IEND":
+            return
+        at = end
+
+
+def body(file: IO[bytes], chunk: Chunk) -> bytes | None:
+    """What a chunk holds; None where its checksum is wrong."""
+    file.seek(chunk.start + 4)
+    checked = file.read(4 + chunk.length)
+    (expected,) = struct.unpack(">I", file.read(4))
+    return checked[4:] if zlib.crc32(checked) == expected else None
+
+
+def inflated(data: bytes) -> bytes | None:
+    """A zlib stream of at most `MAX_SIDE_BYTES`; None where it is broken or longer."""
+    stream = zlib.decompressobj()
+    try:
+        out = stream.decompress(data, MAX_SIDE_BYTES)
+    except zlib.error:
+        return None
+    return out if stream.eof else None
+
+
+def _text(kind: bytes, data: bytes) -> tuple[bytes, bytes | None]:
+    """Keyword and text; None for text that cannot be had."""
+    keyword, _, rest = data.partition(b"\0")
+    if kind == b"tEXt":
+        return keyword, rest
+    if kind == b"zTXt":
+        return keyword, inflated(rest[1:])
+    compressed, rest = rest[:1], rest[2:]
+    parts = rest.split(b"\0", 2)
+    if len(parts) < 3:
+        return keyword, None
+    return keyword, inflated(parts[2]) if compressed == b"\1" else parts[2]
+
+
+def _critical(file: IO[bytes], chunk: Chunk) -> list[Piece | bytes]:
+    """The chunk; one that is cut off, with the length and the checksum of what is there."""
+    if not chunk.cut:
+        return [Piece(chunk.start, chunk.end)]
+    file.seek(chunk.start)
+    (length,) = struct.unpack(">I", file.read(4))
+    checked = file.read(4 + length)
+    size = struct.pack(">I", len(checked) - 4)
+    return [size + checked[:4], checked[4:], struct.pack(">I", zlib.crc32(checked))]
+
+
+def clean_png(file: IO[bytes], needed_alone: bool = False) -> CleanPng:
+    """Leave out damaged and oversized ancillary chunks; give the file an end where it has none.
+
+    needed_alone: leave out all that pixels do not need.
+    """
+    parts: list[Piece | bytes] = [Piece(0, len(SIGNATURE))]
+    lost: dict[bytes, str] = {}
+    profile = xmp = None
+    ended = False
+    for chunk in chunks(file):
+        ended = ended or chunk.kind == b"IEND"
+        if not chunk.ancillary:
+            parts += _critical(file, chunk)
+            continue
+        if needed_alone and chunk.kind not in NEEDED:
+            lost[chunk.kind] = "damaged"
+            continue
+        if chunk.length > MAX_SIDE_BYTES and chunk.kind != b"fdAT":
+            lost[chunk.kind] = "too large"
+            continue
+        data = body(file, chunk)
+        if data is None or len(data) not in FIXED_LENGTHS.get(chunk.kind, (len(data),)):
+            lost[chunk.kind] = "damaged"
+            continue
+        if chunk.kind in TEXT:
+            keyword, text = _text(chunk.kind, data)
+            if text is None:
+                lost[chunk.kind] = "damaged"
+                continue
+            if len(text) > MAX_TEXT_BYTES:
+                if keyword == XMP_KEYWORD:
+                    xmp = text
+                else:
+                    lost[chunk.kind] = "too large"
+                continue
+        if chunk.kind == b"iCCP":
+            value = inflated(data.partition(b"\0")[2][1:])
+            if value is None:
+                lost[chunk.kind] = "damaged"
+                continue
+            if len(value) > MAX_TEXT_BYTES:
+                profile = value
+                continue
+        parts.append(Piece(chunk.start, chunk.end))
+    if not ended:
+        parts.append(IEND_CHUNK)
+    names = {b"iCCP": "the ICC profile", b"eXIf": "the EXIF"} | dict.fromkeys(TEXT, "text")
+    notes = [f"{names.get(kind, f'chunk {kind.decode()}')} is {why} and left out" for kind, why in lost.items()]
+    return CleanPng(splice(file, parts), tuple(dict.fromkeys(notes)), profile, xmp)
