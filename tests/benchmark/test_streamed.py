@@ -42,7 +42,7 @@ def stand_ins(monkeypatch):
 
 def test_quality_and_avif(tiny, streamed, stand_ins, tmp_path):
     features = quality.Features(tmp_path)
-    (ours,) = quality.measure(tiny, [streamed], tmp_path, [2.0], [0.0], features)
+    (ours,) = quality.measure(tiny, [streamed], tmp_path, [2.0], [0.0], features, effort=0)
     (avif,) = quality.measure_avif([streamed], tmp_path, [2.0], features)
     for row in (ours, avif):
         assert row.bytes <= 2 * WIDTH * HEIGHT / 8
@@ -64,13 +64,13 @@ def test_a_scene(tiny, streamed, stand_ins, tmp_path, monkeypatch):
     labels[20:40, 30:60] = 13
     scene = scenes.Scene(read_picture(streamed.read_bytes()), labels)
     monkeypatch.setattr(scenes, "read_scenes", lambda folder: iter([scene]))
-    rows = {row.name: row for row in scenes.judge_scenes(tiny, tmp_path, tmp_path, 2.0, None)}
+    rows = {row.name: row for row in scenes.judge_scenes(tiny, tmp_path, tmp_path, 2.0, None, effort=0)}
     assert rows["AVIF"].bpp <= 2
     assert rows["SC road users, GC's quality"].kept_psnr_db > 0
 
 
 def test_views(tiny, streamed, tmp_path):
-    (path,) = view.write_views(tiny, [streamed], [2.0], tmp_path / "views")
+    (path,) = view.write_views(tiny, [streamed], [2.0], tmp_path / "views", effort=0)
     shown = np.asarray(Image.open(path))
     with Image.open(streamed) as image:
         assert np.array_equal(shown[:, :WIDTH], np.asarray(image.convert("RGB")))
