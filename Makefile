@@ -11,6 +11,7 @@ WEIGHTS ?= weights
 BASELINES := mse perception
 ROUNDS ?= 40
 RUNS ?= 500000
+WORKERS ?= 2
 CORPUS ?= fuzz-corpus
 
 .PHONY: help demo test test-slow fuzz lint golden bench speed train clean
@@ -32,8 +33,8 @@ demo: $(READY)  ## Compress and decode the shipped photo
 	$(BIN)/gccodec decode demo/coffee.gcz -o demo/coffee.png -f -v
 	@echo "compare tests/photos/coffee.png with demo/coffee.png"
 
-test: lint  ## Lint, type-check and run the tests
-	$(BIN)/python -m pytest
+test: lint  ## Lint, type-check and run the tests, in WORKERS=2 processes
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 test-slow: $(READY)  ## Big sweeps and fuzzing; figures go into tests/RESULTS.md
 	$(BIN)/python -m pytest -m slow

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -109,7 +110,8 @@ def measure_avif(pictures: list[Path], nets: Path, rates: list[float], features:
         for path in pictures:
             picture = read_picture(path.read_bytes())
             width, height = picture.image.size
-            data, pixels = avif_within(picture.image.convert("RGB"), bytes_of_bpp(rate, width, height))
-            x, x_hat, bpp = to_tensor(picture.pixels), to_tensor(pixels), 8 * len(data) / (width * height)
+            image = picture.whole().convert("RGB")
+            data, pixels = avif_within(image, bytes_of_bpp(rate, width, height))
+            x, x_hat, bpp = to_tensor(np.asarray(image)), to_tensor(pixels), 8 * len(data) / (width * height)
             features.add_decoded(rate, AVIF, x_hat[0])
             yield Measurement(path.stem, rate, AVIF, len(data), bpp, math.nan, *metrics.compared(x, x_hat))

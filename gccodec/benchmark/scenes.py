@@ -144,7 +144,7 @@ class Judge:
         """Of decoded pixels [H, W, 3] where `named` [H, W], and of nothing else; bits [h, w]: of latent positions."""
         way, keep = self.ways.setdefault(name, _Way(name)), keep_mask(named)
         if named.any():
-            x, x_hat = to_tensor(np.asarray(scene.picture.image.convert("RGB"))), to_tensor(pixels)
+            x, x_hat = to_tensor(np.asarray(scene.picture.whole().convert("RGB"))), to_tensor(pixels)
             merged = torch.where(torch.from_numpy(named), x_hat, x)
             way.square_error += float((merged - x).square().sum())
             way.samples += 3 * int(named.sum())
@@ -181,7 +181,7 @@ def judge_scenes(
     """
     judge = Judge(nets)
     for scene in read_scenes(folder):
-        image = scene.picture.image.convert("RGB")
+        image = scene.picture.whole().convert("RGB")
         width, height = image.size
         ceiling = bytes_of_bpp(bpp, width, height)
         raw = np.asarray(image)

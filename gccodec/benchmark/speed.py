@@ -88,7 +88,7 @@ def time_parts(codec: Codec, labeller: Labeller | None, picture: Picture, qualit
             pass
 
     def generate() -> None:
-        for _ in codec.transforms.generate(map(LatentStrip, y_hat.split(rows_of_strip, 2)), quality):
+        for _ in codec.transforms.generate(map(LatentStrip, torch.split(y_hat, rows_of_strip, 2)), quality):
             pass
 
     entropy = best_of(repeats, entropy_network)

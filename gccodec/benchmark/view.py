@@ -18,7 +18,7 @@ GAP_PX = 8
 def side_by_side(codec: Codec, path: Path, bpp: float, effort: int | None = None) -> Image.Image:
     """Left to right as above, white between."""
     picture = read_picture(path.read_bytes())
-    image = picture.image.convert("RGB")
+    image = picture.whole().convert("RGB")
     size_bytes = bytes_of_bpp(bpp, *image.size)
     encoded = codec.encode(picture, size_bytes=size_bytes, effort=effort)
     ours = Image.fromarray(codec.decode(encoded.data).pixels).convert("RGB")

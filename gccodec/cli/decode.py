@@ -90,14 +90,16 @@ def command(
     streamed = form.name == "PNG"
     strip_pixels = strip_pixels_within(mem_limit, file.width, file.height, streamed)
     codec = Codec.load(weights, file.model_id, choose_device(device, threads, messages), strip_pixels)
-    decoding = codec.decode_strips(data, max_pixels, DEFAULT_REALISM if realism is None else realism, region)
+    told = Progress(progress, input, messages.quiet)
+    strength = DEFAULT_REALISM if realism is None else realism
+    decoding = codec.decode_strips(data, max_pixels, strength, region, told)
     metadata = decoding.metadata.only(kept)
     notes: list[str] = []
     if "xmp" in form.metadata:
         packet, said = with_source_type(metadata.xmp)
         metadata = metadata._replace(xmp=packet)
         notes += said
-    with Progress(progress, input, messages.quiet) as codec.progress:
+    with told:
         write_output(
             output,
             force,

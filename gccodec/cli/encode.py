@@ -112,7 +112,7 @@ def command(
         where = choose_device(device, threads, messages)
         selection = selective.selection(picture, where)
         codec = Codec.load(weights, device=where, strip_pixels=strip_pixels)
-        with Progress(progress, input, messages.quiet) as codec.progress:
+        with Progress(progress, input, messages.quiet) as told:
             budget = None
             if quality is None:
                 rate = bpp if bpp is not None else DEFAULT_BPP
@@ -124,6 +124,7 @@ def command(
                 count_metadata=count_metadata,
                 selection=selection,
                 effort=effort,
+                progress=told,
             )
     write_output(output, force, lambda file: file.write(encoded.data))
 

@@ -15,6 +15,10 @@ from gccodec.image.metadata import KINDS, Kind
 if TYPE_CHECKING:
     import torch
 
+    SizeType = click.ParamType[int]
+else:
+    SizeType = click.ParamType  # generic in recent releases of click alone
+
 Function = Callable[..., Any]
 UNITS = {"": 1, "B": 1, "KB": 1000, "MB": 1_000_000, "KIB": 1024, "MIB": 1 << 20, "GB": 10**9, "GIB": 1 << 30}
 
@@ -36,7 +40,7 @@ class Messages(NamedTuple):
             click.echo(f"gccodec: {text}", err=True)
 
 
-class ByteSize(click.ParamType):
+class ByteSize(SizeType):
     """3000, 3KB, 2.5kB, 4KiB."""
 
     name = "size"

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -94,7 +95,8 @@ def command(
 
     chosen = load_preset(preset)
     if crops is not None:
-        chosen = dataclasses.replace(chosen, **{CROPS_OF_STAGE[stage]: crops})
+        changed: dict[str, Any] = {CROPS_OF_STAGE[stage]: crops}
+        chosen = dataclasses.replace(chosen, **changed)
     rank_device = join()
     where = rank_device if rank_device is not None else choose_device(device, threads, messages)
     if rank() == 0:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import math
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from gccodec.codec.alpha import decode_alpha
 from gccodec.codec.decoder import Decoder
 from gccodec.codec.effort import MAX_EFFORT, REFINED_LOWER, refined_latents, usual_effort
 from gccodec.codec.encoder import Encoded, Encoder, Source
-from gccodec.codec.loaded_model import LoadedModel, Progress
+from gccodec.codec.loaded_model import LoadedModel, Progress, untold
 from gccodec.codec.memory import rows_with_smaller_strips, with_smaller_strips
 from gccodec.codec.metadata import metadata_of
 from gccodec.codec.region import Region
@@ -34,6 +34,7 @@ from gccodec.image.picture import Picture
 from gccodec.image.writer import joined
 from gccodec.model.distance import PerceptualDistance
 from gccodec.model.refiner import Refiner
+from gccodec.model.threads import keep_to_own_threads
 from gccodec.model.transforms import Transforms
 
 DEFAULT_BPP = 0.06
@@ -79,13 +80,19 @@ class Goal(NamedTuple):
 
 
 class Codec:
-    """One loaded model. Not thread-safe; one a process or thread."""
+    """One loaded model. Threads may share it, at any mix of calls: what a call changes is its own.
+
+    A child that was forked from a process with a Codec may use that one too, or load its own; it computes with one
+    thread.
+    """
 
     def __init__(
         self, weights: WeightsFile, device: torch.device | str = "cpu", strip_pixels: int = STRIP_PIXELS
     ) -> None:
+        keep_to_own_threads()
         self.weights, self.strip_pixels = weights, strip_pixels
-        self.progress: Progress = lambda phase, done, total: None
+        self._loaded_refiner: Refiner | None = None
+        self._loading = threading.Lock()
         self.latents: LatentCodec = weights.latent_codec()
         self.transforms = Transforms.load(weights, torch.device(device))
 
@@ -109,6 +116,7 @@ class Codec:
         count_metadata: bool = False,
         selection: Selection | None = None,
         effort: int | None = 0,
+        progress: Progress = untold,
     ) -> Encoded:
         """Compress. Give a quality 0..1000, or a ceiling in bytes for the whole file but its metadata sections.
 
@@ -119,6 +127,7 @@ class Codec:
         `effort` 0..9: how long the latents are refined; WeightsError where what that needs is not installed. None, as
         the command: by `usual_effort`, 0 where that is not installed or takes more memory than there is.
         """
+        keep_to_own_threads()
         if (quality is None) == (size_bytes is None):
             raise UsageError("give either a quality or a size")
         source = Source.of(picture, selection, self.weights)
@@ -127,17 +136,17 @@ class Codec:
             usual = usual_effort(*picture.image.size) if self.can_refine else 0
             if usual:
                 with contextlib.suppress(LimitError):  # nobody asked for what does not fit
-                    return self._encoded(source, goal, usual)
+                    return self._encoded(source, goal, usual, progress)
             effort = 0
         if not 0 <= effort <= MAX_EFFORT:
             raise UsageError(f"effort {effort}: must be 0..{MAX_EFFORT}")
-        return self._encoded(source, goal, effort)
+        return self._encoded(source, goal, effort, progress)
 
-    def _encoded(self, source: Source, goal: Goal, effort: int) -> Encoded:
+    def _encoded(self, source: Source, goal: Goal, effort: int, progress: Progress) -> Encoded:
         refiner = self._refiner if effort else None
 
         def encoded(strip_pixels: int) -> Encoded:
-            plain = Encoder(self._model, strip_pixels, self.progress)
+            plain = Encoder(self._model, strip_pixels, progress)
             if refiner is None:
                 return plain.encode(source, *goal)
             near = goal.quality
@@ -145,7 +154,7 @@ class Codec:
                 near = max(0, plain.encode(source, *goal).quality - REFINED_LOWER)
             latents = refined_latents(plain, refiner, source, near, effort)
             model = self._model._replace(transforms=self.transforms.with_latents(latents))
-            return Encoder(model, strip_pixels, self.progress).encode(source, *goal)._replace(effort=effort)
+            return Encoder(model, strip_pixels, progress).encode(source, *goal)._replace(effort=effort)
 
         return with_smaller_strips(encoded, self.strip_pixels)
 
@@ -157,13 +166,13 @@ class Codec:
         except WeightsError:
             return False
 
-    @functools.cached_property
+    @property
     def _refiner(self) -> Refiner:
-        """With the installed distance."""
-        return Refiner(self.weights, PerceptualDistance.installed(), self.transforms.device)
-
-    def _decoder(self, strip_pixels: int) -> Decoder:
-        return Decoder(self._model, strip_pixels, self.progress)
+        """With the installed distance; loaded once, by the thread that needs it first."""
+        with self._loading:
+            if self._loaded_refiner is None:
+                self._loaded_refiner = Refiner(self.weights, PerceptualDistance.installed(), self.transforms.device)
+            return self._loaded_refiner
 
     @property
     def _model(self) -> LoadedModel:
@@ -175,12 +184,13 @@ class Codec:
         max_pixels: int = DEFAULT_MAX_PIXELS,
         realism: float = DEFAULT_REALISM,
         region: Region | None = None,
+        progress: Progress = untold,
     ) -> Decoded:
         """Decompress, if wanted a region alone: pixels outside are not computed, its own are within a level.
 
         CorruptError subclasses for damaged files, WeightsError for another model's file.
         """
-        decoding = self.decode_strips(data, max_pixels, realism, region)
+        decoding = self.decode_strips(data, max_pixels, realism, region, progress)
         return Decoded(joined(decoding.strips, decoding.size), decoding.metadata, decoding.file)
 
     def decode_strips(
@@ -189,8 +199,10 @@ class Codec:
         max_pixels: int = DEFAULT_MAX_PIXELS,
         realism: float = DEFAULT_REALISM,
         region: Region | None = None,
+        progress: Progress = untold,
     ) -> Decoding:
-        """As `decode`, without ever holding the whole picture."""
+        """As `decode`, without ever holding the whole picture. One thread at a time may ask for strips."""
+        keep_to_own_threads()
         file = parse(data, max_pixels)
         if file.model_id != self.weights.model_id:
             raise WeightsError(f"the file needs model {file.model_id.hex()}, loaded is {self.weights.model_id.hex()}")
@@ -201,17 +213,19 @@ class Codec:
         if SectionId.ALPHA in bodies:
             alpha = decode_alpha(bodies[SectionId.ALPHA], file.height, file.width)
             alpha = alpha[region.y : region.y + region.height, region.x : region.x + region.width]
-        strips = self._decode_images(file, realism, region, alpha)
+        strips = self._decode_images(file, realism, region, alpha, progress)
         return Decoding(strips, (region.width, region.height), metadata_of(file.sections), file)
 
     def _decode_images(
-        self, file: GczFile, realism: float, region: Region, alpha: npt.NDArray[np.uint8] | None
+        self, file: GczFile, realism: float, region: Region, alpha: npt.NDArray[np.uint8] | None, progress: Progress
     ) -> Iterator[Image.Image]:
         """The region's strips, with what the alpha section says of it."""
+
+        def decoded(strip_pixels: int) -> Iterator[npt.NDArray[np.uint8]]:
+            return Decoder(self._model, strip_pixels, progress).rows(file, realism, region)
+
         top = 0
-        for rows in rows_with_smaller_strips(
-            lambda strip_pixels: self._decoder(strip_pixels).rows(file, realism, region), self.strip_pixels
-        ):
+        for rows in rows_with_smaller_strips(decoded, self.strip_pixels):
             image = Image.fromarray(rows)
             if alpha is not None:
                 image.putalpha(Image.fromarray(alpha[top : top + len(rows)]))

@@ -13,6 +13,10 @@ Progress = Callable[[str, int, int], None]
 """Told the phase, and how many of its rows are done and there are in all."""
 
 
+def untold(phase: str, done: int, total: int) -> None:
+    """The progress that nobody asked for."""
+
+
 class LoadedModel(NamedTuple):
     """The file, its entropy layer, and its transforms on their device."""
 

@@ -15,6 +15,7 @@ from gccodec.entropy.weights import WeightsFile, find_weights, load_weights, wei
 from gccodec.model.config import LABEL_CELL_PX
 from gccodec.model.precision import autocast
 from gccodec.model.segmenter import STRIDE_PX, Segmenter
+from gccodec.model.threads import keep_to_own_threads
 
 LONGEST_SIDE_PX = 768
 """Larger pictures are labelled at this size: the network knows things as large as they are in such pictures."""
@@ -27,6 +28,7 @@ class Labeller:
 
     def __init__(self, weights: WeightsFile, device: torch.device | str = "cpu") -> None:
         """WeightsError when the file is not that of a label network."""
+        keep_to_own_threads()
         self.network = Segmenter.load(weights)
         self.device = torch.device(device)
         self.network.to(self.device).eval().requires_grad_(False)
@@ -41,6 +43,7 @@ class Labeller:
 
         By the mean of what the network says of the picture and of its mirror image, which is right more often.
         """
+        keep_to_own_threads()
         scale = min(1.0, LONGEST_SIDE_PX / max(image.size))
         width, height = (max(1, round(n * scale / STRIDE_PX)) * STRIDE_PX for n in image.size)
         resized = image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0).convert("RGB")

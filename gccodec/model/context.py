@@ -56,13 +56,18 @@ def side_information(keep_mask: Tensor, labels: Tensor | None) -> Tensor:
     return torch.cat([missing, shares], 1)
 
 
-def bits_with_gradient(residual: Tensor, symbols: Tensor, log_scale: Tensor) -> Tensor:
+def bits_with_gradient(
+    residual: Tensor, symbols: Tensor, log_scale: Tensor, random: torch.Generator | None = None
+) -> Tensor:
     """Bits of the symbols; towards the residual (and so the gains) with the gradient of a noisy rounding.
 
     The rate of a symbol that rounds to zero is flat: straight-through rounding alone would let gains drift up.
+    The noise is drawn from `random`, else from torch's own generator, which all threads share.
     """
     value = bits(symbols.detach(), log_scale)
-    noisy = bits(residual + torch.rand_like(residual) - 0.5, log_scale.detach())
+    # the same numbers either way: rand_like takes a generator in recent releases alone
+    draw = torch.rand_like if random is None else lambda t: torch.empty_like(t).uniform_(generator=random)
+    noisy = bits(residual + draw(residual) - 0.5, log_scale.detach())
     return value + noisy - noisy.detach()
 
 
@@ -122,17 +127,23 @@ class ContextModel(nn.Module):
             mean, log_scale = round_to(mean, MEAN_UNIT), round_to(log_scale, 1 / LOG_SCALE_STEP)
         return mean, log_scale
 
-    def _bits(self, residual: Tensor, symbols: Tensor, log_scale: Tensor) -> Tensor:
+    def _bits(self, residual: Tensor, symbols: Tensor, log_scale: Tensor, random: torch.Generator | None) -> Tensor:
         """Bits of the symbols; in training as `bits_with_gradient` has them."""
         learns = self.training and residual.requires_grad
-        return self.bits_with_gradient(residual, symbols, log_scale) if learns else bits(symbols, log_scale)
+        return self.bits_with_gradient(residual, symbols, log_scale, random) if learns else bits(symbols, log_scale)
 
     def forward(
-        self, y: Tensor, quality: Tensor, keep_mask: Tensor | None = None, labels: Tensor | None = None
+        self,
+        y: Tensor,
+        quality: Tensor,
+        keep_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        random: torch.Generator | None = None,
     ) -> Coded:
         """Quantise y [B, C, h, w] (in steps, i.e. times gain) around the predicted means and count its bits.
 
         keep_mask [B, 1, h, w]: where it is 0 nothing is coded, and y_hat is 0; labels: as in `Generator.forward`.
+        random: as in `bits_with_gradient`.
         """
         keep = torch.ones_like(y[:, :1]) if keep_mask is None else keep_mask
         kept_blocks = F.max_pool2d(keep, BLOCK, ceil_mode=True)
@@ -143,7 +154,7 @@ class ContextModel(nn.Module):
         z_hat, z_log_scale = RoundThrough.apply(z) * kept_blocks, (basis @ self.hyper.log_scale)[:, :, None, None]
         if self.quantised:
             z_log_scale = round_to(z_log_scale, 1 / LOG_SCALE_STEP)
-        total = (self._bits(z, z_hat, z_log_scale.expand_as(z)) * kept_blocks).sum((1, 2, 3))
+        total = (self._bits(z, z_hat, z_log_scale.expand_as(z), random) * kept_blocks).sum((1, 2, 3))
         offset = self.hyper.synthesise(z_hat, *y.shape[2:], self.quantised)
         side = side_information(keep, labels)
         y_hat, residuals, log_scales = torch.zeros_like(y), torch.zeros_like(y), torch.zeros_like(y)
@@ -153,5 +164,5 @@ class ContextModel(nn.Module):
             residual = (y - mean) * coded
             y_hat = y_hat + RoundThrough.apply(residual) + mean * coded
             residuals, log_scales = residuals + residual, log_scales + log_scale * coded
-        spent = (self._bits(residuals, RoundThrough.apply(residuals), log_scales) * keep).sum(1)
+        spent = (self._bits(residuals, RoundThrough.apply(residuals), log_scales, random) * keep).sum(1)
         return Coded(y_hat, total + spent.sum((1, 2)), spent.detach())

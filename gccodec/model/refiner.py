@@ -17,6 +17,7 @@ from gccodec.model.context import ContextModel
 from gccodec.model.distance import LEAST_SIDE_PX, STRIDE_PX, PerceptualDistance
 from gccodec.model.gain import hat_basis
 from gccodec.model.integer_context import load_integer_context
+from gccodec.model.loading import without_random_start
 from gccodec.model.places import all_of, cheaper, places, smoothed
 from gccodec.model.precision import autocast
 from gccodec.model.transforms import Transforms
@@ -104,7 +105,8 @@ class Refiner(nn.Module):
     def __init__(self, weights: WeightsFile, distance: PerceptualDistance, device: torch.device) -> None:
         """WeightsError for a model that was exported without the weight of its rate."""
         super().__init__()
-        self.context = ContextModel(ModelConfig.from_json(weights.config))
+        with without_random_start():
+            self.context = ContextModel(ModelConfig.from_json(weights.config))
         load_integer_context(self.context, weights)
         self.context.quantised = True
         self.distance = distance
@@ -118,30 +120,37 @@ class Refiner(nn.Module):
         """y [1, C, h, w] in quantization steps at a quality 0..1000, after so many steps; done: told of each."""
         wanted = None if part.kept is not None else self._views(part.x)
         coded = 1.0 if part.kept is None else holding(part.kept.named).mean()
-        devices = [transforms.device] if transforms.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(0)
-            for step in range(steps):
-                y = y.detach().requires_grad_(True)
-                trial = self._tried(transforms, part, y, quality, wanted)
-                (gradient,) = torch.autograd.grad(self._loss(trial, quality), y)
-                length = (gradient.square().mean() / coded).sqrt().clamp_min(LEAST_LENGTH)
-                with torch.no_grad():
-                    moved = y - (STEP * DECAY**step / length * gradient).clamp(-LONGEST_STEP, LONGEST_STEP)
-                    other = self._tried(transforms, part, moved, quality, wanted)
-                    costs, colours = zip(*(self._places(t, quality) for t in (trial, other)), strict=True)
-                    better = cheaper(costs, colours, CAST_WEIGHT)
-                    y = torch.where(all_of(better, y), moved, y)
-                done()
+        # of its own: torch's is shared by all threads, and would then give each of them what is left by the others
+        random = torch.Generator(transforms.device).manual_seed(0)
+        for step in range(steps):
+            y = y.detach().requires_grad_(True)
+            trial = self._tried(transforms, part, y, quality, wanted, random)
+            (gradient,) = torch.autograd.grad(self._loss(trial, quality), y)
+            length = (gradient.square().mean() / coded).sqrt().clamp_min(LEAST_LENGTH)
+            with torch.no_grad():
+                moved = y - (STEP * DECAY**step / length * gradient).clamp(-LONGEST_STEP, LONGEST_STEP)
+                other = self._tried(transforms, part, moved, quality, wanted)
+                costs, colours = zip(*(self._places(t, quality) for t in (trial, other)), strict=True)
+                better = cheaper(costs, colours, CAST_WEIGHT)
+                y = torch.where(all_of(better, y), moved, y)
+            done()
         return y.detach()
 
-    def _tried(self, transforms: Transforms, part: Part, y: Tensor, quality: int, wanted: Views | None) -> Trial:
-        """Coded and decoded at a quality 0..1000."""
+    def _tried(
+        self,
+        transforms: Transforms,
+        part: Part,
+        y: Tensor,
+        quality: int,
+        wanted: Views | None,
+        random: torch.Generator | None = None,
+    ) -> Trial:
+        """Coded and decoded at a quality 0..1000; a y that requires a gradient draws from `random`."""
         (x, kept), q = part, torch.full((1,), quality / QUALITY_MAX, device=y.device)
         labels, named = (None, None) if kept is None else kept
         keep = None if named is None else holding(named)
         with autocast(x.device):
-            coded = self.context(y, q, keep, labels)
+            coded = self.context(y, q, keep, labels, random)
             x_hat = transforms.generator(coded.y_hat / transforms.gain(q), q, torch.ones_like(q), labels, keep).float()
         if named is not None:
             x = torch.where(named > 0, x, x_hat.detach())

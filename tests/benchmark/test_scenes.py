@@ -45,7 +45,7 @@ def judged(tmp_path, monkeypatch):
 
     def judge():
         codec = Codec(random_weights(selective=True))
-        return {row.name: row for row in scenes.judge_scenes(codec, tmp_path, tmp_path, 0.5, None)}
+        return {row.name: row for row in scenes.judge_scenes(codec, tmp_path, tmp_path, 0.5, None, effort=0)}
 
     return judge
 

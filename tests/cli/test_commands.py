@@ -11,12 +11,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gccodec.codec.effort import USUAL_EFFORT
 from tests.cli.program import SHELL_PROGRAM, run, shell
 from tests.paths import CHELSEA, COFFEE, GOLDEN
 
 
 def test_a_photograph_survives_a_shell_pipeline(tmp_path):
-    encode, decode = f"{SHELL_PROGRAM} encode - --size 1.5KB --metadata none", f"{SHELL_PROGRAM} decode - --format ppm"
+    encode, decode = (
+        f"{SHELL_PROGRAM} encode - --size 1.5KB --metadata none --effort 0",
+        f"{SHELL_PROGRAM} decode - --format ppm",
+    )
     result = shell(f"cat {CHELSEA} | {encode} | tee a.gcz | {decode} > a.ppm", tmp_path)
     assert result.returncode == 0, result.stderr
     assert 1400 < (tmp_path / "a.gcz").stat().st_size <= 1500
@@ -34,10 +38,11 @@ def test_json_reports_the_file_that_was_written(small, tmp_path):
     assert report["bpp"] == pytest.approx(8 * report["bytes"] / (80 * 50), abs=1e-5)
     assert report["bpp"] <= 0.9
     assert (report["width"], report["height"]) == (80, 50)
+    assert report["effort"] == USUAL_EFFORT
 
 
 def test_the_default_rate_is_006_bpp(tmp_path):
-    report = json.loads(run("encode", COFFEE, "-o", tmp_path / "a.gcz", "--json").stdout)
+    report = json.loads(run("encode", COFFEE, "-o", tmp_path / "a.gcz", "--effort", 0, "--json").stdout)
     assert 0.0585 < report["bpp"] <= 0.06
 
 
@@ -51,35 +56,37 @@ def test_a_region_and_its_map_are_decoded(tmp_path):
         assert kept.getextrema() == (255, 255)
 
 
-def test_metadata_and_alpha_go_through_a_file_and_come_out_marked(tmp_path):
+def test_metadata_and_alpha_go_through_a_file_and_come_out_marked(tiny, tmp_path):
     exif = Image.Exif()
     exif[0x010F] = "Maker"
     with Image.open(COFFEE) as image:
         picture = image.convert("RGBA").crop((0, 0, 90, 70))
     picture.putalpha(Image.linear_gradient("L").resize((90, 70)))
     picture.save(tmp_path / "in.png", exif=exif)
-    report = json.loads(run("encode", tmp_path / "in.png", "-o", tmp_path / "a.gcz", "--bpp", 1, "--json").stdout)
+    options = ["--bpp", 1, "--effort", 0, "--json"]
+    report = json.loads(run("encode", tmp_path / "in.png", "-o", tmp_path / "a.gcz", *options, weights=tiny).stdout)
     assert report["metadata_bytes"] > 0
     assert report["bytes"] - report["metadata_bytes"] <= 90 * 70 / 8
     facts = json.loads(run("info", tmp_path / "a.gcz", "--json").stdout)
     assert facts["mode"] == "rgb+alpha"
     assert [section["name"] for section in facts["sections"]] == ["alpha", "exif"]
-    assert run("decode", tmp_path / "a.gcz", "-o", tmp_path / "out.png").returncode == 0
+    assert run("decode", tmp_path / "a.gcz", "-o", tmp_path / "out.png", weights=tiny).returncode == 0
     with Image.open(tmp_path / "out.png") as decoded:
         assert np.array_equal(np.asarray(decoded)[..., 3], np.asarray(picture)[..., 3])
         assert decoded.getexif()[0x010F] == "Maker"
         assert "compositeWithTrainedAlgorithmicMedia" in decoded.info["XML:com.adobe.xmp"]
-    flat = run("decode", tmp_path / "a.gcz", "-o", tmp_path / "out.ppm")
+    flat = run("decode", tmp_path / "a.gcz", "-o", tmp_path / "out.ppm", weights=tiny)
     assert b"cannot hold transparency" in flat.stderr
     assert b"cannot hold exif" in flat.stderr
-    bare = run("encode", tmp_path / "in.png", "-o", tmp_path / "b.gcz", "--metadata", "none", "--alpha", "drop")
+    options = ["--quality", 20, "--metadata", "none", "--alpha", "drop"]
+    bare = run("encode", tmp_path / "in.png", "-o", tmp_path / "b.gcz", *options, weights=tiny)
     assert bare.returncode == 0
     assert json.loads(run("info", tmp_path / "b.gcz", "--json").stdout)["sections"] == []
     assert run("encode", tmp_path / "in.png", "--alpha", "refuse").returncode == 2
 
 
 def test_progress_comes_as_json_lines_when_asked_for(small, tmp_path):
-    result = run("encode", small, "-o", tmp_path / "a.gcz", "--quality", 20, "--progress", "json")
+    result = run("encode", small, "-o", tmp_path / "a.gcz", "--quality", 20, "--effort", 0, "--progress", "json")
     lines = [json.loads(line) for line in result.stderr.splitlines()]
     assert lines[-1] == {"input": str(small), "phase": "analysis at quality 20", "done": 4, "total": 4}
     result = run("decode", tmp_path / "a.gcz", "-o", tmp_path / "a.png", "--progress", "json")
@@ -97,7 +104,7 @@ def test_effort_is_reported_and_decodes(small, tmp_path):
 
 
 def test_data_on_stdout_keeps_messages_away(small):
-    result = run("encode", small, "--quality", "30", "--json", "-v")
+    result = run("encode", small, "--quality", "30", "--effort", 0, "--json", "-v")
     assert result.stdout[:3] == b"\xe7GC"
     assert b'"quality": 30.0' in result.stderr
 
@@ -127,14 +134,14 @@ def test_info_and_verify_load_no_torch():
         assert subprocess.run(command, capture_output=True).returncode == 0
 
 
-def test_an_existing_file_is_not_overwritten_without_force(small, tmp_path):
+def test_an_existing_file_is_not_overwritten_without_force(small, tiny, tmp_path):
     out = tmp_path / "a.gcz"
     out.write_bytes(b"precious")
     result = run("encode", small, "-o", out)
     assert result.returncode == 7
     assert b"-f overwrites" in result.stderr
     assert out.read_bytes() == b"precious"
-    assert run("encode", small, "-o", out, "-f", "--quality", "10").returncode == 0
+    assert run("encode", small, "-o", out, "-f", "--quality", "10", weights=tiny).returncode == 0
     assert out.read_bytes()[:3] == b"\xe7GC"
     assert os.listdir(tmp_path) == ["a.gcz"]
 
@@ -201,11 +208,11 @@ def test_damaged_weights_are_refused(small, tmp_path):
     assert b"SHA-256" in result.stderr
 
 
-def test_output_files_get_the_usual_permissions(small, tmp_path):
+def test_output_files_get_the_usual_permissions(small, tiny, tmp_path):
     out = tmp_path / "a.gcz"
     old = os.umask(0o027)
     try:
-        run("encode", small, "-o", out, "--quality", "5")
+        run("encode", small, "-o", out, "--quality", "5", weights=tiny)
     finally:
         os.umask(old)
     assert stat.S_IMODE(out.stat().st_mode) == 0o640

@@ -92,7 +92,7 @@ def test_bad_selections_say_what_is_valid(folder, tiny, tmp_path, options, messa
 
 def test_without_labels_a_region_is_finer_than_the_rest(folder, tmp_path):
     file, shown = tmp_path / "a.gcz", tmp_path / "map.png"
-    options = ["--keep", "box:30,20,20,20", "--rest-quality", 10, "--quality", 60]
+    options = ["--keep", "box:30,20,20,20", "--rest-quality", 10, "--quality", 60, "--effort", 0]
     assert run("encode", folder / "a.png", "-o", file, *options).returncode == 0  # with the shipped weights
     facts = json.loads(run("info", file, "--json").stdout)
     assert (facts["coding"], facts["kept_share"]) == ("region", 0.25)

@@ -34,9 +34,7 @@ def small_codec(selective=False):
     """A random model with a random distance, so that nothing needs to be installed."""
     codec = Codec(random_weights(selective=selective))
     torch.manual_seed(0)
-    codec.__dict__["_refiner"] = Refiner(
-        codec.weights, PerceptualDistance(DistanceConfig((4, 4, 4, 4), (4, 4, 4))), CPU
-    )
+    codec._loaded_refiner = Refiner(codec.weights, PerceptualDistance(DistanceConfig((4, 4, 4, 4), (4, 4, 4))), CPU)
     return codec
 
 

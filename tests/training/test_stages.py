@@ -1,6 +1,7 @@
 """Every stage of training runs, resumes exactly and ends in a weights file that codes pictures."""
 
 import dataclasses
+import functools
 import json
 import math
 import traceback
@@ -86,6 +87,8 @@ def store(tmp_path_factory):
 @pytest.fixture
 def stage_one(store, tmp_path, monkeypatch):
     monkeypatch.setattr("gccodec.training.stage_one.Perception", NoPerception)
+    few_blocks = functools.partial(start_from_klt, count=2000)  # seconds faster
+    monkeypatch.setattr("gccodec.training.stage_one.start_from_klt", few_blocks)
     monkeypatch.setattr(LabelStore, "make", made_up_labels)
     return lambda name="stage1": StageOne(PRESET, store, tmp_path, tmp_path / f"{name}.safetensors", CPU)
 
@@ -262,7 +265,7 @@ class MadeUpTeacher(torch.nn.Module):
 
 def test_the_distance_is_learned_and_exported(store, tmp_path, monkeypatch):
     monkeypatch.setattr("gccodec.training.stage_distance.Teacher", MadeUpTeacher)
-    preset = dataclasses.replace(PRESET, distance_crops=200)
+    preset = dataclasses.replace(PRESET, distance_crops=80)
     stage = DistanceStage(preset, store, tmp_path, random_weights(), tmp_path / "distance.safetensors", CPU)
     codec = {k: v.clone() for k, v in stage.codec.state_dict().items()}
     first = float(np.mean([stage.step().unexplained for _ in range(5)]))
