@@ -93,7 +93,7 @@ def command(
     told = Progress(progress, input, messages.quiet)
     strength = DEFAULT_REALISM if realism is None else realism
     decoding = codec.decode_strips(data, max_pixels, strength, region, told)
-    metadata = decoding.metadata.only(kept)
+    metadata = decoding.metadata.only(kept | {"icc"})  # a profile that is not kept is applied
     notes: list[str] = []
     if "xmp" in form.metadata:
         packet, said = with_source_type(metadata.xmp)
@@ -103,7 +103,7 @@ def command(
         write_output(
             output,
             force,
-            lambda out: notes.extend(write_strips(decoding.strips, decoding.size, form, out, metadata)),
+            lambda out: notes.extend(write_strips(decoding.strips, decoding.size, form, out, metadata, kept | {"xmp"})),
         )
     if map_path is not None:
         strips, size = kept_strips(file, region), (region.width, region.height)

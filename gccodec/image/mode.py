@@ -6,7 +6,70 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms
 
-from gccodec.image.colour import is_srgb, profile_fits, to_srgb
+from gccodec.image.colour import plan_profile
+
+OPAQUE = 255
+SIXTEEN_BITS_NOTE = "16 bits a channel are reduced to 8"
+UNIT, BYTES, WORDS = 1.0, 255.0, 65535.0
+FLOAT_SCALES = (UNIT, BYTES, WORDS)
+"""What white is in pictures of floats."""
+
+MAX_HIGHLIGHT = 16.0
+"""Floats whose white is 1 have highlights above it, of lamps and of sharpening, but not so far above in a hundredth
+of the picture."""
+
+BRIGHT_PERCENTILE = 99
+_SAMPLE_VALUES = 1 << 20
+_STRIP_VALUES = 1 << 20
+
+Numbers = npt.NDArray[np.integer | np.floating]
+
+
+def white_of_floats(values: Numbers) -> float:
+    """White of a picture of floats: 1, 255 or 65535, by what its brightest hundredth holds.
+
+    The 99th percentile is looked at, not the greatest value, so that a few broken pixels do not decide.
+    """
+    bright = _bright(values)
+    return UNIT if bright <= MAX_HIGHLIGHT else BYTES if bright <= BYTES else WORDS
+
+
+def white_of_integers(top: float, bits: int) -> float:
+    """White of integers that are wider than any picture needs: the maximum of 8, 16 or `bits` bits.
+
+    The least is taken that holds the greatest value, `top`.
+    """
+    own = float(2**bits - 1)
+    return next((white for white in (BYTES, WORDS) if top <= white < own), own)
+
+
+def _bright(values: Numbers) -> float:
+    flat = values.reshape(-1)
+    sample = flat[:: max(1, flat.size // _SAMPLE_VALUES)]
+    finite = sample[np.isfinite(sample)]
+    return float(np.percentile(finite, BRIGHT_PERCENTILE)) if finite.size else 0.0
+
+
+def eight_bit(values: Numbers, white: float) -> npt.NDArray[np.uint8]:
+    """Values of 0..white -> 0..255, rounded; what lies beyond, and infinity, is black or white, NaN black."""
+    out = np.empty(values.shape, np.uint8)
+    source, target = values.reshape(-1), out.reshape(-1)
+    for start in range(0, source.size, _STRIP_VALUES):
+        part = source[start : start + _STRIP_VALUES]
+        with np.errstate(all="ignore"):  # signaling NaN
+            scaled = np.nan_to_num(np.clip(part.astype(np.float64), 0, white)) * (255 / white)
+        target[start : start + _STRIP_VALUES] = np.rint(scaled)
+    return out
+
+
+def straight(colours: Numbers, alpha: Numbers, white: float) -> Numbers:
+    """Colours that were multiplied with alpha (both 0..white), without it; where nothing is seen they are 0.
+
+    colours: [H, W, C]; alpha: [H, W].
+    """
+    with np.errstate(all="ignore"):
+        divided = colours.astype(np.float64) * (white / alpha.astype(np.float64)[..., None])
+    return np.where(alpha[..., None] > 0, divided, 0)
 
 
 def split_alpha(image: Image.Image) -> tuple[Image.Image, npt.NDArray[np.uint8] | None]:
@@ -17,9 +80,24 @@ def split_alpha(image: Image.Image) -> tuple[Image.Image, npt.NDArray[np.uint8] 
         image = image.convert("RGBA")
     elif image.mode in ("1", "L") and "transparency" in image.info:
         image = image.convert("LA")
+    elif image.mode == "P" and image.palette is not None and image.palette.mode == "RGBA":
+        image = image.convert("RGBA")
     if image.mode not in ("LA", "RGBA"):
         return image, None
     return image.convert(image.mode[:-1]), np.asarray(image.getchannel("A"))
+
+
+def visible_alpha(alpha: npt.NDArray[np.uint8] | None, notes: list[str]) -> npt.NDArray[np.uint8] | None:
+    """None for an alpha that says nothing: 255 everywhere, or 0 everywhere, which `notes` tells.
+
+    Screen captures and old writers leave the fourth byte 0; nobody keeps a picture of which nothing is to be seen.
+    """
+    if alpha is None or alpha.min() == OPAQUE:
+        return None
+    if alpha.max() == 0:
+        notes.append("alpha is 0 everywhere; the picture is taken as opaque")
+        return None
+    return alpha
 
 
 def eight_bit_colour(
@@ -27,36 +105,30 @@ def eight_bit_colour(
 ) -> tuple[Image.Image, bytes | None]:
     """The picture in mode L or RGB and the profile that its pixels still need; says what changed in `notes`."""
     if image.mode.startswith(("I", "F")):
-        notes.append(f"mode {image.mode} (more than 8 bits) is reduced to 8-bit gray")
-        image = Image.fromarray(_eight_bit(image))
+        values = np.asarray(image)
+        white = white_of_floats(values) if image.mode == "F" else WORDS
+        floats = image.mode == "F"
+        notes.append(f"floats of 0..{white:.0f} are reduced to 8 bits" if floats else SIXTEEN_BITS_NOTE)
+        image = Image.fromarray(eight_bit(values, white))
     elif image.mode == "1":
         image = image.convert("L")
-    if icc is not None and image.mode == "CMYK" and profile_fits(icc, "CMYK"):
-        notes.append("CMYK is converted to sRGB by its profile")
-        return to_srgb(image, icc), None
-    if image.mode == "LAB":
+    elif image.mode == "LAB":
         notes.append("mode LAB is converted to sRGB")
-        image = ImageCms.profileToProfile(  # type: ignore[assignment]  # None only with inPlace
+        if icc is not None and icc[16:20] != b"Lab ":
+            notes.append("the ICC profile describes other pixels than the picture's and is dropped")
+        converted = ImageCms.profileToProfile(
             image, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
         )
-        return image, None
-    if image.mode not in ("L", "RGB"):
+        assert converted is not None  # None only with inPlace
+        return converted, None
+    elif image.mode not in ("L", "RGB", "CMYK"):
         if image.mode != "P":
             notes.append(f"mode {image.mode} is converted to RGB")
         image = image.convert("RGB")
-    if icc is None or (image.mode == "RGB" and is_srgb(icc)):
-        return image, None  # without a profile pixels are sRGB
-    if not profile_fits(icc, image.mode):
-        notes.append("the ICC profile describes other pixels than the picture's and is dropped")
-        return image, None
-    if not keep_profile and image.mode == "RGB":
-        notes.append("colours are converted to sRGB, as their ICC profile is not kept")
-        return to_srgb(image, icc), None
-    return image, icc
-
-
-def _eight_bit(image: Image.Image) -> npt.NDArray[np.uint8]:
-    """16-bit integers by their high byte, floats as [0, 1]."""
-    values = np.asarray(image).astype(np.float64)
-    scaled = values * 255 if image.mode == "F" else values / 257
-    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    convert, needed = plan_profile(icc, image.mode, keep_profile, notes)
+    if convert is not None:
+        image = convert(image)
+    elif image.mode == "CMYK":
+        notes.append("mode CMYK is converted to RGB")
+        image = image.convert("RGB")
+    return image, needed

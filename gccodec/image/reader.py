@@ -19,15 +19,15 @@ from gccodec.image.boxes import without_exif_item
 from gccodec.image.exif import UPRIGHT
 from gccodec.image.metadata import ALL_METADATA, Kind
 from gccodec.image.metadata_reader import read_metadata, upright
-from gccodec.image.mode import eight_bit_colour, split_alpha
+from gccodec.image.mode import eight_bit_colour, split_alpha, visible_alpha
 from gccodec.image.opening import decoding, detect, open_image
 from gccodec.image.picture import Picture
 from gccodec.image.png import PngRows
 from gccodec.image.png_chunks import clean_png
+from gccodec.image.raster import raster, strip_conversion
 from gccodec.image.signature import Format
 
 AlphaPolicy = Literal["keep", "drop", "refuse"]
-OPAQUE = 255
 STREAMED_PIXELS = 1 << 23
 """Larger PNG files are not held as a whole."""
 
@@ -171,13 +171,13 @@ def _streamed(attempt: Attempt, wanted: Wanted) -> Picture | None:
     if rows is None:
         return None
     first = rows.crop(0, 1)
+    first.format = "PNG"
+    if attempt.profile is not None:
+        first.info["icc_profile"] = attempt.profile
     if read_metadata(first, attempt.file, frozenset(), [])[0] != UPRIGHT:
         return None
     picture = _to_picture(first, attempt, wanted)
-
-    def convert(strip: Image.Image) -> Image.Image:
-        return eight_bit_colour(strip, strip.info.get("icc_profile") or None, "icc" in wanted.metadata, [])[0]
-
+    convert = strip_conversion(first, attempt.file, "icc" in wanted.metadata)
     return picture._replace(image=_StreamedPixels(rows, convert, picture.image.mode))
 
 
@@ -186,14 +186,10 @@ def _to_picture(image: Image.Image, attempt: Attempt, wanted: Wanted) -> Picture
     frames = getattr(image, "n_frames", 1)
     if frames > 1:
         notes.append(f"only the first of {frames} frames is kept")
-    tiles = getattr(image, "tile", ())
-    if any(";16" in str(tile[3]) for tile in tiles) and image.mode.startswith(("RGB", "LA")):
-        notes.append("16 bits a channel are reduced to 8")  # by Pillow, while it decodes
-    image.load()
+    seen = raster(image, attempt.file, notes)
     orientation, metadata = read_metadata(image, attempt.file, wanted.metadata, notes)
-    pixels, alpha = split_alpha(upright(image, orientation))
-    if alpha is not None and alpha.min() == OPAQUE:
-        alpha = None
+    pixels, alpha = split_alpha(upright(seen, orientation))
+    alpha = visible_alpha(alpha, notes)
     if alpha is not None and wanted.alpha == "refuse":
         raise UsageError("the picture has transparency (--alpha keep codes it, --alpha drop removes it)")
     pixels, icc = eight_bit_colour(pixels, metadata.icc, "icc" in wanted.metadata, notes)

@@ -9,6 +9,7 @@ from typing import IO, Any, NamedTuple
 from PIL import Image, ImageChops
 
 from gccodec.errors import UsageError
+from gccodec.image.colour import strips_in_srgb
 from gccodec.image.metadata import ALL_METADATA, KINDS, Kind, Metadata
 from gccodec.image.metadata_options import holdable, metadata_options
 from gccodec.image.png import write_png
@@ -61,14 +62,25 @@ def write_picture(
 
 
 def write_strips(
-    strips: Iterable[Image.Image], size: tuple[int, int], form: Format, file: IO[bytes], metadata: Metadata
+    strips: Iterable[Image.Image],
+    size: tuple[int, int],
+    form: Format,
+    file: IO[bytes],
+    metadata: Metadata,
+    kept: frozenset[Kind] = ALL_METADATA,
 ) -> tuple[str, ...]:
-    """As `write_picture`, strips from top to bottom, `size` in all; other formats than PNG need the whole picture."""
-    notes = []
+    """As `write_picture`, strips from top to bottom, `size` in all; other formats than PNG need the whole picture.
+
+    metadata: what belongs to the pixels; kept: what of it is to be written. Where the profile is not, it is applied.
+    """
+    notes: list[str] = []
+    profile, metadata = metadata.icc, metadata.only(kept)
     if lost := [kind for kind in KINDS if getattr(metadata, kind) is not None and kind not in form.metadata]:
         notes.append(f"{form.name} cannot hold {', '.join(lost)}")
     metadata, left_out = holdable(form.name, metadata.only(form.metadata))
     notes += left_out
+    if profile is not None and metadata.icc is None:
+        strips = strips_in_srgb(strips, profile, notes)
     try:
         if form.name == "TIFF":
             write_tiff(file, size, strips, metadata)

@@ -171,6 +171,7 @@ def test_a_jpeg_file_says_what_it_cannot_hold():
     assert notes == (
         f"JPEG cannot hold exif of {len(exif)} bytes (at most 65527)",
         f"JPEG cannot hold icc of {MAX_JPEG_ICC_BYTES + 1} bytes (at most {MAX_JPEG_ICC_BYTES})",
+        "the ICC profile cannot be used and is dropped; colours are taken for sRGB",
     )
     assert read_picture(data).metadata == Metadata()
     for form in ("png", "webp", "avif"):

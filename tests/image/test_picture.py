@@ -69,7 +69,7 @@ def test_cmyk_is_converted_with_a_note():
 def test_sixteen_bit_gray_is_reduced_with_a_note(values, expected):
     picture = read_picture(stored(np.array([values], np.uint16)))
     assert picture.pixels.tolist() == [expected]
-    assert "8-bit" in picture.notes[0]
+    assert picture.notes == ("16 bits a channel are reduced to 8",)
 
 
 def test_sixteen_bit_colour_is_reduced_with_a_note():
@@ -250,7 +250,10 @@ def test_alpha_is_written_where_it_can_be_and_flattened_elsewhere(pixels):
 
 
 def test_metadata_that_a_format_cannot_hold_is_named():
-    assert written(RGB, "ppm", None, Metadata(xmp=XMP, icc=WIDE))[1] == ("PPM cannot hold icc, xmp",)
+    assert written(RGB, "ppm", None, Metadata(xmp=XMP, icc=WIDE))[1] == (
+        "PPM cannot hold icc, xmp",
+        "colours are converted to sRGB, as their ICC profile is not kept",
+    )
 
 
 def test_an_unknown_format_lists_the_known_ones():

@@ -1,0 +1,222 @@
+"""TIFF files whose samples Pillow has no mode for, or would cut to 8 bits before anybody can look at them.
+
+16 bits with alpha or with white as zero, floats, signed and packed integers, separate planes. Everything else is
+Pillow's.
+"""
+
+from __future__ import annotations
+
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from gccodec.errors import PictureError
+from gccodec.image.mode import WORDS, eight_bit, straight, white_of_floats, white_of_integers
+from gccodec.image.tiff_layout import (
+    CIELAB,
+    CMYK,
+    ICCLAB,
+    PALETTE,
+    WHITE_IS_ZERO,
+    Layout,
+    UnlimitedTiffFile,
+    cells,
+    count_directories,
+    layout_of,
+)
+
+MAX_ORDINARY_BITS = 24
+"""Wider integers hold counts and measurements as often as the range that their width has."""
+_SAMPLED_VALUES = 1 << 20
+_MODES = {(1, False): "L", (1, True): "LA", (3, False): "RGB", (3, True): "RGBA"}
+_LAB = (CIELAB, ICCLAB)
+
+Bytes = npt.NDArray[np.uint8]
+Numbers = npt.NDArray[np.integer | np.floating]
+
+
+class TiffSamplesFile(UnlimitedTiffFile):
+    """Pillow's plugin, but for the pixels of those files; notes: what was reduced, once it is loaded."""
+
+    notes: tuple[str, ...] = ()
+    _layout: Layout | None = None
+
+    def _setup(self) -> None:
+        layout = layout_of(self.tag_v2, self.tag_v2.prefix == b"MM")
+        self._layout = None
+        try:
+            super()._setup()
+        except (SyntaxError, KeyError, IndexError) as error:
+            if layout is None:
+                raise PictureError(f"{_described(self.tag_v2)} cannot be read; {_WAY_OUT}") from error
+        else:
+            if layout is None or _ordinary(layout):
+                return
+        self._layout = layout
+        self._tile_size = layout.size
+        turned = self.tag_v2.get(274) in (5, 6, 7, 8)
+        self._size = (layout.size[1], layout.size[0]) if turned else layout.size
+        self._mode = _mode(layout)
+        self.tile = []
+        if icc := self.tag_v2.get(34675):
+            self.info["icc_profile"] = icc
+
+    @property
+    def n_frames(self) -> int:
+        """Pillow would look into further pictures, and fail where one of them is of an unknown kind."""
+        if self._n_frames is None:
+            assert self.fp is not None
+            at = self.fp.tell()
+            self._n_frames = count_directories(self.fp)
+            self.fp.seek(at)
+        return self._n_frames
+
+    def load(self) -> Any:
+        """As Pillow does; EOFError or ValueError for damaged files."""
+        layout, self._layout = self._layout, None
+        if layout is not None:
+            assert self.fp is not None
+            notes: list[str] = []
+            self._size = layout.size
+            self.im = _rendered(layout, self.fp, notes).im
+            self.notes = tuple(notes)
+            self.load_end()
+        return super().load()
+
+
+_WAY_OUT = "convert it to 8 or 16 bits of gray or RGB first"
+_PHOTOMETRIC_NAMES = {
+    0: "gray", 1: "gray", 2: "RGB", 3: "palette", 4: "mask", 5: "CMYK", 6: "YCbCr", 8: "Lab", 9: "ICC Lab",
+    10: "ITU Lab", 32803: "colour filter array", 32844: "LogL", 32845: "LogLuv", 34892: "linear raw",
+}  # fmt: skip
+
+
+def _described(tags: Any) -> str:
+    """What kind of TIFF it is, in the words of its tags."""
+    photometric = tags.get(262)
+    colours = _PHOTOMETRIC_NAMES.get(photometric, f"photometric interpretation {photometric}")
+    bits = tags.get(258, (1,))
+    kind = {2: "signed", 3: "float", 5: "complex", 6: "complex"}.get((tags.get(339) or (1,))[0], "unsigned")
+    depths = "/".join(str(b) for b in bits[:6]) if isinstance(bits, tuple) else str(bits)
+    return f"a TIFF file of {colours} ({depths} bits, {kind}, compression {tags.get(259, 1)})"
+
+
+def _ordinary(layout: Layout) -> bool:
+    """Whether Pillow reads all that there is, once it reads the file at all."""
+    all_used = layout.samples == layout.colours + (layout.alpha is not None)
+    return layout.bits <= 8 and layout.kind == "unsigned" and all_used and not layout.planar
+
+
+def _mode(layout: Layout) -> str:
+    if layout.photometric == CMYK:
+        return "CMYK"
+    if layout.photometric in _LAB:
+        return "LAB"
+    colours = 3 if layout.photometric == PALETTE else layout.colours
+    return _MODES[colours, layout.alpha is not None]
+
+
+def _rendered(layout: Layout, file: IO[bytes], notes: list[str]) -> Image.Image:
+    """The picture, not turned, in 8 bits a channel."""
+    mode = _mode(layout)
+    channels = [*range(layout.colours)]
+    if mode.endswith("A") and layout.alpha is not None:
+        channels.append(layout.alpha)
+    others = [i for i in range(layout.samples) if i not in channels]
+    white = _white(layout, file)
+    width, height = layout.size
+    out = np.zeros((height, width, len(mode)), np.uint8)
+    planes: Numbers | None = None
+    other_values: set[float] = set()
+    for cell in cells(layout, file):
+        rows, columns = cell.samples.shape[:2]
+        where = slice(cell.top, cell.top + rows), slice(cell.left, cell.left + columns)
+        if cell.plane is None:
+            out[where] = _converted(layout, cell.samples[..., channels], white)
+            other_values |= _extremes(cell.samples[..., others])
+        elif cell.plane in channels:
+            if planes is None:
+                planes = np.zeros((height, width, len(channels)), cell.samples.dtype)
+            planes[(*where, channels.index(cell.plane))] = cell.samples[..., 0]
+        else:
+            other_values |= _extremes(cell.samples)
+    if planes is not None:
+        out = _converted(layout, planes, white)
+    notes += _notes(layout, white)
+    if len(other_values) > 1:
+        notes.append("the file says that it has no transparency; its further channels are left out")
+    if mode == "LAB":
+        return Image.frombytes("LAB", layout.size, out.tobytes(), "raw", "LAB")
+    return Image.frombytes(mode, layout.size, out.tobytes())
+
+
+def _extremes(values: Numbers) -> set[float]:
+    return {float(values.min()), float(values.max())} if values.size else set()
+
+
+def _white(layout: Layout, file: IO[bytes]) -> float:
+    """The number that white, or a full ink, has."""
+    if layout.kind == "unsigned" and layout.bits <= MAX_ORDINARY_BITS:
+        return float(2**layout.bits - 1)
+    step = max(1, layout.size[0] * layout.size[1] * layout.colours // _SAMPLED_VALUES)
+    sampled, top = [], 0.0
+    for cell in cells(layout, file):
+        if cell.plane is None or cell.plane < layout.colours:
+            values = cell.samples[..., : layout.colours].reshape(-1)
+            sampled.append(values[::step])
+            top = max(top, float(values.max(initial=0))) if layout.kind != "float" else top
+    if layout.kind == "float":
+        return white_of_floats(np.concatenate(sampled))
+    return white_of_integers(top, layout.bits - (layout.kind == "signed"))
+
+
+def _notes(layout: Layout, white: float) -> list[str]:
+    if layout.kind == "float":
+        return [f"floats of 0..{white:.0f} are reduced to 8 bits"]
+    notes = [f"{layout.bits} bits a channel are reduced to 8"] if layout.bits > 8 else []
+    if layout.kind == "signed":
+        notes = [f"signed {layout.bits}-bit integers of 0..{white:.0f} are reduced to 8 bits; what is below 0 is black"]
+    elif white != 2**layout.bits - 1:
+        notes = [f"{layout.bits}-bit integers of 0..{white:.0f} are reduced to 8 bits"]
+    return notes
+
+
+def _converted(layout: Layout, samples: Numbers, white: float) -> Bytes:
+    """Samples [h, w, colours, and alpha if it is used] -> 8 bits of the mode's channels."""
+    colours = samples[..., : layout.colours]
+    if samples.shape[2] == layout.colours:
+        return _colours(layout, colours, white)
+    alpha = samples[..., -1]
+    if layout.premultiplied:
+        colours = straight(colours, alpha, white)
+    return np.concatenate([_colours(layout, colours, white), eight_bit(alpha, white)[..., None]], axis=2)
+
+
+def _colours(layout: Layout, colours: Numbers, white: float) -> Bytes:
+    if layout.photometric == PALETTE:
+        return _palette(layout)[colours[..., 0].astype(np.intp)]
+    if layout.photometric in _LAB:
+        return _lab(layout, colours, white)
+    values = eight_bit(colours, white)
+    return 255 - values if layout.photometric == WHITE_IS_ZERO else values
+
+
+def _palette(layout: Layout) -> Bytes:
+    """uint8 [2^bits, 3]. ColorMap has 16 bits, of which some writers use the lower 8."""
+    size = 1 << layout.bits
+    if len(layout.palette) < 3 * size:
+        raise ValueError("the palette is too short")
+    values = np.array(layout.palette[: 3 * size]).reshape(3, size).T
+    return eight_bit(values, WORDS if values.max() > 255 else 255)
+
+
+def _lab(layout: Layout, colours: Numbers, white: float) -> Bytes:
+    """8-bit CIELab: a and b have a sign, which ICC's variant avoids by an offset."""
+    step = 1 << (layout.bits - 8)
+    chroma = colours[..., 1:].astype(np.int64)
+    if layout.photometric == CIELAB:
+        chroma = (chroma + (128 * step)) % (256 * step)
+    offset = np.clip(np.rint(chroma / step), 0, 255).astype(np.uint8)
+    return np.concatenate([eight_bit(colours[..., :1], white), offset ^ 0x80], axis=2)
