@@ -48,8 +48,7 @@ CODED_PIXELS = 1 << 22
 
 BAD = ("only theirs", "differs", "lossy", "traceback")
 OUR_FORMATS = frozenset(
-    ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "JPEG2000", "PPM", "TGA")
-    + ("ICO", "HEIF", "JXL")
+    ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "JPEG2000", "PPM", "TGA") + ("ICO", "HEIF", "JXL")
 )
 
 
