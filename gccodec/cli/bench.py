@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from gccodec.cli.options import Messages, choose_device, effort, machine, volume
+from gccodec.cli.collision import check_files
+from gccodec.cli.options import Messages, Number, choose_device, effort, machine, volume
 from gccodec.errors import FileError, UsageError
 
 if TYPE_CHECKING:
@@ -31,10 +32,10 @@ class Plan(NamedTuple):
 @click.option("--scenes", type=click.Path(path_type=Path), help="Instead: pictures with label maps; selective coding.")
 @click.option("--nets", type=click.Path(path_type=Path), help="Folder of the frozen metric networks.")
 @click.option("--reference", type=click.Path(path_type=Path), help="Folder of curves of other codecs.")
-@click.option("--bpp", "rates", multiple=True, type=float, help="Rates.  [default: 0.03 0.05 0.07 0.10]")
 @click.option(
-    "--realism", "realisms", multiple=True, type=click.FloatRange(0, 1), help="Decoded with.  [default: as decode]"
+    "--bpp", "rates", multiple=True, type=Number(0, min_open=True), help="Rates.  [default: 0.03 0.05 0.07 0.10]"
 )
+@click.option("--realism", "realisms", multiple=True, type=Number(0, 1), help="Decoded with.  [default: as decode]")
 @effort
 @click.option("--table", type=click.Path(path_type=Path), help="Also write a row a picture (TSV).")
 @click.option("--avif", is_flag=True, help="Also measure AVIF files made within the same ceilings.")
@@ -81,6 +82,9 @@ def command(
         raise UsageError("--effort is not for --speed")
     if nets is None and not timed:
         raise UsageError("--nets is needed for the metrics")
+    if table is not None:
+        curves = [] if reference is None else sorted(reference.glob("*.tsv"))
+        check_files(map(str, [*paths, *curves]), {"--table": str(table)}, force=True)
 
     from gccodec.codec.codec import DEFAULT_REALISM, Codec
 

@@ -2,25 +2,49 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 import click
 
-from gccodec.cli.options import Messages, choose_device, machine, memory, metadata_kinds, output, progress_mode, volume
+from gccodec.cli.collision import check_files
+from gccodec.cli.message import json_line
+from gccodec.cli.options import (
+    Messages,
+    Number,
+    check_machine,
+    choose_device,
+    machine,
+    memory,
+    metadata_kinds,
+    output,
+    progress_mode,
+    volume,
+)
 from gccodec.cli.progress import Progress, ProgressMode
-from gccodec.cli.stream import STANDARD, check_output, read_input, write_output
+from gccodec.cli.standard import heard, libraries_unheard
+from gccodec.cli.stream import check_side_output, destination, named, read_input, write_output
 from gccodec.errors import UsageError
+
+if TYPE_CHECKING:
+    from gccodec.image.writer import Format
 
 
 @click.command("decode")
 @click.argument("input", metavar="FILE")
 @output
-@click.option("--format", "format_name", help="png, jpg, webp, avif, tiff, bmp, ppm.  [default: by suffix, else png]")
+@click.option(
+    "--format", "format_name", help="png, jpg, webp, avif, tiff, bmp, ppm, pgm, pnm.  [default: by suffix, else png]"
+)
+@click.option(
+    "--output-quality",
+    type=click.IntRange(1, 100),
+    help="Of jpg, webp and avif, 1 smallest .. 100 best.  [default: 95, avif 90]",
+)
 @click.option(
     "--realism",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     help="0 faithful .. 1 sharp; no effect with weights trained without an adversary.  [default: 1]",
 )
 @click.option("--crop", metavar="X,Y,W,H", help="Decode this region alone, in pixels.")
@@ -41,6 +65,7 @@ def command(
     output: str,
     force: bool,
     format_name: str | None,
+    output_quality: int | None,
     realism: float | None,
     crop: str | None,
     map_path: str | None,
@@ -63,30 +88,30 @@ def command(
     The picture's XMP is marked with the IPTC digital source type of generative media.
     """
     kept = metadata_kinds(kinds)
-    check_output(output, force)
-    if map_path is not None:
-        if map_path == STANDARD:
-            raise UsageError("--map needs a file; stdout is for the picture")
-        check_output(map_path, force)
-    data = read_input(input)
+    check_side_output("--map", map_path)
+    check_files([input], {"-o": output, "--map": map_path}, force)
+    check_machine(device, weights)
 
-    from gccodec.container.file import parse
-
-    file = parse(data, max_pixels)  # a damaged file is refused before torch is loaded
-
-    from gccodec.codec.codec import DEFAULT_REALISM, Codec
-    from gccodec.codec.memory import strip_pixels_within
+    # what can be refused is, before torch is loaded
     from gccodec.codec.region import Region
-    from gccodec.codec.selection import kept_strips
+    from gccodec.container.file import parse
     from gccodec.image.metadata import Metadata
     from gccodec.image.writer import picture_format, write_strips
     from gccodec.image.xmp import with_source_type
 
-    suffix = Path(output).suffix if output != STANDARD else ""
-    form = picture_format(format_name or suffix or "png")
-    start = time.perf_counter()
-    region = Region.parse(crop) if crop is not None else Region(0, 0, file.width, file.height)
+    form = output_format(format_name, Path(output).suffix, output_quality)
+    region = Region.parse(crop) if crop is not None else None
+    data = read_input(input)
+    with named(input):
+        file = parse(data, max_pixels)
+    region = Region(0, 0, file.width, file.height) if region is None else region
     region.check(file.width, file.height)
+
+    from gccodec.codec.codec import DEFAULT_REALISM, Codec
+    from gccodec.codec.memory import strip_pixels_within
+    from gccodec.codec.selection import kept_strips
+
+    start = time.perf_counter()
     streamed = form.name == "PNG"
     strip_pixels = strip_pixels_within(mem_limit, file.width, file.height, streamed)
     codec = Codec.load(weights, file.model_id, choose_device(device, threads, messages), strip_pixels)
@@ -99,12 +124,14 @@ def command(
         packet, said = with_source_type(metadata.xmp)
         metadata = metadata._replace(xmp=packet)
         notes += said
-    with told:
-        write_output(
-            output,
-            force,
-            lambda out: notes.extend(write_strips(decoding.strips, decoding.size, form, out, metadata, kept | {"xmp"})),
-        )
+
+    def write(out: IO[bytes]) -> None:
+        with libraries_unheard():
+            strips = heard(decoding.strips)
+            notes.extend(write_strips(strips, decoding.size, form, out, metadata, kept | {"xmp"}))
+
+    with named(input), told:
+        write_output(output, force, write)
     if map_path is not None:
         strips, size = kept_strips(file, region), (region.width, region.height)
         write_output(map_path, force, lambda out: write_strips(strips, size, picture_format("png"), out, Metadata()))
@@ -119,4 +146,15 @@ def command(
             "height": region.height,
             "seconds": round(time.perf_counter() - start, 3),
         }
-        click.echo(json.dumps(report), err=output == STANDARD)
+        to_stdout = any(name is not None and destination(name).is_stdout for name in (output, map_path))
+        click.echo(json_line(report), err=to_stdout)
+
+
+def output_format(name: str | None, suffix: str, quality: int | None) -> Format:
+    """The format of --format, else of the output's suffix; UsageError for an unknown one and for a lossless quality."""
+    from gccodec.image.writer import FORMATS, picture_format
+
+    if name is None and suffix and suffix[1:].lower() not in FORMATS:
+        raise UsageError(f"-o: the suffix {suffix} names no known format; --format does: {', '.join(FORMATS)}")
+    form = picture_format(name or suffix or "png")
+    return form if quality is None else form.at_quality(quality)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import functools
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from gccodec.cli.collision import check_files
+from gccodec.cli.message import json_line
 from gccodec.cli.options import (
     ByteSize,
     Messages,
+    Number,
+    check_machine,
     choose_device,
     effort,
     machine,
@@ -23,7 +27,8 @@ from gccodec.cli.options import (
 )
 from gccodec.cli.progress import Progress, ProgressMode
 from gccodec.cli.selective import SelectiveOptions, selective
-from gccodec.cli.stream import STANDARD, check_output, open_input, write_output
+from gccodec.cli.standard import libraries_unheard
+from gccodec.cli.stream import destination, named, open_input, write_output
 from gccodec.errors import LimitError, UsageError
 
 if TYPE_CHECKING:
@@ -33,9 +38,9 @@ if TYPE_CHECKING:
 @click.command("encode")
 @click.argument("input", metavar="PICTURE")
 @output
-@click.option("--bpp", type=float, help="Ceiling in bits per pixel on the whole file.  [default: 0.06]")
+@click.option("--bpp", type=Number(), help="Ceiling in bits per pixel on the whole file.  [default: 0.06]")
 @click.option("--size", type=ByteSize(), help="Ceiling on the whole file: 3000, 3KB, 4KiB.")
-@click.option("--quality", type=click.FloatRange(0, 100), help="Fixed quality 0..100 instead, in tenths.")
+@click.option("--quality", type=Number(0, 100), help="Fixed quality 0..100 instead, in tenths.")
 @effort
 @click.option(
     "--metadata", "kinds", default="all", show_default=True, help="Kept: all, none, or a list of exif,icc,xmp."
@@ -90,16 +95,25 @@ def command(
     if bpp is not None and not 0 < bpp <= 24:
         raise UsageError(f"--bpp {bpp}: must be above 0 and at most 24")
     kept = metadata_kinds(kinds)
-    check_output(output, force)
-    from gccodec.codec.codec import DEFAULT_BPP, Codec, bytes_of_bpp
-    from gccodec.codec.effort import usual_effort
-    from gccodec.codec.memory import strip_pixels_within
-    from gccodec.container.file import metadata_bytes, parse
+    selective.check()
+    check_files([input, *selective.files], {"-o": output}, force)
+    check_machine(device, weights)
+    chosen = functools.cache(lambda: choose_device(device, threads, messages))
+
     from gccodec.image.reader import read_picture
 
     start = time.perf_counter()
     with open_input(input) as file:
-        picture = read_picture(file, max_pixels, alpha, kept)
+        with named(input), libraries_unheard():
+            picture = read_picture(file, max_pixels, alpha, kept)
+        selection = selective.selection(picture, chosen)
+
+        # what can be refused is, before torch is loaded
+        from gccodec.codec.codec import DEFAULT_BPP, Codec, bytes_of_bpp
+        from gccodec.codec.effort import usual_effort
+        from gccodec.codec.memory import strip_pixels_within
+        from gccodec.container.file import metadata_bytes, parse
+
         width, height = picture.image.size
         refined = (usual_effort(width, height) if effort is None else effort) > 0
         try:
@@ -109,10 +123,8 @@ def command(
                 raise
             effort = 0  # nobody asked for what does not fit
             strip_pixels = strip_pixels_within(mem_limit, width, height, picture.streamed)
-        where = choose_device(device, threads, messages)
-        selection = selective.selection(picture, where)
-        codec = Codec.load(weights, device=where, strip_pixels=strip_pixels)
-        with Progress(progress, input, messages.quiet) as told:
+        codec = Codec.load(weights, device=chosen(), strip_pixels=strip_pixels)
+        with named(input), Progress(progress, input, messages.quiet) as told:
             budget = None
             if quality is None:
                 rate = bpp if bpp is not None else DEFAULT_BPP
@@ -152,4 +164,4 @@ def command(
             "seconds": round(time.perf_counter() - start, 3),
             "notes": list(picture.notes),
         }
-        click.echo(json.dumps(report), err=output == STANDARD)
+        click.echo(json_line(report), err=destination(output).is_stdout)

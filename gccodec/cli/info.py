@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
-from gccodec.cli.stream import read_input
+from gccodec.cli.message import json_line, printable
+from gccodec.cli.stream import named, read_input
 from gccodec.container.file import GczFile, metadata_bytes, overhead_bytes, parse
 from gccodec.container.section import SectionId
 from gccodec.errors import WeightsError
@@ -74,22 +74,23 @@ def command(input: str, as_json: bool) -> None:
     gccodec info photo.gcz --json
     """
     data = read_input(input)
-    file = parse(data, max_pixels=1 << 32)
-    facts = describe(file, len(data))
+    with named(input):
+        file = parse(data, max_pixels=1 << 32)
+        facts = describe(file, len(data))
     try:
         facts["regions"] = regions(file)
     except WeightsError as error:
         facts["regions"] = None
-        click.echo(f"gccodec: {input}: regions are not listed: {error}", err=True)
+        click.echo(f"gccodec: {printable(f'{input}: regions are not listed: {error}')}", err=True)
     if as_json:
-        click.echo(json.dumps({"input": input} | facts))
+        click.echo(json_line({"input": input} | facts))
         return
     what = {
         "selective": "selective compression",
         "region": "generative compression with a region of interest",
         "generative": "generative compression of the whole picture",
     }[facts["coding"]]
-    click.echo(f"{input}: {facts['width']}x{facts['height']} {facts['mode']}, {what}")
+    click.echo(f"{printable(input)}: {facts['width']}x{facts['height']} {facts['mode']}, {what}")
     selective = facts["coding"] == "selective"
     if facts["coding"] != "generative":
         rest = "synthesised from a label map alone" if selective else "coded more coarsely"

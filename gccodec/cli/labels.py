@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from gccodec.cli.options import Messages, choose_device, machine, output, volume
-from gccodec.cli.stream import STANDARD, check_output, read_input, write_output
-from gccodec.errors import UsageError
+from gccodec.cli.collision import check_files
+from gccodec.cli.options import Messages, check_machine, choose_device, machine, output, volume
+from gccodec.cli.standard import libraries_unheard
+from gccodec.cli.stream import STANDARD, check_side_output, named, read_input, write_output
 
 
 @click.command("labels")
@@ -34,20 +35,22 @@ def command(
 
     It is what `encode --labels auto` sees; correct it in any paint program before use.
     """
-    check_output(output, force)
-    if overlay_path is not None:
-        if overlay_path == STANDARD:
-            raise UsageError("--overlay needs a file; stdout is for the labels")
-        check_output(overlay_path, force)
+    check_side_output("--overlay", overlay_path)
+    check_side_output("-o", None if output == STANDARD else output)
+    check_files([input], {"-o": output, "--overlay": overlay_path}, force)
+    check_machine(device, weights)
+
+    from gccodec.image.reader import read_picture
+    from gccodec.image.writer import picture_format, write_picture
+
     data = read_input(input)
+    with named(input), libraries_unheard():
+        image = read_picture(data, alpha="drop").whole()
 
     from gccodec.codec.label_input import to_png
     from gccodec.codec.segmentation import Labeller, overlay
     from gccodec.entropy.weights import load_weights
-    from gccodec.image.reader import read_picture
-    from gccodec.image.writer import picture_format, write_picture
 
-    image = read_picture(data, alpha="drop").whole()
     where = choose_device(device, threads, messages)
     labeller = Labeller(load_weights(weights), where) if weights is not None else Labeller.load(where)
     cells = labeller.cells(image)

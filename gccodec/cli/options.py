@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from gccodec.errors import UsageError
+from gccodec.cli.address_space import check_address_space, threads_within
+from gccodec.cli.message import printable
+from gccodec.errors import UsageError, WeightsError
 from gccodec.image.metadata import KINDS, Kind
 
 if TYPE_CHECKING:
@@ -21,6 +24,9 @@ else:
 
 Function = Callable[..., Any]
 UNITS = {"": 1, "B": 1, "KB": 1000, "MB": 1_000_000, "KIB": 1024, "MIB": 1 << 20, "GB": 10**9, "GIB": 1 << 30}
+MAX_SIZE_BYTES = 1 << 60
+MAX_THREADS = 1024
+"""With a hundred thousand torch ends in a segmentation fault."""
 
 
 class Messages(NamedTuple):
@@ -32,12 +38,12 @@ class Messages(NamedTuple):
     def note(self, text: str) -> None:
         """Something the user should know; silent with -q."""
         if not self.quiet:
-            click.echo(f"gccodec: {text}", err=True)
+            click.echo(f"gccodec: {printable(text)}", err=True)
 
     def detail(self, text: str) -> None:
         """Only with -v."""
         if self.verbose:
-            click.echo(f"gccodec: {text}", err=True)
+            click.echo(f"gccodec: {printable(text)}", err=True)
 
 
 class ByteSize(SizeType):
@@ -48,10 +54,25 @@ class ByteSize(SizeType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", str(value).strip())
+        match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)", str(value).strip())
         if match is None or match[2].upper() not in UNITS:
             self.fail(f"{value!r} is not a size such as 3000, 3KB or 4KiB", param, ctx)
-        return int(float(match[1]) * UNITS[match[2].upper()])
+        size = float(match[1]) * UNITS[match[2].upper()]
+        if size > MAX_SIZE_BYTES:
+            self.fail(f"{value!r} is above {MAX_SIZE_BYTES} bytes", param, ctx)
+        return int(size)
+
+
+class Number(click.FloatRange):
+    """A range that nan is not in, though it compares with neither end, and that ends before infinity."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
 
 
 def volume(function: Function) -> Function:
@@ -70,7 +91,7 @@ def machine(function: Function) -> Function:
     """--device, --threads, --weights."""
     for option in (
         click.option("--weights", type=click.Path(path_type=Path), help="Weights file.  [default: the installed one]"),
-        click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all cores]"),
+        click.option("--threads", type=click.IntRange(1, MAX_THREADS), help="CPU threads.  [default: all cores]"),
         click.option(
             "--device", default="auto", show_default=True, help="auto (CUDA when it is there), cpu, cuda or cuda:N."
         ),
@@ -120,20 +141,30 @@ def metadata_kinds(text: str) -> frozenset[Kind]:
     return frozenset(kind for kind in KINDS if kind in names)
 
 
+def check_machine(device: str, weights: Path | None) -> None:
+    """Refuse, before torch is loaded, a --device that no machine has and --weights that are not there."""
+    if re.fullmatch("auto|cpu(:0)?|cuda(:[0-9]{1,3})?", device) is None:
+        raise UsageError(f"--device {device}: known are auto, cpu, cuda and cuda:N")
+    if weights is not None:
+        try:
+            with weights.open("rb"):
+                pass
+        except OSError as error:
+            raise WeightsError(f"{weights}: {error.strerror}") from error
+    check_address_space()
+
+
 def choose_device(name: str, threads: int | None, messages: Messages) -> torch.device:
     """The torch device of --device; falls back to the CPU with `auto`. Sets the thread count."""
+    check_machine(name, None)
+
     import torch
 
-    if threads is not None:
+    if (threads := threads_within(threads, torch.get_num_threads())) is not None:
         torch.set_num_threads(threads)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise UsageError(f"--device {name}: known are auto, cpu, cuda and cuda:N") from None
-    if device.type not in ("cpu", "cuda"):
-        raise UsageError(f"--device {name}: known are auto, cpu, cuda and cuda:N")
+    device = torch.device(name)
     if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
         raise UsageError(f"--device {name}: no such CUDA device here; use --device cpu")
     messages.detail(f"device {device}, {torch.get_num_threads()} threads")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from typing import Literal
 
 import click
+
+from gccodec.cli.message import json_line, printable
 
 ProgressMode = Literal["auto", "json", "none"]
 QUIET_AT_FIRST_S = 1.0
@@ -29,9 +30,9 @@ class Progress:
         if not (self.json or self.line) or (now < self.next_s and done < total):
             return
         if self.json:
-            click.echo(json.dumps({"input": self.name, "phase": phase, "done": done, "total": total}), err=True)
+            click.echo(json_line({"input": self.name, "phase": phase, "done": done, "total": total}), err=True)
         elif self.shown or now >= self.next_s:
-            click.echo(f"\r\x1b[K{self.name}: {phase} {100 * done // total} %", nl=False, err=True)
+            click.echo(f"\r\x1b[K{printable(self.name)}: {phase} {100 * done // total} %", nl=False, err=True)
             self.shown = True
         self.next_s = now + EVERY_S
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from gccodec.cli.stream import read_input
+from gccodec.cli.options import Number
+from gccodec.cli.standard import libraries_unheard
+from gccodec.cli.stream import named, read_input
 from gccodec.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,8 +32,21 @@ class SelectiveOptions(NamedTuple):
     masks: tuple[str, ...]
     rest_quality: float | None
 
-    def _check(self) -> None:
-        """UsageError for options that do not go together."""
+    @property
+    def files(self) -> list[str]:
+        """Names of the maps and masks that are read."""
+        maps = [name for name in (self.labels, self.instances) if name is not None]
+        return [name for name in (*maps, *self.masks) if name != AUTOMATIC or name is not self.labels]
+
+    @property
+    def asked(self) -> bool:
+        """Whether any of the options was given."""
+        return any(option not in (None, ()) for option in self)
+
+    def check(self) -> None:
+        """UsageError for options that do not go together, or are not valid for any picture."""
+        if not self.asked:
+            return
         if self.labels is None and self.label_set is not None:
             raise UsageError("--labels-from: needs --labels")
         if self.labels is None and NOTHING in self.rules:
@@ -45,15 +60,23 @@ class SelectiveOptions(NamedTuple):
         if NOTHING in self.rules and len(self.rules) + len(self.masks) > 1:
             raise UsageError("--keep none: excludes other rules and masks")
 
-    def selection(self, picture: Picture, device: torch.device) -> Selection | None:
-        """For that picture; None when the options ask for no selection."""
-        if not any(option not in (None, ()) for option in self):
+        from gccodec.codec.keep import parse_rule
+        from gccodec.codec.label_classes import LABEL_SETS
+
+        if self.label_set is not None and self.label_set not in LABEL_SETS:
+            raise UsageError(f"--labels-from {self.label_set}: known are {', '.join(LABEL_SETS)}")
+        for text in self.rules:
+            if text != NOTHING:
+                parse_rule(text)
+
+    def selection(self, picture: Picture, device: Callable[[], torch.device]) -> Selection | None:
+        """For that picture; None when the options ask for no selection. The device is asked for by --labels auto."""
+        if not self.asked:
             return None
-        self._check()
+        self.check()
 
         from gccodec.codec.keep import Annotation, named_pixels, parse_rule
         from gccodec.codec.label_input import read_instances, read_labels, read_mask, to_cells
-        from gccodec.codec.segmentation import Labeller, to_label_pixels
         from gccodec.codec.selection import Selection
 
         width, height = picture.image.size
@@ -61,15 +84,23 @@ class SelectiveOptions(NamedTuple):
         if self.labels is None:
             labels, cells = None, None
         elif self.labels == AUTOMATIC:
-            cells = Labeller.load(device).cells(picture.whole())
+            from gccodec.codec.segmentation import Labeller, to_label_pixels
+
+            cells = Labeller.load(device()).cells(picture.whole())
             labels = to_label_pixels(cells, width, height)
         else:
-            labels = read_labels(read_input(self.labels), width, height, self.label_set)
+            with named(self.labels), libraries_unheard():
+                labels = read_labels(read_input(self.labels), width, height, self.label_set)
             cells = to_cells(labels)
-        instances = None if self.instances is None else read_instances(read_input(self.instances), width, height)
-        masks = [read_mask(read_input(name), width, height) for name in self.masks]
-        named = named_pixels(rules, masks, Annotation(labels, instances), width, height)
-        return Selection.around(named, cells, 0 if cells is not None else round((self.rest_quality or 0) * 10))
+        instances, masks = None, []
+        if self.instances is not None:
+            with named(self.instances), libraries_unheard():
+                instances = read_instances(read_input(self.instances), width, height)
+        for name in self.masks:
+            with named(name), libraries_unheard():
+                masks.append(read_mask(read_input(name), width, height))
+        kept = named_pixels(rules, masks, Annotation(labels, instances), width, height)
+        return Selection.around(kept, cells, 0 if cells is not None else round((self.rest_quality or 0) * 10))
 
 
 def selective(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -91,9 +122,7 @@ def selective(function: Callable[..., Any]) -> Callable[..., Any]:
     command.__doc__, command.__name__ = function.__doc__, function.__name__
     command.__dict__.update(function.__dict__)
     for option in (
-        click.option(
-            "--rest-quality", type=click.FloatRange(0, 100), help="Quality of what is not kept.  [default: 0]"
-        ),
+        click.option("--rest-quality", type=Number(0, 100), help="Quality of what is not kept.  [default: 0]"),
         click.option("--keep-mask", multiple=True, metavar="PNG", help="Keep where this picture is above 127."),
         click.option(
             "--keep",

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from gccodec.cli.options import Messages, choose_device, volume
+from gccodec.cli.options import Messages, Number, choose_device, volume
 from gccodec.errors import FileError, UsageError
 
 CROPS_OF_STAGE = {
@@ -33,7 +33,9 @@ UNTIL_DONE = 1e9
 @click.option("--preset", default="base", show_default=True, help="Preset by name, or a TOML file.")
 @click.option("--start", type=click.Path(path_type=Path), help="Weights file to go on from when there is no state.")
 @click.option("--crops", type=click.IntRange(1), help="Cool down and end at so many crops.  [default: the preset's]")
-@click.option("--minutes", type=float, default=UNTIL_DONE, help="Stop after so long, state saved.  [default: no end]")
+@click.option(
+    "--minutes", type=Number(), default=UNTIL_DONE, help="Stop after so long, state saved.  [default: no end]"
+)
 @click.option("--cool", is_flag=True, help="Cool down to end with the --minutes, however many crops that makes.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all cores]")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
+from gccodec.cli.collision import check_read_once
+from gccodec.cli.message import json_line, printable
 from gccodec.cli.stream import read_input
 from gccodec.container.file import GczFile, parse
-from gccodec.errors import GccodecError
+from gccodec.errors import FileError, GccodecError
 
 
 @click.command("verify")
@@ -25,6 +25,7 @@ def command(ctx: click.Context, inputs: tuple[str, ...], symbols: bool, as_json:
 
     One bad file exits with its own code (4 corrupt, 7 unreadable); some of several with 1.
     """
+    check_read_once(inputs)
     failures: list[GccodecError] = []
     for name in inputs:
         problem = None
@@ -35,12 +36,13 @@ def command(ctx: click.Context, inputs: tuple[str, ...], symbols: bool, as_json:
         except GccodecError as error:
             failures.append(error)
             problem = str(error)
+            shown = problem if isinstance(error, FileError) else f"{name}: {problem}"
         if as_json:
-            click.echo(json.dumps({"input": name, "ok": problem is None, "error": problem}))
+            click.echo(json_line({"input": name, "ok": problem is None, "error": problem}))
         elif problem is not None:
-            click.echo(f"gccodec: error: {name}: {problem}", err=True)
+            click.echo(f"gccodec: error: {printable(shown)}", err=True)
         elif not quiet:
-            click.echo(f"{name}: ok")
+            click.echo(f"{printable(name)}: ok")
     if failures:
         ctx.exit(failures[0].exit_code if len(inputs) == 1 else 1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, Literal, NamedTuple
 
 from PIL import Image, ImageChops
 
@@ -23,12 +23,19 @@ class Format(NamedTuple):
     alpha: bool = False
     metadata: frozenset[Kind] = frozenset()
     options: tuple[tuple[str, Any], ...] = ()
+    mode: Literal["L", "RGB"] | None = None
+    """The only one that it holds, where there is one."""
+
+    def at_quality(self, quality: int) -> Format:
+        """With another quality 1..100 than its usual one; UsageError for a lossless format."""
+        if "quality" not in dict(self.options):
+            raise UsageError(f"{self.name} is lossless: an output quality is for JPEG, WebP and AVIF")
+        return self._replace(options=tuple((dict(self.options) | {"quality": quality}).items()))
 
 
 _PNG = Format("PNG", True, ALL_METADATA)
 _JPEG = Format("JPEG", False, ALL_METADATA, (("quality", 95), ("subsampling", 0)))
 _TIFF = Format("TIFF", True, ALL_METADATA)
-_PPM = Format("PPM")
 FORMATS = {
     "png": _PNG,
     "jpg": _JPEG,
@@ -38,8 +45,9 @@ FORMATS = {
     "tif": _TIFF,
     "tiff": _TIFF,
     "bmp": Format("BMP"),
-    "ppm": _PPM,
-    "pgm": _PPM,
+    "pnm": Format("PPM"),
+    "ppm": Format("PPM", mode="RGB"),
+    "pgm": Format("PPM", mode="L"),
 }
 
 
@@ -93,6 +101,10 @@ def write_strips(
         if image.mode in ("LA", "RGBA") and not form.alpha:
             image = on_white(image)
             notes.append(f"{form.name} cannot hold transparency; the picture is put on white")
+        if form.mode is not None and image.mode != form.mode:
+            if form.mode == "L":
+                notes.append("PGM is gray; the colours are lost (PPM holds them)")
+            image = image.convert(form.mode)
         image.save(file, form.name, **options)
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno is not None:

@@ -15,6 +15,8 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
+from gccodec.cli.main import EXIT_INTERNAL
+
 PROGRAM = [sys.executable, "-m", "gccodec"]
 SHELL_PROGRAM = f"{sys.executable} -m gccodec"
 Result = subprocess.CompletedProcess[bytes]
@@ -30,8 +32,8 @@ def run(
     """`gccodec.cli.main.main` in this process, seconds faster than a program start; what it changes is put back.
 
     The three standard streams are real files at descriptors 0, 1 and 2, so that lines of C libraries are caught, too,
-    and warnings go to stderr as they do without pytest. An exception that is no SystemExit, a traceback for a user,
-    is raised. env: the whole environment, else this process's; weights: a folder for GCCODEC_WEIGHTS.
+    and warnings go to stderr as they do without pytest. An exception that no command foresaw fails the test.
+    env: the whole environment, else this process's; weights: a folder for GCCODEC_WEIGHTS.
     """
     words = [os.fsdecode(a) if isinstance(a, bytes) else str(a) for a in arguments]
     environment = dict(os.environ if env is None else env)
@@ -47,6 +49,7 @@ def run(
         for file in (stdout, stderr):
             file.seek(0)
             results.append(file.read())
+    assert code != EXIT_INTERNAL, results[1]
     return subprocess.CompletedProcess(words, code, *results)
 
 

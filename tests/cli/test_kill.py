@@ -36,4 +36,4 @@ def test_a_killed_encoder_leaves_the_old_file_or_the_new_one(tmp_path):
     parse(new)
     leftovers = [name for name in os.listdir(tmp_path) if name != "a.gcz"]
     print(f"{KILLS} kills: {found}, {len(leftovers)} temporary files left")
-    assert all(name.startswith(".a.gcz.") and name.endswith(".part") for name in leftovers)
+    assert all(name.startswith(".gccodec-") and name.endswith(".part") for name in leftovers)

@@ -47,6 +47,7 @@ def test_lines_of_libraries_and_warnings_are_caught(monkeypatch):
     def loud():
         os.write(1, b"from C, out\n")
         os.write(2, b"from C\n")
+        warnings.resetwarnings()
         warnings.warn("look out", UserWarning, stacklevel=1)
 
     calling(monkeypatch, loud)
@@ -90,7 +91,7 @@ def test_what_the_program_sets_is_put_back(monkeypatch, tmp_path):
     assert state() == before
 
 
-def test_a_traceback_is_raised(monkeypatch):
+def test_a_fault_of_the_program_fails_the_test(monkeypatch):
     calling(monkeypatch, lambda: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(AssertionError, match="ZeroDivisionError"):
         run()

@@ -229,7 +229,7 @@ def test_our_limit_replaces_pillows(monkeypatch):
 
 
 def test_written_pictures_read_back():
-    for name in FORMATS:
+    for name in FORMATS.keys() - {"pgm"}:
         data, notes = written(RGB, name)
         assert read_picture(data).pixels.shape == RGB.shape
         assert notes == ()
