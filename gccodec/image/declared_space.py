@@ -11,6 +11,7 @@ from PIL import Image
 from gccodec.container.section import MAX_SECTION_BYTES
 from gccodec.image.colour_space import ColourSpace, Primaries, coded_space, measured_space
 from gccodec.image.isobmff import PictureProperties, heif_properties, jp2_properties
+from gccodec.image.raw_profile import raw_profiles
 
 _PNG_SIGNATURE_BYTES = 8
 _MAX_CHUNKS = 65_536
@@ -24,7 +25,7 @@ RGB_MATRIX = 0
 def declared_space(image: Image.Image, file: IO[bytes], notes: list[str]) -> ColourSpace | None:
     """What is not sRGB and has to be converted; None where the ICC profile, if any, says it all.
 
-    Profiles that Pillow passes over, of BMP and JPEG 2000 files, are put into `image.info`.
+    Profiles that Pillow passes over, of BMP and JPEG 2000 files and in a PNG file's text, are put into `image.info`.
 
     cICP stands above a PNG file's profile, which is taken out of `image.info` (PNG third edition, section 4.3: cICP,
     iCCP, sRGB, gAMA with cHRM); a profile stands above nclx (ISO/IEC 23000-22, section 7.3.6.4). What makes no sense
@@ -52,6 +53,9 @@ def _png_space(image: Image.Image, file: IO[bytes], notes: list[str]) -> ColourS
             return space
         notes.append(f"cICP {primaries}/{transfer}/{matrix}/{full_range} is not known and passed over")
     if image.info.get("icc_profile") or "srgb" in image.info:
+        return None
+    if profile := raw_profiles(image.info).icc:
+        image.info["icc_profile"] = profile
         return None
     gamma, chromaticity = image.info.get("gamma"), image.info.get("chromaticity")
     if gamma is None and chromaticity is None:

@@ -25,8 +25,8 @@ GRAY, RGB = 0, 2
 COMPRESSION_LEVEL = 4
 READ_BYTES = 1 << 16
 IDAT_BYTES = 1 << 18
-NOT_STREAMED = (b"tRNS", b"acTL")
-"""Chunks of pictures that have to be seen as a whole: transparency, animation."""
+NOT_STREAMED = b"tRNS"
+"""The chunk of pictures that have to be seen as a whole."""
 
 
 class Header(NamedTuple):
@@ -86,7 +86,7 @@ class PngRows:
             body, (crc,) = _read_exactly(file, length), struct.unpack(">I", _read_exactly(file, 4))
             if kind == IHDR and len(body) == struct.calcsize(HEADER):
                 header = Header(*struct.unpack(HEADER, body))
-            elif kind in NOT_STREAMED or zlib.crc32(kind + body) != crc:
+            elif kind == NOT_STREAMED or zlib.crc32(kind + body) != crc:
                 return None
             else:
                 ancillary += _chunk(kind, body)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import IO, NamedTuple
 
+from gccodec.errors import PictureError
+from gccodec.image.exif import tiff_structure
 from gccodec.image.splice import Piece, splice
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -21,12 +23,25 @@ MAX_TEXT_BYTES = 1 << 20
 
 MAX_SIDE_BYTES = 1 << 26
 XMP_KEYWORD = b"XML:com.adobe.xmp"
-NEEDED = frozenset([b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"])
-"""What pixels are made of, transparency and animation included."""
+NEEDED = frozenset([b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"])
+"""What pixels are made of, transparency included."""
 
+ANIMATION = frozenset([b"acTL", b"fcTL", b"fdAT"])
+MAX_FRAMES = (1 << 31) - 1
+PALETTE = 3
+"""Colour type."""
+TRANSPARENCY_LENGTHS: dict[int | None, Container[int]] = {0: (2,), 2: (6,), PALETTE: range(1, 257)}
+"""Of tRNS, by colour type; the others have an alpha channel."""
 FIXED_LENGTHS = {b"gAMA": (4,), b"cHRM": (32,), b"sRGB": (1,), b"pHYs": (9,), b"cICP": (4,), b"tIME": (7,)}
-FIXED_LENGTHS |= {b"acTL": (8,), b"fcTL": (26,), b"mDCV": (24,), b"cLLI": (8,)}
+FIXED_LENGTHS |= {b"mDCV": (24,), b"cLLI": (8,)}
 TEXT = frozenset([b"tEXt", b"zTXt", b"iTXt"])
+DEFLATE = b"\0"
+"""The one compression method."""
+RESERVED = frozenset(
+    [b"transparency", b"gamma", b"chromaticity", b"srgb", b"icc_profile", b"exif", b"xmp"]
+    + [b"bbox", b"default_image", b"interlace", b"loop", b"duration", b"disposal", b"blend", b"dpi", b"aspect"]
+)
+"""Keywords under which Pillow keeps what other chunks say: text would be taken for it."""
 
 
 class Chunk(NamedTuple):
@@ -103,7 +118,7 @@ def _text(kind: bytes, data: bytes) -> tuple[bytes, bytes | None]:
     if kind == b"tEXt":
         return keyword, rest
     if kind == b"zTXt":
-        return keyword, inflated(rest[1:])
+        return keyword, inflated(rest[1:]) if rest[:1] == DEFLATE else None
     compressed, rest = rest[:1], rest[2:]
     parts = rest.split(b"\0", 2)
     if len(parts) < 3:
@@ -122,52 +137,120 @@ def _critical(file: IO[bytes], chunk: Chunk) -> list[Piece | bytes]:
     return [size + checked[:4], checked[4:], struct.pack(">I", zlib.crc32(checked))]
 
 
-def clean_png(file: IO[bytes], needed_alone: bool = False) -> CleanPng:
-    """Leave out damaged and oversized ancillary chunks; give the file an end where it has none.
+class _Sieve:
+    """Says chunk by chunk which ones stay, and collects what of the others can be kept all the same."""
 
-    needed_alone: leave out all that pixels do not need.
+    def __init__(self, file: IO[bytes], needed_alone: bool) -> None:
+        self._file, self._needed_alone = file, needed_alone
+        self._colour: int | None = None
+        self._palette = self._pixels = False
+        self._text_bytes = 0
+        self._frames: int | None = None
+        self._default_frame = True
+        self._lost: dict[bytes, str] = {}
+        self._texts: list[str] = []
+        self.profile: bytes | None = None
+        self.xmp: bytes | None = None
+
+    def keeps(self, chunk: Chunk) -> bool:
+        """Whether the chunk stays in the file. PictureError for a palette picture without its palette."""
+        if chunk.ancillary:
+            fault = self._fault(chunk)
+            if fault:
+                self._lost.setdefault(chunk.kind, fault)
+            return fault is None
+        if chunk.kind == b"IHDR" and self._colour is None:
+            self._file.seek(chunk.start + 8)
+            self._colour = self._file.read(10)[-1]
+        elif chunk.kind == b"PLTE" and self._colour != PALETTE and body(self._file, chunk) is None:
+            self._lost[chunk.kind] = "damaged"  # of a picture in RGB it is a hint
+            return False
+        self._palette |= chunk.kind == b"PLTE"
+        if chunk.kind == b"IDAT" and self._colour == PALETTE and not self._palette:
+            raise PictureError("the picture is damaged: its palette is missing")
+        self._pixels |= chunk.kind == b"IDAT"
+        return True
+
+    def _fault(self, chunk: Chunk) -> str | None:
+        """What is wrong with an ancillary chunk; "" for one that is left out in silence."""
+        kind = chunk.kind
+        if kind in ANIMATION:
+            return self._frame(chunk)
+        if self._needed_alone and kind not in NEEDED:
+            return "damaged"
+        if chunk.length > MAX_SIDE_BYTES:
+            return "too large"
+        data = body(self._file, chunk)
+        if data is None or len(data) not in FIXED_LENGTHS.get(kind, (len(data),)):
+            return "damaged"
+        if kind == b"tRNS" and len(data) not in TRANSPARENCY_LENGTHS.get(self._colour, ()):
+            return "damaged"
+        if kind in TEXT:
+            return self._text_fault(kind, data)
+        return self._profile_fault(data) if kind == b"iCCP" else None
+
+    def _frame(self, chunk: Chunk) -> str:
+        """All of an animation is left out: the picture of IDAT stands alone, whatever the frames are like."""
+        if chunk.kind == b"acTL":
+            data = body(self._file, chunk)
+            frames = int.from_bytes(data[:4], "big") if data is not None and len(data) == 8 else 0
+            if not 0 < frames <= MAX_FRAMES:
+                return "damaged"
+            self._frames = frames
+        elif chunk.kind == b"fcTL" and not self._pixels:
+            self._default_frame = False  # the picture of IDAT is the first frame
+        return ""
+
+    def _text_fault(self, kind: bytes, data: bytes) -> str | None:
+        keyword, text = _text(kind, data)
+        if text is None:
+            return "damaged or too large"
+        if keyword in RESERVED and not (keyword == b"exif" and tiff_structure(text)):
+            self._texts.append(keyword.decode())
+            return ""
+        if len(text) <= MAX_TEXT_BYTES:
+            self._text_bytes += len(text)
+            return None if self._text_bytes <= MAX_SIDE_BYTES else "too large"
+        if keyword != XMP_KEYWORD:
+            return "too large"
+        self.xmp = text
+        return ""
+
+    def _profile_fault(self, data: bytes) -> str | None:
+        rest = data.partition(b"\0")[2]
+        value = inflated(rest[1:]) if rest[:1] == DEFLATE else None
+        if value is None:
+            return "damaged or too large"
+        if len(value) <= MAX_TEXT_BYTES:
+            return None
+        self.profile = value
+        return ""
+
+    def notes(self) -> tuple[str, ...]:
+        """What was left out."""
+        names = {b"iCCP": "the ICC profile", b"eXIf": "the EXIF"} | dict.fromkeys(TEXT, "text")
+        said = [
+            f"{names.get(kind, f'chunk {kind.decode()}')} is {why} and left out" for kind, why in self._lost.items()
+        ]
+        said += [f"not kept: text {keyword}" for keyword in self._texts]
+        frames = (self._frames or 1) + (self._frames is not None and self._default_frame)
+        if frames > 1:
+            said.append(f"only the first of {frames} frames is kept")
+        return tuple(dict.fromkeys(said))
+
+
+def clean_png(file: IO[bytes], needed_alone: bool = False) -> CleanPng:
+    """Leave out damaged and oversized ancillary chunks and animation; give the file an end where it has none.
+
+    needed_alone: leave out all that pixels do not need. PictureError for a palette that is missing.
     """
     parts: list[Piece | bytes] = [Piece(0, len(SIGNATURE))]
-    lost: dict[bytes, str] = {}
-    profile = xmp = None
+    sieve = _Sieve(file, needed_alone)
     ended = False
     for chunk in chunks(file):
         ended = ended or chunk.kind == b"IEND"
-        if not chunk.ancillary:
-            parts += _critical(file, chunk)
-            continue
-        if needed_alone and chunk.kind not in NEEDED:
-            lost[chunk.kind] = "damaged"
-            continue
-        if chunk.length > MAX_SIDE_BYTES and chunk.kind != b"fdAT":
-            lost[chunk.kind] = "too large"
-            continue
-        data = body(file, chunk)
-        if data is None or len(data) not in FIXED_LENGTHS.get(chunk.kind, (len(data),)):
-            lost[chunk.kind] = "damaged"
-            continue
-        if chunk.kind in TEXT:
-            keyword, text = _text(chunk.kind, data)
-            if text is None:
-                lost[chunk.kind] = "damaged"
-                continue
-            if len(text) > MAX_TEXT_BYTES:
-                if keyword == XMP_KEYWORD:
-                    xmp = text
-                else:
-                    lost[chunk.kind] = "too large"
-                continue
-        if chunk.kind == b"iCCP":
-            value = inflated(data.partition(b"\0")[2][1:])
-            if value is None:
-                lost[chunk.kind] = "damaged"
-                continue
-            if len(value) > MAX_TEXT_BYTES:
-                profile = value
-                continue
-        parts.append(Piece(chunk.start, chunk.end))
+        if sieve.keeps(chunk):
+            parts += [Piece(chunk.start, chunk.end)] if chunk.ancillary else _critical(file, chunk)
     if not ended:
         parts.append(IEND_CHUNK)
-    names = {b"iCCP": "the ICC profile", b"eXIf": "the EXIF"} | dict.fromkeys(TEXT, "text")
-    notes = [f"{names.get(kind, f'chunk {kind.decode()}')} is {why} and left out" for kind, why in lost.items()]
-    return CleanPng(splice(file, parts), tuple(dict.fromkeys(notes)), profile, xmp)
+    return CleanPng(splice(file, parts), sieve.notes(), sieve.profile, sieve.xmp)

@@ -12,10 +12,11 @@ PREFIX = "raw profile type "
 
 
 class RawProfiles(NamedTuple):
-    """exif and xmp of such texts; others: names of profiles that are neither, damaged ones included."""
+    """exif, xmp and icc of such texts; others: names of profiles that are none of these, damaged ones included."""
 
     exif: bytes | None = None
     xmp: bytes | None = None
+    icc: bytes | None = None
     others: tuple[str, ...] = ()
 
 
@@ -24,13 +25,15 @@ def raw_profiles(texts: Mapping[Any, Any]) -> RawProfiles:
     found = RawProfiles()
     for keyword, text in texts.items():
         kind = str(keyword).lower().removeprefix(PREFIX)
-        if not str(keyword).lower().startswith(PREFIX) or kind in ("icc", "icm"):
+        if not str(keyword).lower().startswith(PREFIX):
             continue
         body = _body(str(text))
         if body is not None and (kind == "exif" or body.startswith(EXIF_PREFIX)):
             found = found._replace(exif=body)
         elif body is not None and (kind == "xmp" or body.startswith(XMP_PREFIX)):
             found = found._replace(xmp=body.removeprefix(XMP_PREFIX))
+        elif body is not None and kind in ("icc", "icm"):
+            found = found._replace(icc=body)
         else:
             found = found._replace(others=(*found.others, kind))
     return found

@@ -360,7 +360,7 @@ def test_a_chunk_of_text_may_be_anything(monkeypatch):
         picture = read_picture(data[:at] + text + data[at:], metadata=ALL_METADATA)
     except GccodecError as error:
         pytest.fail(str(error))
-    assert picture.notes == ("EXIF that cannot be read is left out",)
+    assert picture.notes == ("not kept: text exif",)
 
 
 def test_profiles_stay_beside_odd_exif():

@@ -98,11 +98,20 @@ def test_pictures_that_have_to_be_seen_as_a_whole_are():
         stored(small.convert("RGBA")),
         stored(small.convert("P")),
         stored(small, transparency=(1, 2, 3)),
-        stored(small, save_all=True, append_images=[small]),
     ):
         assert not read_picture(data).streamed
     turned = read_picture(stored(small, exif=EXIF))
     assert np.array_equal(turned.pixels, np.asarray(small)[::-1, ::-1])
+
+
+@pytest.mark.usefixtures("streaming")
+def test_of_an_animation_the_first_frame_is_streamed():
+    with Image.open(COFFEE) as photo:
+        small = photo.convert("RGB").resize((60, 40))
+    picture = read_picture(stored(small, save_all=True, append_images=[small.rotate(180)]))
+    assert picture.streamed
+    assert np.array_equal(picture.pixels, np.asarray(small))
+    assert picture.notes == ("only the first of 2 frames is kept",)
 
 
 def idat_of(data):
