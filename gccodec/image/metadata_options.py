@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any, NamedTuple
 
 from PIL import Image, PngImagePlugin
@@ -11,7 +10,7 @@ from gccodec.image.exif import EXIF_PREFIX, sound_exif, tiff_structure, upright_
 from gccodec.image.extended_xmp import MAX_SEGMENT_BYTES, xmp_segments
 from gccodec.image.metadata import Metadata
 from gccodec.image.tiff import lost_tags
-from gccodec.image.xmp import upright_xmp
+from gccodec.image.xmp import upright_text, upright_xmp
 from gccodec.image.xmp_packet import PacketError
 
 MAX_JPEG_EXIF_BYTES = MAX_SEGMENT_BYTES - len(EXIF_PREFIX)
@@ -54,8 +53,10 @@ def holdable(form: str, metadata: Metadata) -> Holdable:
         elif form == "TIFF" and (lost := lost_tags(sound)):
             notes.append(f"TIFF cannot hold EXIF's tags {', '.join(f'0x{tag:04X}' for tag in lost)}")
     if metadata.xmp is not None:
-        with contextlib.suppress(PacketError):
+        try:
             metadata = metadata._replace(xmp=upright_xmp(metadata.xmp, turned=False))
+        except PacketError:
+            metadata = metadata._replace(xmp=upright_text(metadata.xmp))
     if form == "JPEG":
         limits = {"exif": MAX_JPEG_EXIF_BYTES, "icc": MAX_JPEG_ICC_BYTES}
         for kind, limit in limits.items():

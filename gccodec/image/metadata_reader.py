@@ -9,7 +9,6 @@ from PIL import Image
 from gccodec.container.section import MAX_SECTION_BYTES
 from gccodec.image.boxes import jxl_xmp
 from gccodec.image.exif import (
-    ORIENTATION_TAG,
     UPRIGHT,
     orientation_of,
     sound_exif,
@@ -25,6 +24,7 @@ from gccodec.image.xmp import (
     extension_of,
     joined_packet,
     orientation_of_xmp,
+    upright_text,
     upright_xmp,
     without_lost_parts,
 )
@@ -88,7 +88,7 @@ def upright(image: Image.Image, orientation: int) -> Image.Image:
 
 def _found(image: Image.Image, file: IO[bytes], notes: list[str]) -> Found:
     if image.format == "TIFF":
-        return _found_in_tiff(image, file)
+        return _found_in_tiff(file)
     profiles = raw_profiles(image.info)
     raw = _bytes(image.info.get("exif")) or profiles.exif
     exif = tiff_structure(raw) if raw else None
@@ -108,17 +108,13 @@ def _found(image: Image.Image, file: IO[bytes], notes: list[str]) -> Found:
     return Found(exif, xmp, orientation, orientation != UPRIGHT)
 
 
-def _found_in_tiff(image: Image.Image, file: IO[bytes]) -> Found:
-    """Pillow turns pixels of a TIFF file as it loads them; whether it did shows in what it took away."""
+def _found_in_tiff(file: IO[bytes]) -> Found:
     tags = read_tiff_metadata(file)
     said = tags.orientation
-    if said is not None:
-        done = ORIENTATION_TAG not in image.getexif()
-    else:
-        said = orientation_of_xmp(tags.xmp) if tags.xmp is not None else None
-        done = image.info.get("xmp") != tags.xmp
-    turned = said is not None and said != UPRIGHT
-    return Found(tags.exif, tags.xmp, UPRIGHT if done or said is None else said, turned)
+    if said is None and tags.xmp is not None:
+        said = orientation_of_xmp(tags.xmp)
+    orientation = said or UPRIGHT
+    return Found(tags.exif, tags.xmp, orientation, orientation != UPRIGHT)
 
 
 def _orientation_of_decoder(image: Image.Image) -> int | None:
@@ -173,7 +169,7 @@ def _upright_xmp(xmp: bytes | None, turned: bool, notes: list[str]) -> tuple[byt
         return upright_xmp(xmp, turned), told
     except PacketError as error:
         notes.append(f"XMP is kept as it is, but cannot be read ({error})")
-        return xmp, ()
+        return upright_text(xmp), ()
 
 
 def _joined_xmp(image: Image.Image, xmp: bytes | None, notes: list[str]) -> bytes | None:

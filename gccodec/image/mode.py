@@ -63,13 +63,15 @@ def eight_bit(values: Numbers, white: float) -> npt.NDArray[np.uint8]:
 
 
 def straight(colours: Numbers, alpha: Numbers, white: float) -> Numbers:
-    """Colours that were multiplied with alpha (both 0..white), without it; where nothing is seen they are 0.
+    """Colours that were multiplied with alpha (both 0..white), without it; where nothing is seen they stay.
+
+    Were they there in spite of an alpha of 0 everywhere, they never were multiplied.
 
     colours: [H, W, C]; alpha: [H, W].
     """
     with np.errstate(all="ignore"):
         divided = colours.astype(np.float64) * (white / alpha.astype(np.float64)[..., None])
-    return np.where(alpha[..., None] > 0, divided, 0)
+    return np.where(alpha[..., None] > 0, divided, colours)
 
 
 def split_alpha(image: Image.Image) -> tuple[Image.Image, npt.NDArray[np.uint8] | None]:

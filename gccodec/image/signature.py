@@ -17,6 +17,10 @@ MAX_BRANDS = 64
 TGA_IMAGE_TYPES = frozenset([1, 2, 3, 9, 10, 11])
 TGA_DEPTHS = frozenset([1, 8, 15, 16, 24, 32])
 TGA_HEADER_BYTES = 18
+REDUCED_SIZE = 1
+"""A bit of a TIFF directory's NewSubfileType: what it has is a thumbnail."""
+TIFF_COMPRESSIONS = frozenset([1, 5, 7, 8, 32773, 32946])
+"""Those of photo editors; cameras have compressions of their own."""
 
 
 def format_of(head: bytes) -> Format | None:
@@ -106,11 +110,21 @@ def _tiff_raw(head: bytes) -> str | None:
         return "digital negative (DNG)"
     if 330 not in entries or 259 not in entries or 271 not in entries:
         return None  # raw files have sub-directories, a thumbnail and a maker
+    kind, compression = (_first_number(entries.get(tag), order) for tag in (254, 259))
+    if not kind & REDUCED_SIZE and compression in TIFF_COMPRESSIONS:
+        return None  # a picture of full size, which editors save with a pyramid of smaller ones
     at = int.from_bytes(entries[271][8:12], order)
     maker = head[at : at + 5].upper()
     return {b"NIKON": "Nikon raw (NEF)", b"SONY ": "Sony raw (ARW)", b"SONY\0": "Sony raw (ARW)"}.get(
         maker, {b"PENTA": "Pentax raw (PEF)", b"SAMSU": "Samsung raw (SRW)"}.get(maker)
     )
+
+
+def _first_number(entry: bytes | None, order: Literal["little", "big"]) -> int:
+    """The value of a directory's entry with one SHORT or LONG; 0 without it."""
+    if entry is None:
+        return 0
+    return int.from_bytes(entry[8:10] if entry[2:4] == (3).to_bytes(2, order) else entry[8:12], order)
 
 
 CONVERT = "convert it to PNG, JPEG or TIFF first"

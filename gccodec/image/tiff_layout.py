@@ -77,13 +77,23 @@ class Layout(NamedTuple):
 
 
 class UnlimitedTiffFile(TiffImageFile):
-    """Pillow's plugin without its limit, which the whole process shares; sizes are checked by who opens files."""
+    """Pillow's plugin without its limit, which the whole process shares; sizes are checked by who opens files.
+
+    Pixels stay as they lie in the file: metadata, odd as they may be, are read and obeyed elsewhere.
+    """
+
+    def _setup(self) -> None:
+        super()._setup()
+        self._size = self._tile_size
 
     def load_prepare(self) -> None:
         """As in Pillow otherwise."""
         if self._im is None:
             self.im = Image.new(self.mode, self._tile_size, None).im
         ImageFile.ImageFile.load_prepare(self)
+
+    def load_end(self) -> None:
+        """Here Pillow would turn the pixels."""
 
 
 def layout_of(tags: Mapping[int, Any], big_endian: bool) -> Layout | None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from gccodec.errors import PictureError
-from gccodec.image.mode import WORDS, eight_bit, straight, white_of_floats, white_of_integers
+from gccodec.image.mode import BYTES, WORDS, eight_bit, straight, white_of_floats, white_of_integers
 from gccodec.image.tiff_layout import (
     CIELAB,
     CMYK,
@@ -55,10 +55,9 @@ class TiffSamplesFile(UnlimitedTiffFile):
             if layout is None or _ordinary(layout):
                 return
         self._layout = layout
-        self._tile_size = layout.size
-        turned = self.tag_v2.get(274) in (5, 6, 7, 8)
-        self._size = (layout.size[1], layout.size[0]) if turned else layout.size
+        self._tile_size = self._size = layout.size
         self._mode = _mode(layout)
+        self.palette = None
         self.tile = []
         if icc := self.tag_v2.get(34675):
             self.info["icc_profile"] = icc
@@ -79,10 +78,8 @@ class TiffSamplesFile(UnlimitedTiffFile):
         if layout is not None:
             assert self.fp is not None
             notes: list[str] = []
-            self._size = layout.size
             self.im = _rendered(layout, self.fp, notes).im
             self.notes = tuple(notes)
-            self.load_end()
         return super().load()
 
 
@@ -104,9 +101,10 @@ def _described(tags: Any) -> str:
 
 
 def _ordinary(layout: Layout) -> bool:
-    """Whether Pillow reads all that there is, once it reads the file at all."""
+    """Whether Pillow reads all that there is, as it is meant, once it reads the file at all."""
     all_used = layout.samples == layout.colours + (layout.alpha is not None)
-    return layout.bits <= 8 and layout.kind == "unsigned" and all_used and not layout.planar
+    plain = layout.bits <= 8 and layout.kind == "unsigned" and all_used and not layout.planar
+    return plain and not layout.premultiplied and not (layout.photometric == PALETTE and _is_narrow(layout.palette))
 
 
 def _mode(layout: Layout) -> str:
@@ -146,7 +144,9 @@ def _rendered(layout: Layout, file: IO[bytes], notes: list[str]) -> Image.Image:
         out = _converted(layout, planes, white)
     notes += _notes(layout, white)
     if len(other_values) > 1:
-        notes.append("the file says that it has no transparency; its further channels are left out")
+        told = layout.alpha is not None and layout.alpha not in channels
+        why = f"transparency of {mode} cannot be kept" if told else "the file says that it has no transparency"
+        notes.append(f"{why}; its further channels are left out")
     if mode == "LAB":
         return Image.frombytes("LAB", layout.size, out.tobytes(), "raw", "LAB")
     return Image.frombytes(mode, layout.size, out.tobytes())
@@ -204,12 +204,17 @@ def _colours(layout: Layout, colours: Numbers, white: float) -> Bytes:
 
 
 def _palette(layout: Layout) -> Bytes:
-    """uint8 [2^bits, 3]. ColorMap has 16 bits, of which some writers use the lower 8."""
+    """uint8 [2^bits, 3]."""
     size = 1 << layout.bits
     if len(layout.palette) < 3 * size:
         raise ValueError("the palette is too short")
     values = np.array(layout.palette[: 3 * size]).reshape(3, size).T
-    return eight_bit(values, WORDS if values.max() > 255 else 255)
+    return eight_bit(values, BYTES if _is_narrow(layout.palette) else WORDS)
+
+
+def _is_narrow(palette: tuple[int, ...]) -> bool:
+    """Whether a ColorMap has 8 bits where it should have 16, as libtiff's tools look for it."""
+    return max(palette, default=0) <= BYTES
 
 
 def _lab(layout: Layout, colours: Numbers, white: float) -> Bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 
 from gccodec.image.exif import ORIENTATIONS, UPRIGHT
@@ -13,6 +14,7 @@ SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrain
 _SOURCE_TYPE_NAME = f"{SOURCE_TYPE_NAMESPACE} DigitalSourceType"
 
 _ORIENTATION = "http://ns.adobe.com/tiff/1.0/ Orientation"
+_ORIENTATION_TEXT = re.compile(rb"(tiff:Orientation\s*(?:=\s*[\"']|>)\s*)([1-8])(?![0-9])")
 _THUMBNAILS = "http://ns.adobe.com/xap/1.0/ Thumbnails"
 _EXTENDED = "http://ns.adobe.com/xmp/note/ HasExtendedXMP"
 
@@ -30,11 +32,12 @@ _VIDEO_CLAIMS = (f"{_CAMERA} MotionPhoto", f"{_CAMERA} MicroVideo")
 
 
 def orientation_of_xmp(packet: bytes) -> int | None:
-    """1..8 of tiff:Orientation, 1 for what is none; None without it, and for a packet that cannot be parsed."""
+    """1..8 of tiff:Orientation, 1 for what is none; None without it."""
     try:
         found = parse(packet, _ORIENTATION.__eq__)
     except PacketError:
-        return None
+        said = _ORIENTATION_TEXT.search(packet)
+        return int(said[2]) if said is not None else None
     values = [p.value.strip() for p in found.properties if p.direct]
     if not values:
         return None
@@ -53,6 +56,11 @@ def upright_xmp(packet: bytes, turned: bool) -> bytes:
         if p.name == _THUMBNAILS or p.value.strip() != str(UPRIGHT)
     ]
     return _edited(packet, found, edits)
+
+
+def upright_text(packet: bytes) -> bytes:
+    """The same for a packet that cannot be parsed, in which readers that do not parse find an orientation."""
+    return _ORIENTATION_TEXT.sub(rb"\g<1>%d" % UPRIGHT, packet)
 
 
 def without_lost_parts(packet: bytes) -> tuple[bytes, tuple[str, ...]]:

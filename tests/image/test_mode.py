@@ -235,7 +235,7 @@ def test_what_is_no_number_becomes_black_or_white_without_a_warning():
 
 def test_premultiplied_colours_are_divided_by_alpha():
     colours = np.array([[[100.0], [50], [7]]])
-    assert straight(colours, np.array([[200.0, 100, 0]]), 200).tolist() == [[[100], [100], [0]]]
+    assert straight(colours, np.array([[200.0, 100, 0]]), 200).tolist() == [[[100], [100], [7]]]
 
 
 def test_the_case_of_floats_with_nan_is_read_in_silence():

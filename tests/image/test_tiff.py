@@ -10,15 +10,25 @@ from PIL import Image, ImageOps, TiffImagePlugin
 from gccodec.image.metadata import Metadata
 from gccodec.image.reader import read_picture
 from gccodec.image.tiff import read_tiff_metadata, write_tiff
+from gccodec.image.tiff_structure import Field, TiffStructure, append_directory
 from gccodec.image.tiff_tags import STRUCTURAL_TAGS
 from gccodec.image.writer import picture_format, write_picture
+from gccodec.image.xmp import orientation_of_xmp
 from tests.exif_bytes import directory, exif_of, with_thumbnail
 from tests.image.test_picture import WIDE
+from tests.picture_files import tiff_file
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (5, 7, 3), np.uint8)
 MAKER = (0x010F, 2, b"Maker\0")
 ORDERS = pytest.mark.parametrize("order", ["<", ">"], ids=["II", "MM"])
+
+
+def orientation_packet(value, prefix="tiff"):
+    return (
+        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description'
+        f' xmlns:{prefix}="http://ns.adobe.com/tiff/1.0/" {prefix}:Orientation="{value}"/></rdf:RDF>'
+    ).encode()
 
 
 def tiff_of(pixels, **metadata):
@@ -144,12 +154,7 @@ def test_big_tiff_is_read():
 @pytest.mark.parametrize("by", ["tag", "two", "long", "xmp", "other prefix", "both"])
 @pytest.mark.parametrize("value", range(1, 9))
 def test_a_tiff_file_is_turned_once(by, value):
-    tiff = "http://ns.adobe.com/tiff/1.0/"
-    prefix = "t" if by == "other prefix" else "tiff"
-    packet = (
-        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description'
-        f' xmlns:{prefix}="{tiff}" {prefix}:Orientation="{value}"/></rdf:RDF>'
-    ).encode()
+    packet = orientation_packet(value, "t" if by == "other prefix" else "tiff")
     entry = {"two": (0x112, 3, [value, 1]), "long": (0x112, 4, [value])}.get(by, (0x112, 3, [value]))
     exif = exif_of("<", MAKER, entry) if by in ("tag", "two", "long", "both") else None
     out = io.BytesIO()
@@ -165,6 +170,21 @@ def test_a_tiff_file_is_turned_once(by, value):
     again, _ = tiff_of(picture.pixels, **picture.metadata._asdict())
     assert np.array_equal(read_picture(again).pixels, picture.pixels)
     assert np.array_equal(np.asarray(opened(again)), picture.pixels)
+
+
+@pytest.mark.parametrize("kind", [1, 2, 4, 7])
+def test_a_packet_of_any_type_is_obeyed_and_says_1_afterwards(kind):
+    packet = orientation_packet(6).ljust(400)
+    data = tiff_file(RGB, 2)
+    structure = TiffStructure.of(lambda at, count: data[at : at + count], len(data))
+    fields = [*structure.fields(structure.directory(structure.first()).entries, len(data))]
+    again = bytearray(data)
+    size = len(packet) // (4 if kind == 4 else 1)
+    at = append_directory(again, "<", [*fields, Field(700, kind, size, packet)])
+    again[4:8] = at.to_bytes(4, "little")
+    picture = read_picture(bytes(again))
+    assert np.array_equal(picture.pixels, np.rot90(RGB, -1))
+    assert orientation_of_xmp(picture.metadata.xmp) == 1
 
 
 @pytest.mark.parametrize("data", [b"", b"II*\0", b"II*\0\xff\xff\xff\xff", b"MM\0+\0\x08\0\0" + bytes(30)])

@@ -192,6 +192,23 @@ def test_a_channel_that_is_not_said_to_be_alpha_is_left_out_with_a_note(bits, pl
     assert DENIED not in shown(tiff_file(samples, RGB, extra=[0], planar=planar)).notes
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("kind", [1, 2])
+def test_colours_under_an_alpha_of_zero_everywhere_stay(bits, kind):
+    samples = integers(bits)
+    samples[..., 3] = 0
+    picture = shown(tiff_file(samples, RGB, extra=[kind]))
+    assert off(picture, samples[..., :3] / (2**bits - 1)) <= 0.51 / 255
+    assert picture.alpha is None
+    assert picture.notes[-1] == "alpha is 0 everywhere; the picture is taken as opaque"
+
+
+def test_transparency_beside_inks_is_named():
+    samples = np.dstack([integers(8), integers(8)[..., 0]])
+    notes = shown(tiff_file(samples, CMYK, extra=[2])).notes
+    assert "transparency of CMYK cannot be kept; its further channels are left out" in notes
+
+
 def test_alpha_may_stand_behind_another_channel():
     samples = np.dstack([integers(16, 3), np.full((9, 11), 77, np.uint16), integers(16)[..., 3]])
     picture = shown(tiff_file(samples, RGB, extra=[0, 2]))
@@ -206,8 +223,7 @@ def test_palettes_of_every_depth(bits):
     for factor in (257, 1):  # some writers put 8 bits into the 16
         table = {320: list((colours * factor).T.reshape(-1))}
         data = tiff_file(indices.astype(np.uint16 if bits > 8 else np.uint8), PALETTE, bits, tags=table)
-        if factor == 257 or bits > 8:
-            assert np.array_equal(shown(data).pixels, colours[indices])
+        assert np.array_equal(shown(data).pixels, colours[indices])
 
 
 @pytest.mark.parametrize("planar", [False, True])

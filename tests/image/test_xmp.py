@@ -9,6 +9,7 @@ from gccodec.image.xmp import (
     SOURCE_TYPE_NAMESPACE,
     joined_packet,
     orientation_of_xmp,
+    upright_text,
     upright_xmp,
     with_source_type,
     without_lost_parts,
@@ -175,6 +176,18 @@ def test_the_orientation_of_an_ingredient_turns_nothing_but_says_1_for_readers_t
     packet = packet_of("", f'<m:Pantry xmlns:m="urn:m">{inner}</m:Pantry>').encode()
     assert orientation_of_xmp(packet) is None
     assert values_of(upright_xmp(packet, turned=False), TIFF, "Orientation") == ["1"]
+
+
+@pytest.mark.parametrize("name", ["attribute", "element", "element in lines"])
+@pytest.mark.parametrize("damage", [' no:such="1"', ' a="\x02"'])
+def test_an_orientation_in_what_cannot_be_parsed_is_found_as_readers_without_a_parser_do(name, damage):
+    packet = ORIENTED[name].replace("<t:", "<tiff:").replace("</t:", "</tiff:").replace(" xmlns:t=", " xmlns:tiff=")
+    broken = packet.replace(" xmlns:tiff", damage + " xmlns:tiff").encode()
+    with pytest.raises(PacketError):
+        upright_xmp(broken, turned=True)
+    assert orientation_of_xmp(broken) == 6
+    assert orientation_of_xmp(upright_text(broken)) == 1
+    assert upright_text(broken).replace(b"1", b"") == broken.replace(b"1", b"").replace(b"6", b"")
 
 
 def test_thumbnails_of_a_turned_picture_are_taken_out():
