@@ -7,6 +7,8 @@ import zlib
 import numpy as np
 from PIL import Image
 
+from gccodec.image.tiff_structure import TiffStructure, append_directory
+
 
 def chunk(kind, body):
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -162,3 +164,12 @@ def tiff_file(
 def box(kind, *parts):
     body = b"".join(parts)
     return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+def with_tags(data, *fields):
+    """A little-endian TIFF file with further fields in its directory."""
+    structure = TiffStructure.of(lambda at, count: data[at : at + count], len(data))
+    own = structure.fields(structure.directory(structure.first()).entries, len(data))
+    again = bytearray(data)
+    again[4:8] = append_directory(again, "<", [*own, *fields]).to_bytes(4, "little")
+    return bytes(again)

@@ -52,11 +52,11 @@ def holdable(form: str, metadata: Metadata) -> Holdable:
             notes.append("EXIF that cannot be read is left out")
         elif form == "TIFF" and (lost := lost_tags(sound)):
             notes.append(f"TIFF cannot hold EXIF's tags {', '.join(f'0x{tag:04X}' for tag in lost)}")
-    if metadata.xmp is not None:
+    if (packet := metadata.xmp) is not None:
         try:
-            metadata = metadata._replace(xmp=upright_xmp(metadata.xmp, turned=False))
+            metadata = metadata._replace(xmp=upright_xmp(packet, turned=False))
         except PacketError:
-            metadata = metadata._replace(xmp=upright_text(metadata.xmp))
+            metadata = metadata._replace(xmp=upright_text(packet))
     if form == "JPEG":
         limits = {"exif": MAX_JPEG_EXIF_BYTES, "icc": MAX_JPEG_ICC_BYTES}
         for kind, limit in limits.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import Literal
 
 Format = Literal["PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "JPEG2000", "PPM", "ICO", "HEIF", "JXL", "TGA"]
@@ -14,6 +15,10 @@ HEIF_BRANDS = frozenset(
     [b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"] + [b"mif1", b"mif2", b"msf1", b"miaf"]
 )
 MAX_BRANDS = 64
+DOCUMENT_START_BYTES = 1024
+"""Within these a PDF document says what it is (ISO 32000, implementation notes), and a print job."""
+BMP_HEADER_BYTES = frozenset([12, 16, 40, 52, 56, 64, 108, 124])
+"""Of OS/2 and of Windows."""
 TGA_IMAGE_TYPES = frozenset([1, 2, 3, 9, 10, 11])
 TGA_DEPTHS = frozenset([1, 8, 15, 16, 24, 32])
 TGA_HEADER_BYTES = 18
@@ -26,7 +31,7 @@ TIFF_COMPRESSIONS = frozenset([1, 5, 7, 8, 32773, 32946])
 def format_of(head: bytes) -> Format | None:
     """The format of a file that begins like this, if it is one that can be read."""
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
+        return None if head[12:16] == b"CgBI" else "PNG"
     if head.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
@@ -35,7 +40,7 @@ def format_of(head: bytes) -> Format | None:
         return _isobmff_format(head)
     if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+") and raw_camera(head) is None:
         return "TIFF"
-    if head.startswith(b"BM") and head[6:10] == bytes(4):
+    if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in BMP_HEADER_BYTES:
         return "BMP"
     if head[:6] in (b"GIF87a", b"GIF89a"):
         return "GIF"
@@ -143,7 +148,21 @@ _FOREIGN: tuple[tuple[int, bytes, str], ...] = (
     (0, b"SIMPLE  =", f"FITS; {CONVERT}"),
     (0, b"qoif", f"QOI; {CONVERT}"),
     (0, b"icns", f"an Apple icon; {CONVERT}"),
-    (0, b"\x0a\x05\x01\x08", f"PCX; {CONVERT}"),
+    *((0, bytes([10, version, 1, bits]), f"PCX; {CONVERT}") for version in (0, 2, 3, 4, 5) for bits in (1, 2, 4, 8)),
+    (12, b"CgBI", f"a PNG file as Apple alters it for iPhones; {CONVERT} (pngcrush -revert-iphone-optimizations does)"),
+    (0, b"\x89PNG\n", "a PNG file damaged by a transfer that took it for text; transfer it again as binary"),
+    (0, b"P7\n", f"PAM; {CONVERT}"),
+    (0, b"FLIF", f"FLIF; {CONVERT}"),
+    (0, b"\x59\xa6\x6a\x95", f"a Sun raster; {CONVERT}"),
+    (128, b"DICM", f"a DICOM file; {CONVERT}"),
+    (4, b"ftypjpx ", f"JPEG 2000 with several pictures (JPX); {CONVERT}"),
+    (0, b"Rar!\x1a\7", "a RAR archive; unpack it first"),
+    (0, b"PK\5\6", "an empty ZIP archive"),
+    (8, b"WAVE", "a sound file (WAV)"),
+    (8, b"ACON", f"an animated Windows cursor; {CONVERT}"),
+    (4, b"moov", "a video (MOV)"),
+    (4, b"mdat", "a video (MOV)"),
+    (4, b"wide", "a video (MOV)"),
     (0, b"\x01\xda\0\1", f"SGI; {CONVERT}"),
     (0, b"\x01\xda\1\1", f"SGI; {CONVERT}"),
     (0, b"\xd7\xcd\xc6\x9a", f"a Windows metafile; {CONVERT}"),
@@ -179,14 +198,25 @@ def foreign_kind(head: bytes) -> str | None:
 
 
 def _text_kind(head: bytes) -> str | None:
-    text = head.lstrip(b"\xef\xbb\xbf").lstrip()[:1024].lower()
-    if text.startswith(b"<svg") or (text.startswith((b"<?xml", b"<!--", b"<!doctype svg")) and b"<svg" in head.lower()):
+    # both may begin with the language of a printer, or with a mail
+    if b"%!PS" in head[:DOCUMENT_START_BYTES]:
+        return f"PostScript (EPS), which is a program; {CONVERT}"
+    if b"%PDF-" in head[:DOCUMENT_START_BYTES]:
+        return "a PDF document; export its pages as PNG (pdftoppm does)"
+    text = _text_of(head)
+    start = text.lstrip().lower()
+    if start.startswith(("<svg", "<?xml", "<!--", "<!doctype svg")) and ("<svg" in start or ":svg" in start):
         return "SVG; render it to PNG first (rsvg-convert or inkscape do)"
-    if text.startswith((b"<!doctype html", b"<html")):
+    if start.startswith(("<!doctype html", "<html")):
         return "an HTML page, perhaps a failed download"
-    if text.startswith((b"<?xml", b'{"', b"{\n")):
-        return "a text file"
-    printable = bytes(range(32, 127)) + b"\t\n\r"
-    if head and not head.translate(None, printable) and not head.startswith((b"P", b"BM")):
-        return "a text file"
-    return None
+    return "a text file" if text and not text.startswith(("P", "BM")) else None
+
+
+def _text_of(head: bytes) -> str:
+    """Of text in UTF-8, or in UTF-16 with its mark; empty for anything else."""
+    encoding = "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(head)  # the last character may be cut
+    except UnicodeDecodeError:
+        return ""
+    return text if all(character.isprintable() or character.isspace() for character in text) else ""

@@ -16,7 +16,9 @@ from gccodec.errors import GccodecError, LimitError, PictureError
 from gccodec.image.opening import decoding, detect, open_image
 from gccodec.image.reader import read_picture
 from gccodec.image.signature import foreign_kind, format_of
+from gccodec.image.tiff_structure import Field
 from tests.paths import CASES, COFFEE
+from tests.picture_files import tiff_file, with_tags
 
 RNG = np.random.default_rng(0)
 PIXELS = np.kron(RNG.integers(0, 256, (6, 8, 3), np.uint8), np.ones((8, 8, 1), np.uint8))
@@ -88,6 +90,9 @@ def test_without_its_extra_a_format_is_named_with_the_way_out(store, extra, monk
         read_picture(data)
 
 
+SVG = "<svg xmlns='http://www.w3.org/2000/svg'><text>ä</text></svg>"
+
+
 def tiff_head(tags, maker=b"NIKON CORPORATION\0"):
     """The first directory of a file like those of cameras, little-endian."""
     entries = b"".join(
@@ -124,6 +129,22 @@ def tiff_head(tags, maker=b"NIKON CORPORATION\0"):
         (b"\x01\xc0\x0b\xb1" + bytes(30), "GameCube"),
         (b"hello, world\n", "text"),
         (b"", "empty"),
+        (SVG.encode("utf-8-sig"), "SVG"),
+        (SVG.encode("utf-16"), "SVG"),
+        ("Ärger\n".encode(), "text"),
+        ("Ärger\n".encode("utf-16"), "text"),
+        (b"\x04%!PS-Adobe-3.0\n", "EPS"),
+        (b"\x1b%-12345X@PJL\n%!PS-Adobe-3.0\n", "EPS"),
+        (b"\n\n%PDF-1.4\n\x80", "PDF"),
+        (b"\x0a\3\1\x08" + bytes(124), "PCX"),
+        (b"P7\nWIDTH 1\n", "PAM"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\4CgBI\x50\0\x20\6", "iPhones"),
+        (b"\x89PNG\n\x1a\n\0\0\0\rIHDR", "transfer"),
+        (bytes(128) + b"DICM", "DICOM"),
+        (b"Rar!\x1a\7\0", "RAR"),
+        (b"RIFF\0\0\0\0WAVEfmt ", "sound"),
+        (b"\0\0\0\x08wide\0\0\0\0mdat", "MOV"),
+        (b"\0\0\0\x14ftypjpx \0\0\0\0jpx ", "JPX"),
         (b"\x8f\x93\x11\x07", "begins with 8f 93 11 07"),
         (b"DDS |\0\0\0", "DirectDraw"),
         (b"\x76\x2f\x31\x01\2\0\0\0", "OpenEXR"),
@@ -134,6 +155,11 @@ def test_what_is_no_picture_for_us_is_named(data, message):
         read_picture(data)
     assert "_io." not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_an_editors_tiff_with_smaller_copies_and_a_cameras_name_is_no_raw_file():
+    data = with_tags(tiff_file(PIXELS, 2, tags={330: [8]}), Field(271, 2, 18, b"NIKON CORPORATION\0"))
+    assert np.array_equal(read_picture(data).pixels, PIXELS)
 
 
 def test_postscript_runs_no_program(tmp_path, monkeypatch):

@@ -10,13 +10,13 @@ from PIL import Image, ImageOps, TiffImagePlugin
 from gccodec.image.metadata import Metadata
 from gccodec.image.reader import read_picture
 from gccodec.image.tiff import read_tiff_metadata, write_tiff
-from gccodec.image.tiff_structure import Field, TiffStructure, append_directory
+from gccodec.image.tiff_structure import Field
 from gccodec.image.tiff_tags import STRUCTURAL_TAGS
 from gccodec.image.writer import picture_format, write_picture
 from gccodec.image.xmp import orientation_of_xmp
 from tests.exif_bytes import directory, exif_of, with_thumbnail
 from tests.image.test_picture import WIDE
-from tests.picture_files import tiff_file
+from tests.picture_files import tiff_file, with_tags
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (5, 7, 3), np.uint8)
@@ -175,14 +175,8 @@ def test_a_tiff_file_is_turned_once(by, value):
 @pytest.mark.parametrize("kind", [1, 2, 4, 7])
 def test_a_packet_of_any_type_is_obeyed_and_says_1_afterwards(kind):
     packet = orientation_packet(6).ljust(400)
-    data = tiff_file(RGB, 2)
-    structure = TiffStructure.of(lambda at, count: data[at : at + count], len(data))
-    fields = [*structure.fields(structure.directory(structure.first()).entries, len(data))]
-    again = bytearray(data)
     size = len(packet) // (4 if kind == 4 else 1)
-    at = append_directory(again, "<", [*fields, Field(700, kind, size, packet)])
-    again[4:8] = at.to_bytes(4, "little")
-    picture = read_picture(bytes(again))
+    picture = read_picture(with_tags(tiff_file(RGB, 2), Field(700, kind, size, packet)))
     assert np.array_equal(picture.pixels, np.rot90(RGB, -1))
     assert orientation_of_xmp(picture.metadata.xmp) == 1
 
