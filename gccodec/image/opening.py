@@ -27,7 +27,7 @@ _PLUGINS: dict[Format, tuple[str, str]] = {
     "WEBP": ("PIL.WebPImagePlugin", "WebPImageFile"),
     "AVIF": ("PIL.AvifImagePlugin", "AvifImageFile"),
     "TIFF": ("gccodec.image.tiff_samples", "TiffSamplesFile"),
-    "BMP": ("PIL.BmpImagePlugin", "BmpImageFile"),
+    "BMP": ("gccodec.image.bmp", "BmpFile"),
     "GIF": ("PIL.GifImagePlugin", "GifImageFile"),
     "JPEG2000": ("PIL.Jpeg2KImagePlugin", "Jpeg2KImageFile"),
     "PPM": ("gccodec.image.netpbm", "NetpbmFile"),

@@ -18,7 +18,7 @@ from gccodec.image.colour import plan_profile
 from gccodec.image.colour_space import ColourSpace, SrgbConversion
 from gccodec.image.declared_space import declared_space
 from gccodec.image.isobmff import heif_properties, jp2_properties
-from gccodec.image.mode import OPAQUE, SIXTEEN_BITS_NOTE, split_alpha, straight
+from gccodec.image.mode import DENIED_ALPHA_NOTE, OPAQUE, SIXTEEN_BITS_NOTE, split_alpha, straight
 
 Values = npt.NDArray[np.uint8 | np.uint16]
 _LOW_BYTES = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", "LA;16B": "RGBA"}
@@ -49,8 +49,6 @@ def raster(image: Image.Image, file: IO[bytes], notes: list[str]) -> Image.Image
     seen = _with_scaled_key(image, raw) if image.format == "PNG" else image
     if image.format == "TGA":
         seen = _tga_alpha(image, file, notes)
-    elif raw == "BGRX" and image.format == "BMP":
-        _note_fourth_byte(image, file, notes)
     if space is None:
         return seen
     notes.append(_converted(space))
@@ -189,16 +187,6 @@ def _tga_alpha_kind(file: IO[bytes]) -> Literal["denied", "straight", "premultip
     return "straight" if attribute_bits[0] & 0x0F else "denied"
 
 
-def _note_fourth_byte(image: Image.Image, file: IO[bytes], notes: list[str]) -> None:
-    """A BMP file of 32 bits without an alpha mask has a fourth byte that means nothing, by its header."""
-    file.seek(0)
-    plugin: Any = type(image)
-    again = plugin(file, "")
-    again._mode = "RGBA"
-    again.tile = [tile._replace(args=("BGRA", *tile[3][1:])) for tile in again.tile]
-    _note_denied(np.asarray(again.getchannel("A")), notes)
-
-
 def _note_denied(alpha: npt.NDArray[np.uint8], notes: list[str]) -> None:
     if alpha.size and alpha.min() != alpha.max():
-        notes.append("the file says that it has no transparency; its fourth channel is left out")
+        notes.append(DENIED_ALPHA_NOTE)
