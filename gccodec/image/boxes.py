@@ -1,4 +1,4 @@
-"""Boxes of AVIF and JPEG XL files that Pillow's decoders pass over, or stumble over.
+"""Boxes: the parts of AVIF, HEIF, JP2 and JPEG XL files; those that Pillow's decoders pass over, or stumble over.
 
 ISO/IEC 14496-12, section 4.2 and 8.11.6 (item infos); ISO/IEC 18181-2 (JPEG XL boxes).
 """
@@ -12,6 +12,7 @@ from typing import IO, NamedTuple
 
 JXL_SIGNATURE = b"\0\0\0\x0cJXL \r\n\x87\n"
 EXIF, XML, COMPRESSED, GAIN_MAP = b"Exif", b"xml ", b"brob", b"jhgm"
+MAX_BOXES = 65_536
 _HEADER_BYTES, _LARGE_BYTES = 8, 16
 _EXIF_ITEM = re.compile(rb"(infe(?:\x02.{5}|\x03.{7}).{2})Exif", re.DOTALL)
 _HIDDEN_ITEM = rb"\1skip"
@@ -26,11 +27,13 @@ class Box(NamedTuple):
 
 
 def boxes(file: IO[bytes]) -> Iterator[Box]:
-    """The boxes of a file from its start, as far as they are whole."""
+    """The boxes of a file from its start, as far as they are whole, at most `MAX_BOXES`."""
     end, at = file.seek(0, io.SEEK_END), 0
-    while at + _HEADER_BYTES <= end:
+    for _ in range(MAX_BOXES):
         file.seek(at)
         head = file.read(_LARGE_BYTES)
+        if len(head) < _HEADER_BYTES:
+            return
         size, header = int.from_bytes(head[:4], "big"), _HEADER_BYTES
         if size == 1:
             size, header = int.from_bytes(head[8:16], "big"), _LARGE_BYTES

@@ -102,6 +102,12 @@ class ColourSpace(NamedTuple):
         return plain and _same_primaries(self.primaries, SRGB_PRIMARIES)
 
 
+ROMM_RGB = ColourSpace(
+    "ROMM RGB", Primaries((0.7347, 0.2653), (0.1596, 0.8404), (0.0366, 0.0001), (0.3457, 0.3585)), power=1.8
+)
+"""ISO 22028-2, but for the straight line near black."""
+
+
 def coded_space(primaries: int, transfer: int, narrow: bool = False) -> ColourSpace | None:
     """By code points of H.273; None where one is reserved."""
     if primaries not in PRIMARIES:

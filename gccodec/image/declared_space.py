@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from typing import IO
 
 from PIL import Image
 
 from gccodec.container.section import MAX_SECTION_BYTES
-from gccodec.image.colour_space import ColourSpace, Primaries, coded_space, measured_space
+from gccodec.image.colour_space import ROMM_RGB, ColourSpace, Primaries, coded_space, measured_space
 from gccodec.image.isobmff import PictureProperties, heif_properties, jp2_properties
 from gccodec.image.raw_profile import raw_profiles
 
@@ -18,6 +17,10 @@ _MAX_CHUNKS = 65_536
 _BMP_HEADER_AT, _BMP_V5_BYTES = 14, 124
 _EMBEDDED = b"DEBM"
 """PROFILE_EMBEDDED, little-endian."""
+_ICC_PART = b"ICC_PROFILE\0"
+_ROMM, _JP2_KNOWN = 21, frozenset([0, 12, 15, 16, 17, 18])
+"""Enumerated colour spaces (ISO/IEC 15444-2, table M.25); those that are known are bilevel, CMYK, gray, sRGB and sYCC,
+which the decoder converts."""
 RGB_MATRIX = 0
 """The only one that cICP may name: PNG files hold RGB."""
 
@@ -25,7 +28,8 @@ RGB_MATRIX = 0
 def declared_space(image: Image.Image, file: IO[bytes], notes: list[str]) -> ColourSpace | None:
     """What is not sRGB and has to be converted; None where the ICC profile, if any, says it all.
 
-    Profiles that Pillow passes over, of BMP and JPEG 2000 files and in a PNG file's text, are put into `image.info`.
+    Profiles that Pillow passes over, of BMP, JPEG and JPEG 2000 files and in a PNG file's text, are put into
+    `image.info`.
 
     cICP stands above a PNG file's profile, which is taken out of `image.info` (PNG third edition, section 4.3: cICP,
     iCCP, sRGB, gAMA with cHRM); a profile stands above nclx (ISO/IEC 23000-22, section 7.3.6.4). What makes no sense
@@ -34,12 +38,16 @@ def declared_space(image: Image.Image, file: IO[bytes], notes: list[str]) -> Col
     space = None
     if image.format == "PNG":
         space = _png_space(image, file, notes)
-    elif image.format in ("AVIF", "HEIF") and not image.info.get("icc_profile"):
+    elif image.info.get("icc_profile"):
+        return None
+    elif image.format in ("AVIF", "HEIF"):
         space = _heif_space(heif_properties(file), notes)
-    elif image.format in _PROFILES and not image.info.get("icc_profile"):
-        profile = _PROFILES[image.format](file)
-        if profile:
-            image.info["icc_profile"] = profile
+    elif image.format == "JPEG2000":
+        space = _jp2_space(image, jp2_properties(file), notes)
+    elif image.format == "BMP":
+        _add_profile(image, _bmp_profile(file))
+    elif image.format in ("JPEG", "MPO"):
+        _add_profile(image, _jpeg_profile(image, notes))
     return None if space is None or space.is_srgb else space
 
 
@@ -102,10 +110,32 @@ def _bmp_profile(file: IO[bytes]) -> bytes | None:
     return file.read(size)
 
 
-_PROFILES: dict[str | None, Callable[[IO[bytes]], bytes | None]] = {
-    "BMP": _bmp_profile,
-    "JPEG2000": lambda file: jp2_properties(file).icc,
-}
+def _jpeg_profile(image: Image.Image, notes: list[str]) -> bytes | None:
+    """Of the parts in a JPEG file's segments, if they are all there: Pillow does not bear one that is there twice."""
+    bodies = [body for name, body in getattr(image, "applist", ()) if name == "APP2"]
+    parts = [body[len(_ICC_PART) :] for body in bodies if body.startswith(_ICC_PART) and len(body) > len(_ICC_PART) + 2]
+    by_number = {part[0]: part[2:] for part in reversed(parts)}
+    if not parts:
+        return None
+    if sorted(by_number) != [*range(1, parts[0][1] + 1)]:
+        notes.append("the ICC profile is not whole and is left out; colours are taken for sRGB")
+        return None
+    return b"".join(by_number[number] for number in sorted(by_number))
+
+
+def _add_profile(image: Image.Image, profile: bytes | None) -> None:
+    if profile:
+        image.info["icc_profile"] = profile
+
+
+def _jp2_space(image: Image.Image, found: PictureProperties, notes: list[str]) -> ColourSpace | None:
+    if found.icc is not None:
+        _add_profile(image, found.icc)
+    elif found.enumerated == _ROMM:
+        return ROMM_RGB
+    elif found.enumerated is not None and found.enumerated not in _JP2_KNOWN:
+        notes.append(f"the colour space {found.enumerated} of JPEG 2000 is not known and passed over")
+    return None
 
 
 def _heif_space(found: PictureProperties, notes: list[str]) -> ColourSpace | None:

@@ -11,15 +11,10 @@ import struct
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
+from gccodec.image.boxes import boxes
+
 MAX_META_BYTES = 1 << 26
 """A meta or jp2h box beyond that is not read. It holds EXIF and thumbnails at times, and profiles."""
-MAX_BOXES = 4096
-"""Of the boxes on one level more are not looked at."""
-_HEADER_BYTES = 8
-_LARGE_HEADER_BYTES = 16
-_LARGE, _TO_THE_END = 1, 0
-"""Box sizes with a meaning."""
-
 _SIZ_MARKER = b"\xff\x4f\xff\x51"
 _SIZ_DEPTH_AT = 42
 """Offset of the first component's Ssiz in a JPEG 2000 codestream (ISO/IEC 15444-1, A.5.1)."""
@@ -35,11 +30,15 @@ class Nclx(NamedTuple):
 
 
 class PictureProperties(NamedTuple):
-    """Of the picture that is shown: its nclx and its ICC profile, either may be missing; bits per channel."""
+    """Of the picture that is shown: its nclx and its ICC profile, either may be missing; bits per channel.
+
+    enumerated: the number by which a JP2 file names its colour space.
+    """
 
     nclx: Nclx | None = None
     icc: bytes | None = None
     bits: int | None = None
+    enumerated: int | None = None
 
 
 class _Box(NamedTuple):
@@ -72,7 +71,7 @@ def jp2_properties(file: IO[bytes]) -> PictureProperties:
     if head.startswith(_SIZ_MARKER):
         return PictureProperties(bits=_component_bits(head[_SIZ_DEPTH_AT:]))
     header = _top_level(file, b"jp2h")
-    icc = bits = None
+    icc = bits = enumerated = None
     for box in _boxes(header or b""):
         if box.kind == b"ihdr" and box.body[10:11] != b"\xff":  # 255: each component has its own
             bits = _component_bits(box.body[10:])
@@ -80,7 +79,9 @@ def jp2_properties(file: IO[bytes]) -> PictureProperties:
             bits = max((_component_bits(box.body[i:]) or 0 for i in range(len(box.body))), default=0) or None
         elif box.kind == b"colr" and box.body[:1] in (b"\x02", b"\x03") and icc is None:
             icc = box.body[3:] or None
-    return PictureProperties(icc=icc, bits=bits)
+        elif box.kind == b"colr" and box.body[:1] == b"\x01" and enumerated is None:
+            enumerated = int.from_bytes(box.body[3:7], "big")
+    return PictureProperties(icc=icc, bits=bits, enumerated=enumerated)
 
 
 def _component_bits(data: bytes) -> int | None:
@@ -89,41 +90,15 @@ def _component_bits(data: bytes) -> int | None:
 
 def _top_level(file: IO[bytes], kind: bytes) -> bytes | None:
     """The body of the first such box in the file."""
-    end, at = file.seek(0, io.SEEK_END), 0
-    for _ in range(MAX_BOXES):
-        file.seek(at)
-        header = _header(file.read(_LARGE_HEADER_BYTES), end - at)
-        if header is None:
-            return None
-        name, start, size = header
-        if name == kind:
-            file.seek(at + start)
-            return file.read(size - start) if size <= MAX_META_BYTES else None
-        at += size
-    return None
+    box = next((box for box in boxes(file) if box.kind == kind), None)
+    if box is None or box.size > MAX_META_BYTES:
+        return None
+    file.seek(box.at)
+    return file.read(box.size)
 
 
 def _boxes(data: bytes) -> Iterator[_Box]:
-    at = 0
-    for _ in range(MAX_BOXES):
-        header = _header(data[at : at + _LARGE_HEADER_BYTES], len(data) - at)
-        if header is None:
-            return
-        kind, start, size = header
-        yield _Box(kind, data[at + start : at + size])
-        at += size
-
-
-def _header(data: bytes, left: int) -> tuple[bytes, int, int] | None:
-    """Kind, where the body starts, and the size with its header; None where no whole box begins."""
-    if len(data) < _HEADER_BYTES:
-        return None
-    size, start = int.from_bytes(data[:4], "big"), _HEADER_BYTES
-    if size == _LARGE:
-        size, start = int.from_bytes(data[8:16], "big"), _LARGE_HEADER_BYTES
-    elif size == _TO_THE_END:
-        size = left
-    return (data[4:8], start, size) if start <= size <= left else None
+    return (_Box(box.kind, data[box.at : box.at + box.size]) for box in boxes(io.BytesIO(data)))
 
 
 def _primary_item(pitm: bytes) -> int | None:

@@ -16,6 +16,9 @@ SOS, DAC, APP0, APP14, APP15, COM = 0xDA, 0xCC, 0xE0, 0xEE, 0xEF, 0xFE
 STANDALONE = frozenset([0x01, *range(0xD0, 0xD9)])
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, DAC}
 PROGRESSIVE = frozenset([0xC2, 0xC6, 0xCA, 0xCE])
+KINDS = {0xC3: "lossless JPEG", 0xF7: "JPEG-LS"}
+KINDS |= dict.fromkeys([0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF], "hierarchical JPEG") | {0xCB: "lossless JPEG"}
+"""By the marker of the frame."""
 FILLERS = (b"", b"\0" * 64, b"\x5a\xa5" * 4096)
 """Put behind the data of a file without an end: pixels that change with them were not there."""
 
@@ -68,6 +71,20 @@ def _next_marker(file: IO[bytes], at: int, size: int) -> int:
             return size
         at += len(block) - 1
     return size
+
+
+def unusual_kind(file: IO[bytes]) -> str | None:
+    """What a JPEG file is that ordinary decoders do not read; None for one that they should."""
+    for segment in segments(file):
+        if segment.marker in KINDS:
+            return KINDS[segment.marker]
+        if segment.marker in FRAMES:
+            file.seek(segment.start + 4)
+            bits, *height = file.read(3)
+            if bits != 8:
+                return f"JPEG of {bits} bits"
+            return "JPEG whose height stands behind its pixels (DNL)" if not any(height) else None
+    return None
 
 
 def without_metadata(file: IO[bytes]) -> IO[bytes]:

@@ -17,6 +17,7 @@ ISO_GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1\0"
 """ISO 21496-1 in a JPEG file's APP2 segment."""
 _PNG_MACHINE_TEXT = ("date:", "exif:", "png:", "icc:", "xmp:", "jpeg:", "tiff:", "software", "creation time")
 """Beginnings of keywords that programs write by themselves."""
+_MACHINE_COMMENTS = ("created by openjpeg", "kakadu", "creator: gd-jpeg", "lavc")
 _XMP_KEYWORD = "xml:com.adobe.xmp"
 FTYP_BYTES = 256
 
@@ -49,13 +50,18 @@ def _names(image: Image.Image) -> Iterator[str]:
         yield "IPTC-IIM"
     yield from (f"{PREFIX}{kind}" for kind in others if kind != "iptc")
     if image.format not in ("PNG", None):  # rows of a PNG file have no format
-        if image.info.get("comment"):
+        if _is_written_by_people(image.info.get("comment")):
             yield "comment"
         return
     for keyword in (key for key, value in image.info.items() if isinstance(value, str)):
         lower = str(keyword).lower()
         if not lower.startswith((*_PNG_MACHINE_TEXT, PREFIX)) and lower != _XMP_KEYWORD:
             yield f"text {ascii(str(keyword)[:80])[1:-1]}"
+
+
+def _is_written_by_people(comment: object) -> bool:
+    text = comment.decode("latin-1") if isinstance(comment, bytes) else str(comment or "")
+    return bool(text.strip("\0 ")) and not text.lower().startswith(_MACHINE_COMMENTS)
 
 
 def _has_gain_map(image: Image.Image, file: IO[bytes]) -> bool:

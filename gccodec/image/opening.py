@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import re
 from collections.abc import Iterator
 from typing import IO, Any, get_args
 
@@ -103,6 +104,20 @@ def reason_of(error: BaseException) -> str:
     return text if text and not isinstance(error, KeyError) else type(error).__name__
 
 
+def fault_of(what: str, error: BaseException) -> str:
+    """What an error of a decoder says: that the picture is damaged, or of a kind that the decoder does not know."""
+    reason = reason_of(error)
+    if reason.startswith(_NO_REASONS):
+        return f"{what} is damaged, or not what its first bytes say"
+    verb = "cannot be read" if _UNKNOWN_KIND.search(reason) else "is damaged"
+    return f"{what} {verb}: {reason}"
+
+
+_NO_REASONS = ("not identified by this driver", "Generic Error")
+"""Of Pillow and of libjxl, where they do not tell more."""
+_UNKNOWN_KIND = re.compile(r"unsupported|not supported|cannot handle|unknown", re.IGNORECASE)
+
+
 @contextlib.contextmanager
 def decoding(what: str = "the picture") -> Iterator[None]:
     """Whatever a decoder raises, of whatever class, becomes a PictureError; LimitError for memory.
@@ -122,6 +137,6 @@ def decoding(what: str = "the picture") -> Iterator[None]:
     except OSError as error:
         if error.errno is not None:
             raise
-        raise PictureError(f"{what} is damaged: {reason_of(error)}") from error
+        raise PictureError(fault_of(what, error)) from error
     except Exception as error:
-        raise PictureError(f"{what} is damaged: {reason_of(error)}") from error
+        raise PictureError(fault_of(what, error)) from error

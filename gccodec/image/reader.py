@@ -25,7 +25,7 @@ from gccodec.image.picture import Picture
 from gccodec.image.png import PngRows
 from gccodec.image.png_chunks import clean_png
 from gccodec.image.raster import raster, strip_conversion
-from gccodec.image.signature import Format
+from gccodec.image.signature import CONVERT, Format
 
 AlphaPolicy = Literal["keep", "drop", "refuse"]
 STREAMED_PIXELS = 1 << 23
@@ -115,6 +115,9 @@ def _decoded(file: IO[bytes], wanted: Wanted) -> Picture:
                 return _read(attempt, form, wanted)
         except PictureError as error:
             first_error = first_error or error
+    kind = jpeg_segments.unusual_kind(file) if form == "JPEG" else None
+    if kind is not None:
+        raise PictureError(f"not a picture that can be read: it is {kind}; {CONVERT}") from first_error
     raise first_error or PictureError("the picture is damaged")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import struct
 from collections.abc import Iterable
@@ -33,6 +32,7 @@ from gccodec.image.tiff_structure import (
     Field,
     TiffStructure,
     append_directory,
+    file_structure,
     new_structure,
     structure_of,
 )
@@ -55,13 +55,7 @@ class TiffMetadata(NamedTuple):
 
 def read_tiff_metadata(file: IO[bytes]) -> TiffMetadata:
     """Of the first picture in a TIFF or BigTIFF file. Damage costs the tags that it hits, never raises."""
-    length = file.seek(0, io.SEEK_END)
-
-    def read(at: int, count: int) -> bytes:
-        file.seek(at)
-        return file.read(count)
-
-    structure = TiffStructure.of(read, length)
+    structure = file_structure(file)
     directory = structure.directory(structure.first()) if structure is not None else None
     if structure is None or directory is None:
         return TiffMetadata()

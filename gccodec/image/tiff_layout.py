@@ -15,6 +15,8 @@ import numpy.typing as npt
 from PIL import Image, ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
+from gccodec.image.tiff_structure import file_structure
+
 Kind = Literal["unsigned", "signed", "float"]
 _KINDS: dict[int, Kind] = {1: "unsigned", 2: "signed", 3: "float", 4: "unsigned"}
 """By SampleFormat; 4 is undefined."""
@@ -31,8 +33,6 @@ _WORD_BITS = (8, 16, 32, 64)
 _MAX_INTEGER_BITS = 32
 MAX_SAMPLES = 64
 MAX_DIRECTORIES = 65_536
-_BIG_TIFF = 43
-_MAX_OFFSET = 1 << 62
 
 
 class Layout(NamedTuple):
@@ -157,24 +157,15 @@ def _number(tags: Mapping[int, Any], tag: int, default: int | None = None) -> in
 
 def count_directories(file: IO[bytes]) -> int:
     """How many pictures a TIFF or BigTIFF file has, as far as their chain is whole; at least 1."""
-    file.seek(0)
-    head = file.read(16)
-    order: Literal["big", "little"] = "big" if head[:2] == b"MM" else "little"
-    big = _BIG_TIFF in head[2:4]
-    count_bytes, entry_bytes, offset_bytes = (8, 20, 8) if big else (2, 12, 4)
-    at = int.from_bytes(head[8:16] if big else head[4:8], order)
+    structure = file_structure(file)
+    at = structure.first() if structure is not None else 0
     seen: set[int] = set()
-    while at and at not in seen and at < _MAX_OFFSET and len(seen) < MAX_DIRECTORIES:
-        file.seek(at)
-        count = file.read(count_bytes)
-        if len(count) < count_bytes:
+    while structure is not None and at not in seen and len(seen) < MAX_DIRECTORIES:
+        following = structure.following(at)
+        if following is None:
             break
         seen.add(at)
-        after = at + count_bytes + int.from_bytes(count, order) * entry_bytes
-        if after >= _MAX_OFFSET:
-            break
-        file.seek(after)
-        at = int.from_bytes(file.read(offset_bytes), order)
+        at = following
     return max(1, len(seen))
 
 

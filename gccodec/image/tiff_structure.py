@@ -5,9 +5,10 @@ TIFF 6.0, section 2; BigTIFF, whose counts and offsets have 64 bits; EXIF 3.0, s
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Callable, Iterable, Iterator
-from typing import Literal, NamedTuple
+from typing import IO, Literal, NamedTuple
 
 ByteOrder = Literal["<", ">"]
 """Little-endian ("II") or big-endian ("MM"), as in the module struct."""
@@ -106,6 +107,18 @@ class TiffStructure:
             entries.append(self._entry(start + i * entry_bytes, tag, kind, count))
         return Directory(at, tuple(entries), announced, start + announced * entry_bytes)
 
+    def following(self, at: int) -> int | None:
+        """The offset behind the directory that begins at a place, whose entries are not looked at; 0 at the end.
+
+        None where no directory can begin.
+        """
+        count_format, entry_bytes = ("Q", 20) if self._big else ("H", 12)
+        start = at + struct.calcsize("<" + count_format)
+        if at < HEADER_BYTES or start > self.length:
+            return None
+        (announced,) = struct.unpack(self.order + count_format, self._read(at, start - at))
+        return self.offset(start + announced * entry_bytes)
+
     def _entry(self, at: int, tag: int, kind: int, count: int) -> Entry:
         unit = (BIG_TYPE_BYTES if self._big else TYPE_BYTES).get(kind)
         inline_at, inline = (at + 12, 8) if self._big else (at + 8, INLINE_BYTES)
@@ -165,6 +178,17 @@ def structure_of(exif: bytes | bytearray | None) -> TiffStructure | None:
     if exif is None or byte_order(exif) is None or BIG_MAGIC in exif[2:4]:
         return None
     return TiffStructure.of(lambda at, count: bytes(exif[at : at + count]), len(exif))
+
+
+def file_structure(file: IO[bytes]) -> TiffStructure | None:
+    """The structure of a TIFF or BigTIFF file; None where there is none."""
+    length = file.seek(0, io.SEEK_END)
+
+    def read(at: int, count: int) -> bytes:
+        file.seek(at)
+        return file.read(count)
+
+    return TiffStructure.of(read, length)
 
 
 def new_structure(order: ByteOrder) -> bytearray:

@@ -234,3 +234,34 @@ def test_the_display_p3_case_comes_out_of_a_format_without_profiles_in_srgb():
     with Image.open(out) as back:
         assert np.array_equal(back, expected)
         assert (240, 0, 10) in [(r - 1, g, b) for _, (r, g, b) in back.getcolors()]
+
+
+def jpeg_with_profile(profile, *parts):
+    """parts: number, count, and the share of the profile."""
+    out = io.BytesIO()
+    Image.new("RGB", (16, 16), (200, 40, 40)).save(out, "JPEG", quality=100, subsampling=0)
+    data = out.getvalue()
+    segments = b""
+    for number, count, share in parts:
+        body = b"ICC_PROFILE\0" + bytes([number, count]) + profile[share]
+        segments += b"\xff\xe2" + (len(body) + 2).to_bytes(2, "big") + body
+    return data[:2] + segments + data[2:]
+
+
+def test_parts_of_a_profile_in_a_jpeg_count_once_and_in_any_order():
+    profile, first, rest = rgb_profile(1.0), slice(0, 200), slice(200, None)
+    whole = slice(None)
+    for parts in (
+        [(1, 2, first), (2, 2, rest)],
+        [(2, 2, rest), (1, 2, first)],
+        [(1, 1, whole), (1, 1, whole)],
+        [(1, 2, first), (1, 2, first), (2, 2, rest)],
+    ):
+        assert read_picture(jpeg_with_profile(profile, *parts)).metadata.icc == profile
+
+
+@pytest.mark.parametrize("parts", [[(1, 2, slice(0, 200))], [(2, 2, slice(0, 200))], [(0, 0, slice(None))]])
+def test_a_profile_of_a_jpeg_that_is_not_whole_is_named(parts):
+    picture = read_picture(jpeg_with_profile(rgb_profile(1.0), *parts))
+    assert picture.metadata.icc is None
+    assert picture.notes == ("the ICC profile is not whole and is left out; colours are taken for sRGB",)

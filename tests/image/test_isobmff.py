@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from gccodec.image.isobmff import Nclx, PictureProperties, heif_properties, jp2_properties
+from gccodec.image.reader import read_picture
 from tests.paths import CASES
 from tests.picture_files import box
 from tests.profiles import rgb_profile
@@ -126,7 +127,7 @@ def jpeg_2000(mode="RGB", **options):
 
 def test_depth_and_profile_of_jp2_are_found():
     data = jpeg_2000()
-    assert jp2_properties(io.BytesIO(data)) == PictureProperties(bits=8)
+    assert jp2_properties(io.BytesIO(data)) == PictureProperties(bits=8, enumerated=16)
     assert jp2_properties(io.BytesIO(jpeg_2000("I;16"))).bits == 16
     assert jp2_properties(io.BytesIO(jpeg_2000("I;16", no_jp2=True))).bits == 16
     profile = rgb_profile(2.2)
@@ -138,6 +139,22 @@ def test_depth_and_profile_of_jp2_are_found():
     described = bytearray(data[:colr] + new + data[colr + colr_size :])
     struct.pack_into(">I", described, at, size - colr_size + len(new))
     assert jp2_properties(io.BytesIO(described)) == PictureProperties(icc=profile, bits=8)
-    from gccodec.image.reader import read_picture
-
     assert read_picture(bytes(described)).metadata.icc == profile
+
+
+@pytest.mark.parametrize(
+    ("number", "value", "note"),
+    [
+        (16, 128, None),
+        (21, 146, "colours (ROMM RGB) are converted to sRGB"),
+        (14, 128, "the colour space 14 of JPEG 2000 is not known and passed over"),
+    ],
+)
+def test_the_colour_space_of_a_jp2_is_honoured_or_named(number, value, note):
+    out = io.BytesIO()
+    Image.new("RGB", (16, 16), (128, 128, 128)).save(out, "JPEG2000")
+    data = bytearray(out.getvalue())
+    struct.pack_into(">I", data, data.index(b"colr") + 7, number)
+    picture = read_picture(bytes(data))
+    assert np.abs(picture.pixels.astype(int) - value).max() <= 1
+    assert picture.notes == (() if note is None else (note,))

@@ -272,6 +272,19 @@ def test_text_that_people_wrote_is_named_when_it_is_lost():
     assert read_picture(stored("JPEG", comment=b"a comment")).notes == ("not kept: comment",)
 
 
+@pytest.mark.parametrize(
+    ("form", "comment", "notes"),
+    [
+        ("JPEG", b"our boat", ("not kept: comment",)),
+        ("JPEG", b"CREATOR: gd-jpeg v1.0 (using IJG JPEG v62)", ()),
+        ("JPEG2000", b"Created by OpenJPEG version 2.5.4", ()),
+        ("JPEG2000", b"our boat", ("not kept: comment",)),
+    ],
+)
+def test_a_comment_that_a_program_writes_by_itself_is_no_loss(form, comment, notes):
+    assert read_picture(stored(form, comment=comment)).notes == notes
+
+
 def test_iptc_is_named_when_it_is_lost():
     body = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0" + struct.pack(">I", 4) + b"\x1c\2\0\0"
     segment = b"\xff\xed" + struct.pack(">H", len(body) + 2) + body

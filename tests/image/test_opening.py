@@ -195,6 +195,41 @@ def test_whatever_a_decoder_raises_is_one_line_of_ours(error):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("Unsupported BMP pixel depth (2)", "the picture cannot be read: Unsupported BMP pixel depth (2)"),
+        ("cannot handle 12-bit layers", "the picture cannot be read: cannot handle 12-bit layers"),
+        ("not identified by this driver", "the picture is damaged, or not what its first bytes say"),
+        ("Generic Error. Please build `libjxl` from source", "the picture is damaged, or not what its first bytes say"),
+    ],
+)
+def test_what_a_decoder_does_not_know_is_not_called_damaged(said, line):
+    with pytest.raises(PictureError) as caught, decoding():
+        raise OSError(said)
+    assert str(caught.value) == line
+
+
+@pytest.mark.parametrize(
+    ("marker", "precision", "height", "kind"),
+    [
+        (0xC3, 8, 1, "lossless JPEG"),
+        (0xF7, 8, 1, "JPEG-LS"),
+        (0xC5, 8, 1, "hierarchical JPEG"),
+        (0xC1, 12, 1, "JPEG of 12 bits"),
+        (0xC0, 8, 0, "JPEG whose height"),
+    ],
+)
+def test_a_jpeg_of_another_kind_is_named(marker, precision, height, kind):
+    data = bytearray(stored("JPEG"))
+    at = data.index(b"\xff\xc0")
+    data[at + 1], data[at + 4] = marker, precision
+    if not height:
+        data[at + 5 : at + 7] = bytes(2)
+    with pytest.raises(PictureError, match=f"not a picture that can be read: it is {kind}.*convert it"):
+        read_picture(bytes(data))
+
+
 def test_trouble_of_the_file_itself_and_of_memory_is_not_the_pictures():
     with pytest.raises(OSError, match="Input/output"), decoding():
         raise OSError(5, "Input/output error")
