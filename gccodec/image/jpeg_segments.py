@@ -80,10 +80,10 @@ def unusual_kind(file: IO[bytes]) -> str | None:
             return KINDS[segment.marker]
         if segment.marker in FRAMES:
             file.seek(segment.start + 4)
-            bits, *height = file.read(3)
-            if bits != 8:
-                return f"JPEG of {bits} bits"
-            return "JPEG whose height stands behind its pixels (DNL)" if not any(height) else None
+            header = file.read(3)
+            if header[:1] not in (b"\x08", b""):
+                return f"JPEG of {header[0]} bits"
+            return "JPEG whose height stands behind its pixels (DNL)" if header[1:] == bytes(2) else None
     return None
 
 

@@ -8,8 +8,9 @@ from typing import IO
 from PIL import Image
 
 from gccodec.image.boxes import EXIF, GAIN_MAP, XML, compressed_kinds, jxl_boxes
+from gccodec.image.jpeg_segments import EOI, segments
 from gccodec.image.raw_profile import PREFIX, raw_profiles
-from gccodec.image.xmp import GAIN_MAP_PART
+from gccodec.image.xmp import GAIN_MAP_PART, VIDEO_PART
 
 IPTC_RESOURCE = 0x0404
 """Photoshop's image resource that holds IPTC-IIM."""
@@ -20,6 +21,7 @@ _PNG_MACHINE_TEXT = ("date:", "exif:", "png:", "icc:", "xmp:", "jpeg:", "tiff:",
 _MACHINE_COMMENTS = ("created by openjpeg", "kakadu", "creator: gd-jpeg", "lavc")
 _XMP_KEYWORD = "xml:com.adobe.xmp"
 FTYP_BYTES = 256
+_VIDEO_START_BYTES, _SAMSUNG_VIDEO = 4096, b"MotionPhoto_Data"
 
 
 def lost_pictures(image: Image.Image, file: IO[bytes], told: tuple[str, ...]) -> list[str]:
@@ -27,6 +29,8 @@ def lost_pictures(image: Image.Image, file: IO[bytes], told: tuple[str, ...]) ->
     names = [*told]
     if GAIN_MAP_PART not in names and _has_gain_map(image, file):
         names.append(GAIN_MAP_PART)
+    if VIDEO_PART not in names and image.format in ("JPEG", "MPO") and _has_video(file):
+        names.append(VIDEO_PART)
     if not names and image.format == "JPEG" and "mp" in image.info:
         # an index of several pictures (MPF) in a file that is read as one
         names.append("further pictures in the file")
@@ -62,6 +66,16 @@ def _names(image: Image.Image) -> Iterator[str]:
 def _is_written_by_people(comment: object) -> bool:
     text = comment.decode("latin-1") if isinstance(comment, bytes) else str(comment or "")
     return bool(text.strip("\0 ")) and not text.lower().startswith(_MACHINE_COMMENTS)
+
+
+def _has_video(file: IO[bytes]) -> bool:
+    """Whether a video begins right behind the picture of a JPEG file, as motion photos had it before XMP told."""
+    end = next((segment.end for segment in segments(file) if segment.marker == EOI[1]), None)
+    if end is None:
+        return False
+    file.seek(end)
+    behind = file.read(_VIDEO_START_BYTES)
+    return behind[4:8] == b"ftyp" or _SAMSUNG_VIDEO in behind
 
 
 def _has_gain_map(image: Image.Image, file: IO[bytes]) -> bool:

@@ -285,6 +285,13 @@ def test_a_comment_that_a_program_writes_by_itself_is_no_loss(form, comment, not
     assert read_picture(stored(form, comment=comment)).notes == notes
 
 
+def test_a_video_behind_a_picture_is_named_though_no_xmp_tells_of_it():
+    video = b"\0\0\0\x18ftypmp42" + bytes(99)
+    for behind in (video, bytes(8) + b"MotionPhoto_Data" + video):
+        assert read_picture(stored("JPEG") + behind).notes == ("not kept: the video of a motion photo",)
+    assert read_picture(stored("JPEG") + bytes(99)).notes == ()
+
+
 def test_iptc_is_named_when_it_is_lost():
     body = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0" + struct.pack(">I", 4) + b"\x1c\2\0\0"
     segment = b"\xff\xed" + struct.pack(">H", len(body) + 2) + body

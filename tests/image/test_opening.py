@@ -228,6 +228,9 @@ def test_a_jpeg_of_another_kind_is_named(marker, precision, height, kind):
         data[at + 5 : at + 7] = bytes(2)
     with pytest.raises(PictureError, match=f"not a picture that can be read: it is {kind}.*convert it"):
         read_picture(bytes(data))
+    for end in range(at + 2, at + 12):
+        with pytest.raises(PictureError):
+            read_picture(bytes(data[:end]))
 
 
 def test_trouble_of_the_file_itself_and_of_memory_is_not_the_pictures():
