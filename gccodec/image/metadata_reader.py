@@ -9,6 +9,7 @@ from PIL import Image
 from gccodec.container.section import MAX_SECTION_BYTES
 from gccodec.image.boxes import jxl_xmp
 from gccodec.image.exif import (
+    EXIF_PREFIX,
     UPRIGHT,
     orientation_of,
     sound_exif,
@@ -90,7 +91,7 @@ def _found(image: Image.Image, file: IO[bytes], notes: list[str]) -> Found:
     if image.format == "TIFF":
         return _found_in_tiff(file)
     profiles = raw_profiles(image.info)
-    raw = _bytes(image.info.get("exif")) or profiles.exif
+    raw = _bytes(image.info.get("exif")) or _segment_exif(image) or profiles.exif
     exif = tiff_structure(raw) if raw else None
     if raw and exif is None:
         notes.append("EXIF that cannot be read is left out")
@@ -139,6 +140,12 @@ def _own_exif(image: Image.Image, exif: bytes | None) -> tuple[int | None, bytes
     raw = tiff_structure(bytes(raw)) if raw else None
     said_by_xmp = raw is None and orientation == UPRIGHT
     return None if said_by_xmp else int(orientation), raw
+
+
+def _segment_exif(image: Image.Image) -> bytes | None:
+    """Of a JPEG file whose EXIF begins with a name that is not quite right, as other readers bear it."""
+    bodies = (body for name, body in getattr(image, "applist", ()) if name == "APP1")
+    return next((body[len(EXIF_PREFIX) :] for body in bodies if body[:5].lower() == b"exif\0"), None)
 
 
 def _bytes(value: object) -> bytes | None:

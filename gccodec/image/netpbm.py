@@ -17,6 +17,8 @@ from gccodec.image.mode import SIXTEEN_BITS_NOTE, eight_bit, white_of_floats
 
 _COLOUR_FLOATS = b"PF"
 _BYTE_MAX = 255
+MAX_TOKEN_BYTES = 32
+"""Of a number in the header."""
 
 
 class NetpbmFile(PpmImageFile):
@@ -36,6 +38,29 @@ class NetpbmFile(PpmImageFile):
             self.notes = (SIXTEEN_BITS_NOTE,)
         if self.mode == "I":
             self._mode = "L"
+
+    def _read_magic(self) -> bytes:
+        assert self.fp is not None
+        return self.fp.read(2)  # a comment may follow at once
+
+    def _read_token(self) -> bytes:
+        """The next word of the header; a comment ends one, as the end of its line does."""
+        assert self.fp is not None
+        token = b""
+        while character := self.fp.read(1):
+            if character == b"#":
+                while character not in (b"", b"\r", b"\n"):
+                    character = self.fp.read(1)
+            if not character.strip():
+                if token:
+                    break
+                continue
+            token += character
+            if len(token) > MAX_TOKEN_BYTES:
+                raise ValueError("a number in its header is too long")
+        if not token:
+            raise EOFError("its header ends too early")
+        return token
 
     def _open_colour_floats(self) -> None:
         assert self.fp is not None

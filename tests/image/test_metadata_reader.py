@@ -285,6 +285,15 @@ def test_a_comment_that_a_program_writes_by_itself_is_no_loss(form, comment, not
     assert read_picture(stored(form, comment=comment)).notes == notes
 
 
+@pytest.mark.parametrize("name", [b"Exif\0\xff", b"EXIF\0\0"])
+def test_exif_under_a_name_that_is_not_quite_right_is_obeyed(name):
+    data = stored("JPEG", exif=exif_of(">", (0x112, 3, [6])))
+    odd = read_picture(data.replace(b"Exif\0\0", name))
+    right = read_picture(data)
+    assert np.array_equal(odd.pixels, right.pixels)
+    assert odd.metadata == right.metadata
+
+
 def test_a_video_behind_a_picture_is_named_though_no_xmp_tells_of_it():
     video = b"\0\0\0\x18ftypmp42" + bytes(99)
     for behind in (video, bytes(8) + b"MotionPhoto_Data" + video):

@@ -77,3 +77,8 @@ def test_damaged_files_are_picture_errors(data):
 def test_a_size_beyond_the_limit_is_refused_before_anything_is_read():
     with pytest.raises(LimitError):
         read_picture(b"PF\n60000 60000\n-1\n")
+
+
+def test_a_comment_may_stand_anywhere_in_the_header():
+    for header in (b"P5#a\n2 1\n255\n", b"P5\n#a\n2#b\n1 #c\n255\n", b"P5 2 1\n# \xff\n255 "):
+        assert read_picture(header + b"\0\x80").pixels.tolist() == [[0, 128]]
