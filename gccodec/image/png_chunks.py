@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
+from gccodec.errors import PictureError
 from gccodec.image.splice import Piece, splice
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -21,11 +22,14 @@ MAX_TEXT_BYTES = 1 << 20
 
 MAX_SIDE_BYTES = 1 << 26
 XMP_KEYWORD = b"XML:com.adobe.xmp"
-NEEDED = frozenset([b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"])
-"""What pixels are made of, transparency and animation included."""
+NEEDED = frozenset([b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"])
+"""What pixels are made of, transparency included."""
+
+ANIMATION, FRAME, FRAME_DATA = b"acTL", b"fcTL", b"fdAT"
+APPLE = b"CgBI"
 
 FIXED_LENGTHS = {b"gAMA": (4,), b"cHRM": (32,), b"sRGB": (1,), b"pHYs": (9,), b"cICP": (4,), b"tIME": (7,)}
-FIXED_LENGTHS |= {b"acTL": (8,), b"fcTL": (26,), b"mDCV": (24,), b"cLLI": (8,)}
+FIXED_LENGTHS |= {b"acTL": (8,), b"mDCV": (24,), b"cLLI": (8,)}
 TEXT = frozenset([b"tEXt", b"zTXt", b"iTXt"])
 
 
@@ -49,16 +53,42 @@ class Chunk(NamedTuple):
         return bool(self.kind[0] & 0x20)
 
 
+class Animation(NamedTuple):
+    """What has been said of it so far. data: image data have begun; apart: they are none of its frames."""
+
+    announced_frames: int = 0
+    first_frame: bool = False
+    data: bool = False
+    apart: bool = False
+
+    def announced(self, frames: int) -> Animation:
+        """Before image data, by a number that the specification allows."""
+        return self if self.data or not 0 < frames < 1 << 31 else self._replace(announced_frames=frames)
+
+    def seen(self, kind: bytes) -> Animation:
+        if kind == FRAME and not self.data:
+            return self._replace(first_frame=True)
+        if kind == b"IDAT" and not self.data:
+            return self._replace(data=True, apart=not self.first_frame)
+        return self
+
+    @property
+    def frames(self) -> int:
+        return self.announced_frames + self.apart if self.announced_frames else 1
+
+
 class CleanPng(NamedTuple):
     """The file without what cannot be used; what of that can be kept all the same; notes for the user.
 
-    profile: an ICC profile that Pillow would refuse for its size; xmp: such a packet.
+    profile: an ICC profile that Pillow would refuse for its size; xmp: such a packet; frames: pictures that it holds,
+    of which the file here has the one that every reader shows.
     """
 
     file: IO[bytes]
     notes: tuple[str, ...]
     profile: bytes | None
     xmp: bytes | None
+    frames: int
 
 
 def chunks(file: IO[bytes]) -> Iterator[Chunk]:
@@ -71,7 +101,7 @@ def chunks(file: IO[bytes]) -> Iterator[Chunk]:
         if not kind.isalpha():
             return
         end = at + 12 + length
-        if end > size and kind not in (b"IDAT", b"fdAT"):
+        if end > size and kind != b"IDAT":
             return
         yield Chunk(kind, at, min(end, size), end > size)
         if kind == b"IEND":
@@ -113,6 +143,11 @@ def _text(kind: bytes, data: bytes) -> tuple[bytes, bytes | None]:
 
 def _critical(file: IO[bytes], chunk: Chunk) -> list[Piece | bytes]:
     """The chunk; one that is cut off, with the length and the checksum of what is there."""
+    if chunk.kind == b"IDAT" and not chunk.cut:  # Pillow does not look at their checksums
+        file.seek(chunk.end - 4)
+        (expected,) = struct.unpack(">I", file.read(4))
+        data = Piece(chunk.start + 8, chunk.end - 4, expected, zlib.crc32(chunk.kind))
+        return [Piece(chunk.start, chunk.start + 8), data, Piece(chunk.end - 4, chunk.end)]
     if not chunk.cut:
         return [Piece(chunk.start, chunk.end)]
     file.seek(chunk.start)
@@ -130,21 +165,30 @@ def clean_png(file: IO[bytes], needed_alone: bool = False) -> CleanPng:
     parts: list[Piece | bytes] = [Piece(0, len(SIGNATURE))]
     lost: dict[bytes, str] = {}
     profile = xmp = None
-    ended = False
+    ended, animation = False, Animation()
     for chunk in chunks(file):
         ended = ended or chunk.kind == b"IEND"
+        if chunk.kind == APPLE:
+            raise PictureError("a PNG of Apple's own kind (CgBI) cannot be read; pngcrush -revert-iphone-optimizations")
         if not chunk.ancillary:
+            animation = animation.seen(chunk.kind)
             parts += _critical(file, chunk)
+            continue
+        if chunk.kind in (FRAME, FRAME_DATA):  # of what moves only the first picture is kept
+            animation = animation.seen(chunk.kind)
             continue
         if needed_alone and chunk.kind not in NEEDED:
             lost[chunk.kind] = "damaged"
             continue
-        if chunk.length > MAX_SIDE_BYTES and chunk.kind != b"fdAT":
+        if chunk.length > MAX_SIDE_BYTES:
             lost[chunk.kind] = "too large"
             continue
         data = body(file, chunk)
         if data is None or len(data) not in FIXED_LENGTHS.get(chunk.kind, (len(data),)):
             lost[chunk.kind] = "damaged"
+            continue
+        if chunk.kind == ANIMATION:
+            animation = animation.announced(int.from_bytes(data[:4], "big"))
             continue
         if chunk.kind in TEXT:
             keyword, text = _text(chunk.kind, data)
@@ -166,8 +210,9 @@ def clean_png(file: IO[bytes], needed_alone: bool = False) -> CleanPng:
                 profile = value
                 continue
         parts.append(Piece(chunk.start, chunk.end))
+    end_note = [] if ended else ["the end of the PNG file is missing"]
     if not ended:
         parts.append(IEND_CHUNK)
     names = {b"iCCP": "the ICC profile", b"eXIf": "the EXIF"} | dict.fromkeys(TEXT, "text")
     notes = [f"{names.get(kind, f'chunk {kind.decode()}')} is {why} and left out" for kind, why in lost.items()]
-    return CleanPng(splice(file, parts), tuple(dict.fromkeys(notes)), profile, xmp)
+    return CleanPng(splice(file, parts), tuple(dict.fromkeys(notes + end_note)), profile, xmp, animation.frames)

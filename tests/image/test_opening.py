@@ -7,12 +7,16 @@ import stat
 import struct
 import threading
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import gccodec
+from gccodec.codec.strip import to_strips
 from gccodec.errors import GccodecError, LimitError, PictureError
+from gccodec.image import reader
 from gccodec.image.opening import decoding, detect, open_image
 from gccodec.image.reader import read_picture
 from gccodec.image.signature import foreign_kind, format_of
@@ -198,6 +202,84 @@ def test_pillows_limit_is_neither_changed_nor_consulted(monkeypatch):
         for thread in threads:
             thread.join()
     assert seen == [10] * 32
+
+
+class Failing(io.BytesIO):
+    """Has no more to do with memory, and fails behind some of its bytes."""
+
+    def __init__(self, data, after, error):
+        super().__init__(data)
+        self._after, self._error = after, error
+
+    getvalue = getbuffer = property(lambda self: object.__getattribute__(self, "nothing"))
+
+    def read(self, size=-1, /):
+        data = super().read(size)
+        if self.tell() > self._after:
+            raise self._error
+        return data
+
+    def readinto(self, buffer, /):
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+NOISE = Image.fromarray(np.random.default_rng(4).integers(0, 256, (120, 160, 3), np.uint8))
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), KeyboardInterrupt()], ids=["EIO", "interrupt"])
+@pytest.mark.parametrize("name", [*FORMATS, "HEIF", "JXL"])
+def test_trouble_of_the_file_is_told_from_damage_in_every_format(name, error):
+    store = {"HEIF": stored_heif, "JXL": stored_jxl}.get(name)
+    noise = NOISE.quantize(64) if name == "GIF" else NOISE.convert("RGBA") if name == "ICO" else NOISE
+    data = stored(name, noise) if store is None else store(noise)
+    for share in (0.3, 0.6, 0.9):
+        with pytest.raises(type(error)):
+            read_picture(Failing(data, int(share * len(data)), error))
+
+
+@pytest.mark.parametrize("name", [*FORMATS, "HEIF", "JXL"])
+def test_pillows_limit_is_not_asked_in_any_format(name, monkeypatch):
+    """Ours are larger, and a program around us may have set another."""
+    store = {"HEIF": stored_heif, "JXL": stored_jxl}.get(name)
+    image = Image.fromarray(PIXELS)
+    options = {"save_all": True, "append_images": [image], "disposal": 2} if name == "GIF" else {}
+    data = stored(name, image, **options) if store is None else store(image)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    assert read_picture(data).pixels.size
+    monkeypatch.setattr(reader, "STREAMED_PIXELS", 0)
+    for strip in to_strips(read_picture(data).image, 512):
+        assert strip.shape[1] == 3
+
+
+def test_a_webps_size_is_checked_before_room_is_made_for_it():
+    data = stored("WEBP", lossless=True)
+    large = b"VP8X" + struct.pack("<I", 10) + bytes(4) + 2 * (0xFFFF).to_bytes(3, "little")
+    data = b"RIFF" + struct.pack("<I", len(data) - 8 + len(large)) + b"WEBP" + large + data[12:]
+    with pytest.raises(LimitError, match="size 65536x65536"):
+        read_picture(data)
+
+
+@pytest.mark.parametrize("form", ["png", "bmp"])
+def test_of_an_icon_file_the_largest_is_read(form):
+    image = Image.fromarray(PIXELS).convert("RGBA")
+    data = stored("ICO", image, sizes=[(16, 12), (64, 48), (32, 24)], bitmap_format=form)
+    picture = read_picture(data)
+    assert picture.image.size == (64, 48)
+    assert np.array_equal(picture.pixels, PIXELS)
+    assert "only the largest of 3 icons is kept" in picture.notes
+
+
+def test_a_jpeg_of_twelve_bits_is_named():
+    frame, scan = b"\xff\xc1\0\x0b\x0c\0\x10\0\x10\1\1\x11\0", b"\xff\xda\0\x08\1\1\0\0\x3f\0"
+    with pytest.raises(PictureError, match="12-bit layers.*convert it"):
+        read_picture(b"\xff\xd8" + frame + scan + b"abc\xff\xd9")
+
+
+def test_nothing_but_the_door_opens_pictures():
+    for path in (Path(gccodec.__file__).parent).rglob("*.py"):
+        assert "Image.open(" not in path.read_text(), path
 
 
 class Pipe(io.RawIOBase):

@@ -98,7 +98,6 @@ def test_pictures_that_have_to_be_seen_as_a_whole_are():
         stored(small.convert("RGBA")),
         stored(small.convert("P")),
         stored(small, transparency=(1, 2, 3)),
-        stored(small, save_all=True, append_images=[small]),
     ):
         assert not read_picture(data).streamed
     turned = read_picture(stored(small, exif=EXIF))
