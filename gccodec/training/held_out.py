@@ -28,8 +28,8 @@ class Compared(NamedTuple):
     """Means over the tiles at one quality, realism 1: of the renderer, and of the bitstream's own generator."""
 
     quality: float
-    lpips_alex: float
-    psnr_db: float
+    held_out_lpips_alex: float
+    held_out_psnr_db: float
     teacher_lpips_alex: float
     teacher_psnr_db: float
 

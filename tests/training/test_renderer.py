@@ -227,14 +227,14 @@ def test_a_renderer_is_compared_with_the_teacher_on_photographs_held_out(stage, 
     monkeypatch.setattr(stage_renderer, "AlexTrunk", lambda path: OnlyPixels())
     run = stage("alike", dataclasses.replace(PRESET, renderer=PRESET.model))
     figures = run.compared(tmp_path, 0.35)
-    assert figures.lpips_alex == pytest.approx(figures.teacher_lpips_alex, rel=1e-3)
-    assert figures.psnr_db == pytest.approx(figures.teacher_psnr_db, abs=0.01)
+    assert figures.held_out_lpips_alex == pytest.approx(figures.teacher_lpips_alex, rel=1e-3)
+    assert figures.held_out_psnr_db == pytest.approx(figures.teacher_psnr_db, abs=0.01)
     with Image.open(tmp_path / "alike" / "samples.png") as image:
         assert image.size == (3 * PRESET.tile_px, PRESET.tile_px)
-    assert np.isnan(run.compared(tmp_path, 0.35, due=False).lpips_alex)
+    assert np.isnan(run.compared(tmp_path, 0.35, due=False).held_out_lpips_alex)
     light = stage("light").compared(tmp_path, 0.35)
     assert light.teacher_lpips_alex == pytest.approx(figures.teacher_lpips_alex)
-    assert light.lpips_alex != pytest.approx(figures.lpips_alex, rel=1e-2)
+    assert light.held_out_lpips_alex != pytest.approx(figures.held_out_lpips_alex, rel=1e-2)
 
 
 def test_the_curve_is_a_table_with_one_head(tmp_path):
