@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from gccodec.entropy.weights import WeightsFile
 from gccodec.errors import UsageError
@@ -21,6 +21,7 @@ from gccodec.model.gain import GainUnit
 from gccodec.model.generator import Generator
 from gccodec.model.precision import autocast
 from gccodec.model.refiner import CAST_PX
+from gccodec.training.adversary import ADVERSARY_FILE, Adversary
 from gccodec.training.distributed import rank
 from gccodec.training.held_out import Compared, HeldOut
 from gccodec.training.labels import LABELS_FILE, LabelStore
@@ -57,11 +58,15 @@ MARGIN = 1
 
 
 class Lesson(NamedTuple):
-    """What a step of this stage draws: renders, which part of what is seen is judged, what of that distances see."""
+    """What a step of this stage draws: renders, which part of what is seen is judged, and what of that by whom.
+
+    view: by our own distance, in pixels; faced: by the adversaries, in latent positions.
+    """
 
     rendered: Rendered
     judged: Square
     view: Square
+    faced: Square
 
 
 class Taught(NamedTuple):
@@ -110,6 +115,9 @@ class RendererStage(Run):
         self.squeeze = None
         if preset.squeeze_weight:
             self.squeeze = SqueezeTrunk(nets / "lpips_squeeze.safetensors").to(device)
+        self.adversary = None
+        if preset.adversarial_share:
+            self.adversary = Adversary(preset, nets, state.with_name(ADVERSARY_FILE), device)
         groups = parameter_groups(
             model, lambda name, p: (learning_rate(name, preset), is_kernel(p) and not name.startswith("linear."))
         )
@@ -118,12 +126,17 @@ class RendererStage(Run):
         if self.counters.setdefault("serves", serves) != serves:  # also says what kind of model the state holds
             raise UsageError(f"{state}: trained for the bitstream {int(self.counters['serves']):08x}, not {serves:08x}")
 
+    def trained(self) -> list[nn.Parameter]:
+        return [parameter for parameter in super().trained() if parameter.requires_grad]
+
     def made(self, step: int) -> int:
         """How many renders a step draws from."""
         return min(FIRST_RENDERS + AT_ONCE * (step // (AT_ONCE * STEPS_A_RENDER)), self.preset.renders)
 
     def step(self, done: float = 0.0) -> Taught:
         self.renders.make(self.made(int(self.counters["step"]) + READERS), self.device)
+        for part in (self.model.stem, self.model.coarse):
+            part.requires_grad_(self.counters["crops"] >= self.preset.coarse_from)
         taught: Taught = super().step(done)
         return taught
 
@@ -161,11 +174,12 @@ class RendererStage(Run):
         view_px = within * DOWNSAMPLING - STRIDE_PX
         view = random_square(rng, within * DOWNSAMPLING, view_px)
         size = STRIDE_PX * round(view_px * rng.choice(VIEW_SCALES) / STRIDE_PX)
-        lesson, none = Lesson(rendered, square, view), torch.zeros(0)
+        faced = random_square(rng, within, preset.judged_px // DOWNSAMPLING)
+        lesson, none = Lesson(rendered, square, view, faced), torch.zeros(0)
         return Prepared(Drawn(rendered.photo, rendered.quality, none, none, lesson), size, int(rng.integers(1 << 31)))
 
     def measure(self, batch: Batch) -> Taught:
-        x, (rendered, judged, view) = batch.x, batch.own
+        x, (rendered, judged, view, faced) = batch.x, batch.own
         named = F.interpolate(judged.finer(LABELS_A_LATENT).of(rendered.named), scale_factor=LABEL_CELL_PX)
         keep = F.max_pool2d(rendered.named, LABELS_A_LATENT)
         y_hat = rendered.y_hat.float() / self.gain(batch.quality)
@@ -176,9 +190,29 @@ class RendererStage(Run):
         teacher = rendered.teacher.float() / 255
         reconstruction, taught = self._reconstruction(pixels, x, teacher, named, rendered.realism, view, batch.shapes)
         (gradient,) = torch.autograd.grad(reconstruction, pixels)
+        if self.adversary is not None:
+            known = judged.of(y_hat * self.model.latent_scale.detach()[None, :, None, None])
+            labels = judged.finer(LABELS_A_LATENT).of(rendered.told)
+            self._face(gradient, x, pixels.detach(), known, labels, faced, rendered.realism)
         # a loss that has the gradient wanted; the value to report is the reconstruction's
         loss = (x_hat * as_whole_crops(gradient, named, shares(keep))).sum()
         return taught._replace(loss=loss - loss.detach() + reconstruction.detach())
+
+    def _face(
+        self,
+        gradient: Tensor,
+        x: Tensor,
+        pixels: Tensor,
+        known: Tensor,
+        labels: Tensor,
+        faced: Square,
+        realism: Tensor,
+    ) -> None:
+        """Add what the adversaries ask for to the gradient at the pixels of the crops that are to be sharp."""
+        pixel, cell = faced.finer(DOWNSAMPLING), faced.finer(LABELS_A_LATENT)
+        norm = pixel.of(gradient).norm()
+        asked = self.adversary.gradient(pixel.of(x), pixel.of(pixels), faced.of(known), cell.of(labels), norm)
+        pixel.add_to(gradient, asked * realism[:, None, None, None])
 
     def _reconstruction(
         self,
@@ -219,3 +253,8 @@ class RendererStage(Run):
                 known = self.distance.taps(theirs)
             distances.append(self.distance.between_taps(taps, known))
         return distances
+
+    def save(self) -> None:
+        super().save()
+        if self.adversary is not None and rank() == 0:
+            self.adversary.save()
