@@ -7,8 +7,10 @@ import json
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from PIL import Image
 
+from gccodec.cli.main import cli
 from gccodec.entropy.weights import find_weights, load_weights
 from gccodec.errors import UsageError, WeightsError
 from gccodec.model.autoencoder import Autoencoder
@@ -16,7 +18,7 @@ from gccodec.model.config import DOWNSAMPLING, LABEL_CLASSES, ModelConfig
 from gccodec.model.generator import Generator
 from gccodec.training import labels, photos, stage_renderer
 from gccodec.training.checkpoint import load_average
-from gccodec.training.export import export_state
+from gccodec.training.export import export_state, place, weights_bytes
 from gccodec.training.held_out import rendered
 from gccodec.training.labels import UNLABELLED, LabelStore
 from gccodec.training.log import append_row
@@ -26,7 +28,7 @@ from gccodec.training.renders import Part, RenderStore
 from gccodec.training.run import STOP_FILE
 from gccodec.training.stage_renderer import RendererStage
 from gccodec.training.start import start_from_weights
-from tests.models import random_weights
+from tests.models import random_model, random_weights
 from tests.paths import CHELSEA, COFFEE
 
 CPU = torch.device("cpu")
@@ -126,7 +128,7 @@ def test_a_resumed_run_is_the_run_that_never_stopped(stage):
     assert same_states(straight.model.state_dict(), resumed.model.state_dict())
     assert same_states(straight.average.state, resumed.average.state)
     assert np.array_equal(straight.renders.records, resumed.renders.records)
-    assert straight.renders.records["made"].sum() == 12
+    assert straight.renders.records["made"].sum() == 8
 
 
 def test_a_renderer_of_the_teachers_shape_starts_as_the_teacher(stage):
@@ -250,6 +252,34 @@ def test_a_renderer_is_compared_with_the_teacher_on_photographs_held_out(stage, 
     light = stage("light").compared(tmp_path, 0.35)
     assert light.teacher_lpips_alex == pytest.approx(figures.teacher_lpips_alex)
     assert light.held_out_lpips_alex != pytest.approx(figures.held_out_lpips_alex, rel=1e-2)
+
+
+def test_the_command_trains_compares_and_keeps_the_curve(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(labels, "Teacher", MadeUpTeacher)
+    monkeypatch.setattr(stage_renderer, "AlexTrunk", lambda path: OnlyPixels())
+    monkeypatch.setattr(stage_renderer, "FIRST_RENDERS", 4)
+    monkeypatch.setattr("gccodec.training.run.REPORT_EVERY_STEPS", 2)
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "photos").symlink_to(store.pixels.filename.parent)
+    weights = place(weights_bytes(random_model(), {}), tmp_path / "weights", "tiny", "codec", {})
+    preset = tmp_path / "small.toml"
+    preset.write_text('extends = "tiny"\ntile_px = 128\ncrop_px = 96\nsqueeze_weight = 0.0\ngrid_every_min = 0.0\n')
+    folders = ["--data", str(tmp_path), "--nets", str(tmp_path), "--state", str(state)]
+    chosen = ["--stage", "renderer", "--preset", str(preset), "--start", str(weights), "--device", "cpu"]
+    result = CliRunner().invoke(cli, ["train", *folders, *chosen], catch_exceptions=False)
+    assert result.exit_code == 0
+    rows = [line.split("\t") for line in (state / "log.tsv").read_text().splitlines()]
+    crops, compared = rows[0].index("crops"), rows[0].index("held_out_lpips_alex")
+    assert [row[crops] for row in rows[1:]] == ["8", "16"]
+    assert all(float(row[compared]) > 0 for row in rows[1:])
+    reported = [json.loads(line.removeprefix("gccodec: ")) for line in result.stderr.splitlines() if "{" in line]
+    assert [row["quality"] for row in reported[2:]] == [0.18, 0.35, 0.46, 0.58]
+    out = str(tmp_path / "weights")
+    result = CliRunner().invoke(
+        cli, ["export", str(state / "renderer.safetensors"), "--preset", str(preset), "--out", out]
+    )
+    assert result.output.strip() == str(find_weights(tmp_path / "weights", purpose="renderer"))
 
 
 def test_the_curve_is_a_table_with_one_head(tmp_path):
