@@ -43,6 +43,7 @@ class Preset:
         what the bitstream's own generator makes, where mse_weight and distance_weight are those to the photograph.
     coarse_from: crops of the stage renderer after which it trains its layers at 1/16, too: they begin as the teacher's
         and cost half of a step, and what follows them has to find its place first.
+    adversary_from: crops of the stage renderer after which it faces the adversaries, if `adversarial_share` has any.
     renders: so many of these are made and kept, each of `tile_px` a side; a new one at every step until then.
     """
 
@@ -89,11 +90,12 @@ class Preset:
     mask_share: float = 0.6
     distance_crops: int = 120_000
     distance_learning_rate: float = 2e-3
-    renderer_crops: int = 1_500_000
+    renderer_crops: int = 600_000
     renderer_learning_rate: float = 8e-4
     teacher_mse_weight: float = 40.0
     teacher_distance_weight: float = 2.4
     coarse_from: int = 20_000
+    adversary_from: int = 150_000
     renders: int = 12_000
     tile_px: int = 384
     compiled: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -22,9 +23,6 @@ from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
 from gccodec.training.run import drawn_qualities
 from gccodec.training.start import start_from_weights
-
-RENDERS_FILE = "renders.bin"
-"""Beside the state of the run."""
 
 AT_ONCE = 4
 """Tiles that pass the teacher together."""
@@ -72,8 +70,10 @@ class RenderStore:
     """Renders by number: the tile, quality and selection of each follow from the preset and its number alone."""
 
     def __init__(
-        self, photos: PhotoStore, labels: LabelStore, weights: WeightsFile, preset: Preset, path: Path
+        self, photos: PhotoStore, labels: LabelStore, weights: WeightsFile, preset: Preset, folder: Path
     ) -> None:
+        """Kept in the folder, under the model id of the weights."""
+        path = folder / f"renders-{weights.model_id.hex()}.bin"
         self.photos, self.labels, self.weights, self.preset = photos, labels, weights, preset
         positions, cells = preset.tile_px // DOWNSAMPLING, preset.tile_px // LABEL_CELL_PX
         record = np.dtype(
@@ -88,9 +88,10 @@ class RenderStore:
                 ("teacher", np.uint8, (preset.tile_px, preset.tile_px, 3)),
             ]
         )
-        size = preset.renders * record.itemsize
-        mode = "r+" if path.exists() and path.stat().st_size == size else "w+"
-        self.records = np.memmap(path, record, mode, shape=(preset.renders,))
+        kept = path.exists() and path.stat().st_size % record.itemsize == 0
+        if kept:  # a preset may ask for more, or fewer
+            os.truncate(path, preset.renders * record.itemsize)
+        self.records = np.memmap(path, record, "r+" if kept else "w+", shape=(preset.renders,))
 
     @functools.cached_property
     def teacher(self) -> Autoencoder:

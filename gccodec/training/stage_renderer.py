@@ -29,7 +29,7 @@ from gccodec.training.losses import Square, random_square, scaled_parts
 from gccodec.training.optimizer import is_kernel, parameter_groups
 from gccodec.training.photos import PhotoStore
 from gccodec.training.preset import Preset
-from gccodec.training.renders import AT_ONCE, RENDERS_FILE, Part, Rendered, RenderStore
+from gccodec.training.renders import AT_ONCE, Part, Rendered, RenderStore
 from gccodec.training.run import READERS, Batch, Drawn, Prepared, Run
 from gccodec.training.stage_generative import (
     FAITHFUL_PERCEPTION,
@@ -67,6 +67,27 @@ class Lesson(NamedTuple):
     judged: Square
     view: Square
     faced: Square
+
+
+class Phase(NamedTuple):
+    """What decides how a step is made: the side of the view in pixels; whether layers at 1/16 and adversaries join."""
+
+    view_px: int
+    coarse: bool
+    faced: bool
+
+
+class Shown(NamedTuple):
+    """Pictures [B, 3, H, W] in [0, 1]: the renderer's own, a leaf of the graph, the photograph's and the teacher's.
+
+    named: [B, 1, H, W], 1 at what was to be kept; realism: [B].
+    """
+
+    pixels: Tensor
+    photo: Tensor
+    teacher: Tensor
+    named: Tensor
+    realism: Tensor
 
 
 class Taught(NamedTuple):
@@ -109,7 +130,7 @@ class RendererStage(Run):
         self.gain.log_gain.copy_(torch.from_numpy(np.asarray(weights.arrays["gain.log_gain"], np.float32)))
         self.gain.to(device)
         labels = LabelStore.growing(store, nets, state.with_name(LABELS_FILE), device)
-        self.renders = RenderStore(store, labels, weights, preset, state.with_name(RENDERS_FILE))
+        self.renders = RenderStore(store, labels, weights, preset, state.parent)
         self.distance = distance_of(state.with_name("distance.safetensors"), preset)
         self.distance.to(device, memory_format=torch.channels_last)
         self.squeeze = None
@@ -135,8 +156,6 @@ class RendererStage(Run):
 
     def step(self, done: float = 0.0) -> Taught:
         self.renders.make(self.made(int(self.counters["step"]) + READERS), self.device)
-        for part in (self.model.stem, self.model.coarse):
-            part.requires_grad_(self.counters["crops"] >= self.preset.coarse_from)
         taught: Taught = super().step(done)
         return taught
 
@@ -155,6 +174,14 @@ class RendererStage(Run):
         figures, pictures = self.held_out[quality].compared(averaged, AlexTrunk(nets / "lpips_alex.safetensors"))
         self.held_out[quality].write_grid(pictures, self.state_path.with_name("samples.png"))
         return figures
+
+    def _next_prepared(self, step: int) -> Prepared:
+        prepared, crops, preset = super()._next_prepared(step), self.counters["crops"], self.preset
+        faced = self.adversary is not None and crops >= preset.adversary_from
+        phase = Phase(prepared.shapes, crops >= preset.coarse_from, faced)
+        for part in (self.model.stem, self.model.coarse):
+            part.requires_grad_(phase.coarse)
+        return prepared._replace(shapes=phase)
 
     def _prepared(self, step: int) -> Prepared:
         """Crops of renders in place of crops of photographs; all of a step from the same place in their tiles."""
@@ -186,46 +213,29 @@ class RendererStage(Run):
         with autocast(self.device):
             x_hat = self.model(y_hat, batch.quality, rendered.realism, rendered.told, keep)
         x_hat = judged.finer(DOWNSAMPLING).of(x_hat.float())
-        pixels = x_hat.detach().requires_grad_()
         teacher = rendered.teacher.float() / 255
-        reconstruction, taught = self._reconstruction(pixels, x, teacher, named, rendered.realism, view, batch.shapes)
-        (gradient,) = torch.autograd.grad(reconstruction, pixels)
-        if self.adversary is not None:
+        shown = Shown(x_hat.detach().requires_grad_(), x, teacher, named, rendered.realism)
+        reconstruction, taught = self._reconstruction(shown, view, batch.shapes.view_px)
+        (gradient,) = torch.autograd.grad(reconstruction, shown.pixels)
+        if batch.shapes.faced:
             known = judged.of(y_hat * self.model.latent_scale.detach()[None, :, None, None])
             labels = judged.finer(LABELS_A_LATENT).of(rendered.told)
-            self._face(gradient, x, pixels.detach(), known, labels, faced, rendered.realism)
+            self._face(gradient, shown, known, labels, faced)
         # a loss that has the gradient wanted; the value to report is the reconstruction's
         loss = (x_hat * as_whole_crops(gradient, named, shares(keep))).sum()
         return taught._replace(loss=loss - loss.detach() + reconstruction.detach())
 
-    def _face(
-        self,
-        gradient: Tensor,
-        x: Tensor,
-        pixels: Tensor,
-        known: Tensor,
-        labels: Tensor,
-        faced: Square,
-        realism: Tensor,
-    ) -> None:
+    def _face(self, gradient: Tensor, shown: Shown, known: Tensor, labels: Tensor, faced: Square) -> None:
         """Add what the adversaries ask for to the gradient at the pixels of the crops that are to be sharp."""
         pixel, cell = faced.finer(DOWNSAMPLING), faced.finer(LABELS_A_LATENT)
         norm = pixel.of(gradient).norm()
-        asked = self.adversary.gradient(pixel.of(x), pixel.of(pixels), faced.of(known), cell.of(labels), norm)
-        pixel.add_to(gradient, asked * realism[:, None, None, None])
+        pictures = pixel.of(shown.photo), pixel.of(shown.pixels.detach())
+        asked = self.adversary.gradient(*pictures, faced.of(known), cell.of(labels), norm)
+        pixel.add_to(gradient, asked * shown.realism[:, None, None, None])
 
-    def _reconstruction(
-        self,
-        pixels: Tensor,
-        x: Tensor,
-        teacher: Tensor,
-        named: Tensor,
-        realism: Tensor,
-        view: Square,
-        size: int,
-    ) -> tuple[Tensor, Taught]:
+    def _reconstruction(self, shown: Shown, view: Square, size: int) -> tuple[Tensor, Taught]:
         """The loss of pixels against photograph and teacher, with gradient, and what is worth telling of it."""
-        preset = self.preset
+        preset, (pixels, x, teacher, named, realism) = self.preset, shown
         error = (x - pixels) * named  # what is synthesised need not be the original
         errors = error, F.avg_pool2d(error, CAST_PX), mean_block(error), (teacher - pixels) * named
         mse, cast, grid, from_teacher = (e.square().mean((1, 2, 3)) for e in errors)

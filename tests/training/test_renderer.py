@@ -115,6 +115,21 @@ def test_layers_of_the_teacher_wait_for_what_follows_them(stage):
     assert {"stem", "coarse", "mid"} <= second
 
 
+def test_adversaries_join_late_and_go_on_where_they_were(stage):
+    run = stage()
+    start = {name: value.clone() for name, value in run.adversary.discriminator.state_dict().items()}
+    for _ in range(PRESET.adversary_from // PRESET.batch):
+        run.step()
+    assert all(torch.equal(value, start[name]) for name, value in run.adversary.discriminator.state_dict().items())
+    run.step()
+    moved = run.adversary.discriminator.state_dict()
+    assert not any(torch.equal(moved[name], value) for name, value in start.items() if name.endswith("weight.original"))
+    run.save()
+    resumed = stage().adversary.discriminator.state_dict()
+    assert all(torch.equal(value, resumed[name]) for name, value in moved.items())
+    assert stage("without", dataclasses.replace(PRESET, adversarial_share=0.0)).adversary is None
+
+
 def test_a_resumed_run_is_the_run_that_never_stopped(stage):
     straight, stopped = stage("a"), stage("b")
     for _ in range(6):
@@ -169,10 +184,14 @@ def test_pictures_latents_and_labels_of_a_part_are_of_one_place(stage, store):
 def test_a_render_follows_from_its_number_alone(stage, store, tmp_path):
     run = stage()
     run.renders.make(6, CPU)
-    again = RenderStore(store, run.renders.labels, random_weights(), PRESET, tmp_path / "again.bin")
+    again = RenderStore(store, run.renders.labels, random_weights(), PRESET, tmp_path)
     again.make(6, CPU)
     assert np.array_equal(run.renders.records[:6], again.records[:6])
     assert len({record["quality"] for record in again.records[:6]}) == 6
+    more = dataclasses.replace(PRESET, renders=PRESET.renders + 1)
+    kept = RenderStore(store, run.renders.labels, random_weights(), more, tmp_path)
+    assert np.array_equal(run.renders.records[:6], kept.records[:6])
+    assert kept.records["made"].tolist() == [1] * 6 + [0] * (PRESET.renders - 5)
 
 
 def test_all_of_a_tile_is_judged_with_what_surrounds_it_in_view(stage):
