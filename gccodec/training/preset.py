@@ -41,8 +41,6 @@ class Preset:
     renderer: shape of the stage renderer's generator, a lighter one for the bitstream of `model`.
     teacher_mse_weight, teacher_distance_weight: in the stage renderer, of the squared error and of our own distance to
         what the bitstream's own generator makes, where mse_weight and distance_weight are those to the photograph.
-    coarse_from: crops of the stage renderer after which it trains its layers at 1/16, too: they begin as the teacher's
-        and cost half of a step, and what follows them has to find its place first.
     adversary_from: crops of the stage renderer after which it faces the adversaries, if `adversarial_share` has any.
     renders: so many of these are made and kept, each of `tile_px` a side; a new one at every step until then.
     """
@@ -94,7 +92,6 @@ class Preset:
     renderer_learning_rate: float = 8e-4
     teacher_mse_weight: float = 40.0
     teacher_distance_weight: float = 2.4
-    coarse_from: int = 20_000
     adversary_from: int = 150_000
     renders: int = 12_000
     tile_px: int = 384

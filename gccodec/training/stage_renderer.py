@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from gccodec.entropy.weights import WeightsFile
 from gccodec.errors import UsageError
@@ -70,10 +70,9 @@ class Lesson(NamedTuple):
 
 
 class Phase(NamedTuple):
-    """What decides how a step is made: the side of the view in pixels; whether layers at 1/16 and adversaries join."""
+    """What decides how a step is made: the side of the view in pixels; whether adversaries join."""
 
     view_px: int
-    coarse: bool
     faced: bool
 
 
@@ -147,9 +146,6 @@ class RendererStage(Run):
         if self.counters.setdefault("serves", serves) != serves:  # also says what kind of model the state holds
             raise UsageError(f"{state}: trained for the bitstream {int(self.counters['serves']):08x}, not {serves:08x}")
 
-    def trained(self) -> list[nn.Parameter]:
-        return [parameter for parameter in super().trained() if parameter.requires_grad]
-
     def made(self, step: int) -> int:
         """How many renders a step draws from."""
         return min(FIRST_RENDERS + AT_ONCE * (step // (AT_ONCE * STEPS_A_RENDER)), self.preset.renders)
@@ -176,12 +172,9 @@ class RendererStage(Run):
         return figures
 
     def _next_prepared(self, step: int) -> Prepared:
-        prepared, crops, preset = super()._next_prepared(step), self.counters["crops"], self.preset
-        faced = self.adversary is not None and crops >= preset.adversary_from
-        phase = Phase(prepared.shapes, crops >= preset.coarse_from, faced)
-        for part in (self.model.stem, self.model.coarse):
-            part.requires_grad_(phase.coarse)
-        return prepared._replace(shapes=phase)
+        prepared = super()._next_prepared(step)
+        faced = self.adversary is not None and self.counters["crops"] >= self.preset.adversary_from
+        return prepared._replace(shapes=Phase(prepared.shapes, faced))
 
     def _prepared(self, step: int) -> Prepared:
         """Crops of renders in place of crops of photographs; all of a step from the same place in their tiles."""
