@@ -71,6 +71,10 @@ def pillows(data: bytes) -> Rendering | str:
         with Image.open(io.BytesIO(data)) as image:
             form, icc = image.format or "?", image.info.get("icc_profile")
             image.load()
+            if form == "PNG" and data[24] in (2, 4) and image.mode == "L":
+                key = image.info.get("transparency")
+                if key is not None:  # pixels are widened to 8 bits, tRNS is not
+                    image.info["transparency"] = key * 255 // (2 ** data[24] - 1)
             upright = ImageOps.exif_transpose(image)
             if upright.mode.startswith(("I", "F")):
                 return Rendering(_deep(upright), form)

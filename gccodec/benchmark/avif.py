@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from gccodec.image.opening import open_image
+
 AVIF_BEST = 100
 SMALLEST_SIDE_PX = 16
 
@@ -25,7 +27,7 @@ def avif_within(image: Image.Image, size_bytes: int) -> tuple[bytes, npt.NDArray
         if len(data) <= size_bytes or min(width, height) < 2 * SMALLEST_SIDE_PX:
             break
         scaled = image.resize((width // 2, height // 2), Image.Resampling.LANCZOS)
-    decoded = Image.open(io.BytesIO(data)).convert("RGB")
+    decoded = open_image(io.BytesIO(data), "AVIF").convert("RGB")
     if decoded.size != image.size:
         decoded = decoded.resize(image.size, Image.Resampling.LANCZOS)
     return data, np.asarray(decoded)

@@ -19,10 +19,13 @@ CROPS_OF_STAGE = {
     "generative": "generative_crops",
     "labels": "labels_crops",
     "distance": "distance_crops",
+    "renderer": "renderer_crops",
 }
 BEFORE = {"entropy": "stage1", "generative": "entropy", "distance": "entropy"}
 """The stage whose state another stage starts from."""
 UNTIL_DONE = 1e9
+COMPARED_AT, COMPARED_QUALITIES = 0.35, (0.18, 0.35, 0.46, 0.58)
+"""A renderer is compared with the bitstream's own generator: now and then at about 0.05 bpp, at the end more."""
 
 
 @click.command("train")
@@ -63,14 +66,15 @@ def command(
     gccodec train --data photos/ --nets nets/ --state ../train-state --stage distance
     gccodec train --data photos/ --nets nets/ --state ../train-state --stage generative
     gccodec train --data photos/ --nets nets/ --state ../train-state --stage labels
+    gccodec train --data photos/ --nets nets/ --state ../train-state/light --stage renderer --preset light
     gccodec export ../train-state/generative.safetensors
 
     Stage 1 trains everything on rate + MSE + perception; stage entropy then refits the context model as the
     integer network that files are coded with; stage distance trains the perceptual distance behind --effort and the
     next stage, on the pictures that the codec of --start makes; stage generative tunes the generator against
     adversaries, by the distance of that stage or the installed one; stage labels trains the network behind
-    --labels auto.
-    Progress is one JSON line on stderr now and then.
+    --labels auto; stage renderer trains a lighter generator for the files of --start, or of the installed weights.
+    Progress is one JSON line on stderr now and then. A file STOP beside the state ends the run, state saved.
     """
     for folder in (data, nets):
         if not folder.is_dir():
@@ -82,8 +86,9 @@ def command(
     if cool and minutes == UNTIL_DONE:
         raise UsageError("--cool needs --minutes")
 
-    from gccodec.entropy.weights import load_weights
+    from gccodec.entropy.weights import find_weights, load_weights, weights_folder
     from gccodec.training.distributed import join, leave, rank, wait_for_all
+    from gccodec.training.log import LOG_FILE, append_row
     from gccodec.training.photos import PhotoStore
     from gccodec.training.preset import load_preset
     from gccodec.training.run import Progress, Run
@@ -93,6 +98,7 @@ def command(
     from gccodec.training.stage_generative import GenerativeStage
     from gccodec.training.stage_labels import LabelStage, agreement_with_teacher
     from gccodec.training.stage_one import StageOne
+    from gccodec.training.stage_renderer import RendererStage
     from gccodec.training.validation import validate
 
     chosen = load_preset(preset)
@@ -111,6 +117,9 @@ def command(
         run = StageOne(chosen, store, nets, state / "stage1.safetensors", where, weights)
     elif stage == "labels":
         run = LabelStage(chosen, store, nets, state / "labels.safetensors", where, weights)
+    elif stage == "renderer":
+        served = weights or load_weights(find_weights(weights_folder()))
+        run = RendererStage(chosen, store, nets, served, state / "renderer.safetensors", where)
     else:
         start_state, own_state = state / f"{BEFORE[stage]}.safetensors", state / f"{stage}.safetensors"
         needed = stage == "distance" or not own_state.exists()
@@ -131,9 +140,12 @@ def command(
         values = progress._asdict() | progress.means._asdict() | {"minutes_left": left / 60}
         del values["means"]
         messages.note(json.dumps({k: round(v, 4) for k, v in values.items()}))
-        if stage in ("1", "generative") and time.monotonic() - last_grid > 60 * chosen.grid_every_min:
+        due = time.monotonic() - last_grid > 60 * chosen.grid_every_min
+        if isinstance(run, RendererStage):
+            append_row(state / LOG_FILE, values | run.compared(nets, COMPARED_AT, due)._asdict())
+        elif due and stage in ("1", "generative"):
             write_grid(run.model, store, state / "samples.png", dials[-1])
-            last_grid = time.monotonic()
+        last_grid = time.monotonic() if due else last_grid
 
     run.run(minutes, report, cool)
     if rank() == 0:
@@ -141,6 +153,9 @@ def command(
         if isinstance(run, LabelStage):
             agreement = agreement_with_teacher(run.model, store, run.labels)
             messages.note(json.dumps({"mean_iou_with_teacher": round(agreement, 4)}))
+        elif isinstance(run, RendererStage):
+            for quality in COMPARED_QUALITIES:
+                messages.note(json.dumps(run.compared(nets, quality)._asdict()))
         elif not isinstance(run, DistanceStage):
             for realism in dials:
                 for row in validate(run.model, store, nets, [0.0, 0.25, 0.5, 0.75, 1.0], realism):

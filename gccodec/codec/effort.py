@@ -15,6 +15,7 @@ from gccodec.codec.encoder import Encoder, Source
 from gccodec.codec.latent import LATENT_CELL_PX, grid_size, padded
 from gccodec.codec.strip import rgb_of
 from gccodec.entropy.mask import QualityMap
+from gccodec.image.picture import cropped
 from gccodec.model.refiner import Kept, Part, Refiner
 
 STEPS = (0, 1, 3, 5, 8, 12, 16, 24, 32, 48)
@@ -105,13 +106,13 @@ def _parts(source: Source, down: Span, tiles: list[Span]) -> Iterator[tuple[Span
         return
     width, height = source.image.size
     top, bottom = (LATENT_CELL_PX * n for n in (down.seen.start, down.seen.stop))
-    band = source.image.crop((0, top, width, min(bottom, height)))
+    band = cropped(source.image, (0, top, width, min(bottom, height)))
     named, labels = source.named, None
     if named is not None and source.selection is not None:
         labels = torch.from_numpy(source.selection.labels_of_latents())[None, 2 * down.seen.start : 2 * down.seen.stop]
     for across in tiles:
         left, right = (LATENT_CELL_PX * n for n in (across.seen.start, across.seen.stop))
-        rgb = rgb_of(band.crop((left, 0, min(right, width), band.height)), *_sides(down, across))
+        rgb = rgb_of(cropped(band, (left, 0, min(right, width), band.height)), *_sides(down, across))
         x, kept = torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255, None
         if named is not None and labels is not None:
             label_map = _filled(labels[:, :, 2 * across.seen.start : 2 * across.seen.stop], 2)

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from gccodec.codec.latent import LATENT_CELL_PX, grid_size, padded
-from gccodec.image.picture import Pixels
+from gccodec.image.picture import Pixels, cropped
 
 STRIP_PIXELS = 1 << 18
 """Default size of a strip. Results do not depend on it."""
@@ -30,7 +30,7 @@ def to_strips(image: Pixels, strip_pixels: int) -> Iterator[torch.Tensor]:
     step = strip_rows(columns, strip_pixels)
     for top in range(0, rows, step):
         bottom = min((top + step) * LATENT_CELL_PX, height)
-        part = image.crop((0, top * LATENT_CELL_PX, width, bottom))
+        part = cropped(image, (0, top * LATENT_CELL_PX, width, bottom))
         rgb = rgb_of(part, -(-part.height // LATENT_CELL_PX), columns)
         yield torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255
 

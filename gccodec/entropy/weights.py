@@ -23,8 +23,8 @@ from gccodec.errors import WeightsError
 ENVIRONMENT_VARIABLE = "GCCODEC_WEIGHTS"
 MODEL_ID_BYTES = 4
 
-Purpose = Literal["codec", "labels", "distance"]
-"""Keys of the manifest: the default model, and the networks behind `--labels auto` and `--effort`."""
+Purpose = Literal["codec", "labels", "distance", "renderer"]
+"""Keys of the manifest: the default model, the networks behind `--labels auto` and `--effort`, a lighter generator."""
 
 
 class WeightsFile(NamedTuple):

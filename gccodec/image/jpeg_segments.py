@@ -6,6 +6,7 @@ ITU-T T.81, annex B.
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable, Iterator
 from typing import IO, NamedTuple
 
@@ -19,6 +20,9 @@ PROGRESSIVE = frozenset([0xC2, 0xC6, 0xCA, 0xCE])
 KINDS = {0xC3: "lossless JPEG", 0xF7: "JPEG-LS"}
 KINDS |= dict.fromkeys([0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF], "hierarchical JPEG") | {0xCB: "lossless JPEG"}
 """By the marker of the frame."""
+_FRAME = ">BHHB"
+"""Bits, height, width and channels."""
+_FRAME_BYTES = struct.calcsize(_FRAME)
 FILLERS = (b"", b"\0" * 64, b"\x5a\xa5" * 4096)
 """Put behind the data of a file without an end: pixels that change with them were not there."""
 
@@ -80,10 +84,15 @@ def unusual_kind(file: IO[bytes]) -> str | None:
             return KINDS[segment.marker]
         if segment.marker in FRAMES:
             file.seek(segment.start + 4)
-            header = file.read(3)
-            if header[:1] not in (b"\x08", b""):
-                return f"JPEG of {header[0]} bits"
-            return "JPEG whose height stands behind its pixels (DNL)" if header[1:] == bytes(2) else None
+            header = file.read(_FRAME_BYTES)
+            if len(header) < _FRAME_BYTES:
+                return None
+            bits, height, _, channels = struct.unpack(_FRAME, header)
+            if bits != 8:
+                return f"JPEG of {bits} bits"
+            if channels not in (1, 3, 4):
+                return f"JPEG of {channels} channels"
+            return None if height else "JPEG whose height stands behind its pixels (DNL)"
     return None
 
 

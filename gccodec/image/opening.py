@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import re
 from collections.abc import Iterator
 from typing import IO, Any, get_args
@@ -77,11 +78,45 @@ def open_image(file: IO[bytes], form: Format) -> Image.Image:
             f"not a picture that can be read: it is {title}; pip install 'gccodec[{extra}]' adds it"
         ) from None
     file.seek(0)
-    image = plugin(file, "")
+    image = _by_plugin(plugin, form, file)
     if form == "JPEG":
         image = _with_further_pictures(image)
     opened: Image.Image = image
     return opened
+
+
+def _by_plugin(plugin: Any, form: Format, file: IO[bytes]) -> Any:
+    """With what some of them need to see of the file no more than its pixels, and to tell its trouble from theirs."""
+    if form == "WEBP":
+        return plugin(_Halting(file.read()), "")
+    if form == "JPEG2000":  # its decoder hides what goes wrong while it reads
+        return plugin(io.BytesIO(file.read()), "")
+    try:
+        return plugin(file, "")
+    except RuntimeError as error:
+        if form == "JXL":  # it says how the library is to be built
+            raise ValueError("its JPEG XL data cannot be decoded") from error
+        raise
+
+
+def unpacked_jpeg(data: bytes) -> bytes | None:
+    """The JPEG file that a JPEG XL file was made of, byte by byte; None where it is not there or the extra is missing.
+
+    The plugin would give it to `Image.open`.
+    """
+    try:
+        plugin: Any = importlib.import_module("pillow_jxl")
+        is_jpeg, _, jpeg, *_ = plugin.Decoder(num_threads=-1)(data)
+    except (ImportError, RuntimeError):
+        return None
+    return bytes(jpeg) if is_jpeg else None
+
+
+class _Halting(io.BytesIO):
+    """Gives 16 bytes at first: a WebP's whole header Pillow would hold against the limit of the process."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(16 if self.tell() == 0 and size != 0 else size)
 
 
 def _with_further_pictures(image: Any) -> Any:
@@ -107,14 +142,14 @@ def reason_of(error: BaseException) -> str:
 def fault_of(what: str, error: BaseException) -> str:
     """What an error of a decoder says: that the picture is damaged, or of a kind that the decoder does not know."""
     reason = reason_of(error)
-    if reason.startswith(_NO_REASONS):
+    if reason.startswith(_NO_REASON):
         return f"{what} is damaged, or not what its first bytes say"
     verb = "cannot be read" if _UNKNOWN_KIND.search(reason) else "is damaged"
     return f"{what} {verb}: {reason}"
 
 
-_NO_REASONS = ("not identified by this driver", "Generic Error")
-"""Of Pillow and of libjxl, where they do not tell more."""
+_NO_REASON = "not identified by this driver"
+"""Of Pillow, where it does not tell more."""
 _UNKNOWN_KIND = re.compile(r"unsupported|not supported|cannot handle|unknown", re.IGNORECASE)
 
 

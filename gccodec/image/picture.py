@@ -21,6 +21,19 @@ class Pixels(Protocol):
     def crop(self, box: tuple[int, int, int, int], /) -> Image.Image: ...
 
 
+def cropped(image: Pixels, box: tuple[int, int, int, int]) -> Image.Image:
+    """The box left, top, right, bottom of a picture, a copy; of a streamed one, best from top to bottom.
+
+    A Pillow picture's own `crop` goes by a limit of the whole process, which is for files that nobody has checked.
+    """
+    if not isinstance(image, Image.Image):
+        return image.crop(box)
+    left, top, right, bottom = box
+    part = Image.new(image.mode, (right - left, bottom - top), None)  # without a colour it is left unfilled
+    part.paste(image, (-left, -top))
+    return part
+
+
 class Picture(NamedTuple):
     """image in mode RGB or L; alpha uint8 [H, W] or None when opaque.
 
@@ -49,7 +62,7 @@ class Picture(NamedTuple):
 
     def whole(self) -> Image.Image:
         """All pixels at once; a copy."""
-        return self.image.crop((0, 0, *self.image.size))
+        return cropped(self.image, (0, 0, *self.image.size))
 
     @property
     def streamed(self) -> bool:

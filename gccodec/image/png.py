@@ -15,6 +15,7 @@ from typing import IO, Any, NamedTuple
 from PIL import Image
 
 from gccodec.image.opening import open_image
+from gccodec.image.picture import cropped
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 IHDR, IDAT, IEND = b"IHDR", b"IDAT", b"IEND"
@@ -148,8 +149,9 @@ class PngRows:
         small = self.header._replace(height=rows + 1)
         with open_image(io.BytesIO(_file(small, self._ancillary, data)), "PNG") as image:
             image.load()
-        strip = image.crop((0, 1, image.width, image.height))
-        self._above = strip.crop((0, rows - 1, strip.width, rows)).tobytes()
+        strip = cropped(image, (0, 1, image.width, image.height))
+        strip.info = image.info
+        self._above = cropped(strip, (0, rows - 1, strip.width, rows)).tobytes()
         self._next += rows
         if self._next == self.header.height:  # the last checksum comes after the last row
             next((extra for extra in self._inflated if extra), None)
@@ -200,7 +202,7 @@ def write_png(file: IO[bytes], size: tuple[int, int], strips: Iterable[Image.Ima
         if len(pending) >= IDAT_BYTES:
             file.write(_chunk(IDAT, pending))
             pending = b""
-        above = strip.crop((0, strip.height - 1, strip.width, strip.height))
+        above = cropped(strip, (0, strip.height - 1, strip.width, strip.height))
         written += strip.height
     assert written == size[1]
     file.write(_chunk(IDAT, pending + deflate.flush()) + after)

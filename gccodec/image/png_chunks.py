@@ -26,14 +26,13 @@ XMP_KEYWORD = b"XML:com.adobe.xmp"
 NEEDED = frozenset([b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"])
 """What pixels are made of, transparency included."""
 
-ANIMATION = frozenset([b"acTL", b"fcTL", b"fdAT"])
-MAX_FRAMES = (1 << 31) - 1
+ANIMATION, FRAME, FRAME_DATA = b"acTL", b"fcTL", b"fdAT"
 PALETTE = 3
 """Colour type."""
 TRANSPARENCY_LENGTHS: dict[int | None, Container[int]] = {0: (2,), 2: (6,), PALETTE: range(1, 257)}
 """Of tRNS, by colour type; the others have an alpha channel."""
 FIXED_LENGTHS = {b"gAMA": (4,), b"cHRM": (32,), b"sRGB": (1,), b"pHYs": (9,), b"cICP": (4,), b"tIME": (7,)}
-FIXED_LENGTHS |= {b"mDCV": (24,), b"cLLI": (8,)}
+FIXED_LENGTHS |= {ANIMATION: (8,), b"mDCV": (24,), b"cLLI": (8,)}
 TEXT = frozenset([b"tEXt", b"zTXt", b"iTXt"])
 DEFLATE = b"\0"
 """The one compression method."""
@@ -64,16 +63,42 @@ class Chunk(NamedTuple):
         return bool(self.kind[0] & 0x20)
 
 
+class Animation(NamedTuple):
+    """What has been said of it so far. data: image data have begun; apart: they are none of its frames."""
+
+    announced_frames: int = 0
+    first_frame: bool = False
+    data: bool = False
+    apart: bool = False
+
+    def announced(self, frames: int) -> Animation:
+        """Before image data, by a number that the specification allows."""
+        return self if self.data or not 0 < frames < 1 << 31 else self._replace(announced_frames=frames)
+
+    def seen(self, kind: bytes) -> Animation:
+        if kind == FRAME and not self.data:
+            return self._replace(first_frame=True)
+        if kind == b"IDAT" and not self.data:
+            return self._replace(data=True, apart=not self.first_frame)
+        return self
+
+    @property
+    def frames(self) -> int:
+        return self.announced_frames + self.apart if self.announced_frames else 1
+
+
 class CleanPng(NamedTuple):
     """The file without what cannot be used; what of that can be kept all the same; notes for the user.
 
-    profile: an ICC profile that Pillow would refuse for its size; xmp: such a packet.
+    profile: an ICC profile that Pillow would refuse for its size; xmp: such a packet; frames: pictures that it holds,
+    of which the file here has the one that every reader shows.
     """
 
     file: IO[bytes]
     notes: tuple[str, ...]
     profile: bytes | None
     xmp: bytes | None
+    frames: int
 
 
 def chunks(file: IO[bytes]) -> Iterator[Chunk]:
@@ -86,7 +111,7 @@ def chunks(file: IO[bytes]) -> Iterator[Chunk]:
         if not kind.isalpha():
             return
         end = at + 12 + length
-        if end > size and kind not in (b"IDAT", b"fdAT"):
+        if end > size and kind != b"IDAT":
             return
         yield Chunk(kind, at, min(end, size), end > size)
         if kind == b"IEND":
@@ -128,6 +153,11 @@ def _text(kind: bytes, data: bytes) -> tuple[bytes, bytes | None]:
 
 def _critical(file: IO[bytes], chunk: Chunk) -> list[Piece | bytes]:
     """The chunk; one that is cut off, with the length and the checksum of what is there."""
+    if chunk.kind == b"IDAT" and not chunk.cut:  # Pillow does not look at their checksums
+        file.seek(chunk.end - 4)
+        (expected,) = struct.unpack(">I", file.read(4))
+        data = Piece(chunk.start + 8, chunk.end - 4, expected, zlib.crc32(chunk.kind))
+        return [Piece(chunk.start, chunk.start + 8), data, Piece(chunk.end - 4, chunk.end)]
     if not chunk.cut:
         return [Piece(chunk.start, chunk.end)]
     file.seek(chunk.start)
@@ -143,10 +173,9 @@ class _Sieve:
     def __init__(self, file: IO[bytes], needed_alone: bool) -> None:
         self._file, self._needed_alone = file, needed_alone
         self._colour: int | None = None
-        self._palette = self._pixels = False
+        self._palette = False
         self._text_bytes = 0
-        self._frames: int | None = None
-        self._default_frame = True
+        self._animation = Animation()
         self._lost: dict[bytes, str] = {}
         self._texts: list[str] = []
         self.profile: bytes | None = None
@@ -154,6 +183,7 @@ class _Sieve:
 
     def keeps(self, chunk: Chunk) -> bool:
         """Whether the chunk stays in the file. PictureError for a palette picture without its palette."""
+        self._animation = self._animation.seen(chunk.kind)
         if chunk.ancillary:
             fault = self._fault(chunk)
             if fault:
@@ -168,14 +198,13 @@ class _Sieve:
         self._palette |= chunk.kind == b"PLTE"
         if chunk.kind == b"IDAT" and self._colour == PALETTE and not self._palette:
             raise PictureError("the picture is damaged: its palette is missing")
-        self._pixels |= chunk.kind == b"IDAT"
         return True
 
     def _fault(self, chunk: Chunk) -> str | None:
         """What is wrong with an ancillary chunk; "" for one that is left out in silence."""
         kind = chunk.kind
-        if kind in ANIMATION:
-            return self._frame(chunk)
+        if kind in (FRAME, FRAME_DATA):  # of what moves only the first picture is kept
+            return ""
         if self._needed_alone and kind not in NEEDED:
             return "damaged"
         if chunk.length > MAX_SIDE_BYTES:
@@ -183,23 +212,14 @@ class _Sieve:
         data = body(self._file, chunk)
         if data is None or len(data) not in FIXED_LENGTHS.get(kind, (len(data),)):
             return "damaged"
+        if kind == ANIMATION:
+            self._animation = self._animation.announced(int.from_bytes(data[:4], "big"))
+            return ""
         if kind == b"tRNS" and len(data) not in TRANSPARENCY_LENGTHS.get(self._colour, ()):
             return "damaged"
         if kind in TEXT:
             return self._text_fault(kind, data)
         return self._profile_fault(data) if kind == b"iCCP" else None
-
-    def _frame(self, chunk: Chunk) -> str:
-        """All of an animation is left out: the picture of IDAT stands alone, whatever the frames are like."""
-        if chunk.kind == b"acTL":
-            data = body(self._file, chunk)
-            frames = int.from_bytes(data[:4], "big") if data is not None and len(data) == 8 else 0
-            if not 0 < frames <= MAX_FRAMES:
-                return "damaged"
-            self._frames = frames
-        elif chunk.kind == b"fcTL" and not self._pixels:
-            self._default_frame = False  # the picture of IDAT is the first frame
-        return ""
 
     def _text_fault(self, kind: bytes, data: bytes) -> str | None:
         keyword, text = _text(kind, data)
@@ -233,10 +253,12 @@ class _Sieve:
             f"{names.get(kind, f'chunk {kind.decode()}')} is {why} and left out" for kind, why in self._lost.items()
         ]
         said += [f"not kept: text {keyword}" for keyword in self._texts]
-        frames = (self._frames or 1) + (self._frames is not None and self._default_frame)
-        if frames > 1:
-            said.append(f"only the first of {frames} frames is kept")
         return tuple(dict.fromkeys(said))
+
+    @property
+    def frames(self) -> int:
+        """Pictures that the file holds."""
+        return self._animation.frames
 
 
 def clean_png(file: IO[bytes], needed_alone: bool = False) -> CleanPng:
@@ -251,6 +273,8 @@ def clean_png(file: IO[bytes], needed_alone: bool = False) -> CleanPng:
         ended = ended or chunk.kind == b"IEND"
         if sieve.keeps(chunk):
             parts += [Piece(chunk.start, chunk.end)] if chunk.ancillary else _critical(file, chunk)
+    notes = sieve.notes()
     if not ended:
         parts.append(IEND_CHUNK)
-    return CleanPng(splice(file, parts), sieve.notes(), sieve.profile, sieve.xmp)
+        notes += ("the end of the PNG file is missing",)
+    return CleanPng(splice(file, parts), notes, sieve.profile, sieve.xmp, sieve.frames)

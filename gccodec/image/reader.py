@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import shutil
-import tempfile
 import weakref
 from collections.abc import Callable, Iterator
 from typing import IO, Literal, NamedTuple
@@ -14,25 +12,28 @@ from PIL import Image
 
 from gccodec.container.file import DEFAULT_MAX_PIXELS, MAX_SIDE_PX
 from gccodec.errors import LimitError, PictureError, UsageError
-from gccodec.image import jpeg_segments, webp_chunks
+from gccodec.image import gif_blocks, jpeg_segments, webp_chunks
 from gccodec.image.boxes import without_exif_item
 from gccodec.image.exif import UPRIGHT
+from gccodec.image.ico_directory import icons_of
+from gccodec.image.jxl_header import holds_jpeg, jxl_size
 from gccodec.image.metadata import ALL_METADATA, Kind
 from gccodec.image.metadata_reader import read_metadata, upright
 from gccodec.image.mode import eight_bit_colour, split_alpha, visible_alpha
-from gccodec.image.opening import decoding, detect, open_image
-from gccodec.image.picture import Picture
+from gccodec.image.opening import decoding, detect, head_of, open_image, unpacked_jpeg
+from gccodec.image.picture import Picture, cropped
 from gccodec.image.png import PngRows
-from gccodec.image.png_chunks import clean_png
+from gccodec.image.png_chunks import SIGNATURE, clean_png
 from gccodec.image.raster import raster, strip_conversion
+from gccodec.image.raw_picture import is_raw
 from gccodec.image.signature import CONVERT, Format
+from gccodec.image.splice import Piece, splice
+from gccodec.image.spool import can_seek, spooled
 
 AlphaPolicy = Literal["keep", "drop", "refuse"]
+CUT_NOTE = "the file ends within the picture after the last that is whole"
 STREAMED_PIXELS = 1 << 23
 """Larger PNG files are not held as a whole."""
-
-SPOOLED_BYTES = 1 << 26
-"""More of a source that cannot be sought is copied to the disk."""
 
 
 class Wanted(NamedTuple):
@@ -46,13 +47,15 @@ class Wanted(NamedTuple):
 class Attempt(NamedTuple):
     """A picture file as it is to be read; notes: what was left out of it.
 
-    profile, xmp: found in the file, where the decoder would refuse them for their size.
+    profile, xmp: found in the file, where the decoder would refuse them for their size; frames: where the file here
+    has only the first of so many.
     """
 
     file: IO[bytes]
     notes: tuple[str, ...] = ()
     profile: bytes | None = None
     xmp: bytes | None = None
+    frames: int | None = None
 
     def open(self, form: Format) -> Image.Image:
         """With all that `info` should have."""
@@ -75,7 +78,8 @@ class _StreamedPixels:
         """left, top, right, bottom; top to bottom is fast. PictureError when the file is damaged."""
         left, top, right, bottom = box
         with decoding():
-            return self._convert(self._rows.crop(top, bottom)).crop((left, 0, right, bottom - top))
+            strip = self._convert(self._rows.crop(top, bottom))
+        return cropped(strip, (left, 0, right, bottom - top))
 
 
 def read_picture(
@@ -95,11 +99,10 @@ def read_picture(
     wanted = Wanted(max_pixels, alpha, metadata)
     if isinstance(source, bytes | bytearray | memoryview):
         return _decoded(io.BytesIO(source), wanted)
-    if source.seekable():
+    if can_seek(source):
         return _decoded(source, wanted)
     with contextlib.ExitStack() as stack:
-        copy = stack.enter_context(tempfile.SpooledTemporaryFile(SPOOLED_BYTES))
-        shutil.copyfileobj(source, copy)
+        copy = stack.enter_context(spooled(source))
         picture = _decoded(copy, wanted)
         if picture.streamed:  # its pixels are still to be read
             weakref.finalize(picture.image, stack.pop_all().close)
@@ -108,11 +111,18 @@ def read_picture(
 
 def _decoded(file: IO[bytes], wanted: Wanted) -> Picture:
     form = detect(file)
+    with decoding():
+        file, form, notes = _unwrapped(file, form)
+        _check_size(_size_before(file, form), wanted.max_pixels)
     first_error: PictureError | None = None
-    for attempt in _attempts(file, form):
+    attempts = _attempts(file, form)
+    while True:
         try:
             with decoding():
-                return _read(attempt, form, wanted)
+                attempt = next(attempts, None)
+                if attempt is None:
+                    break
+                return _read(attempt._replace(notes=notes + attempt.notes), form, wanted)
         except PictureError as error:
             first_error = first_error or error
     kind = jpeg_segments.unusual_kind(file) if form == "JPEG" else None
@@ -121,13 +131,51 @@ def _decoded(file: IO[bytes], wanted: Wanted) -> Picture:
     raise first_error or PictureError("the picture is damaged")
 
 
+def _unwrapped(file: IO[bytes], form: Format) -> tuple[IO[bytes], Format, tuple[str, ...]]:
+    """The picture file that a file is made of, and notes; PictureError for a camera's raw picture."""
+    if form == "TIFF" and is_raw(file):
+        raise PictureError("not a picture that can be read: it is a camera's raw picture; develop it to TIFF first")
+    if form == "JXL" and holds_jpeg(file):
+        file.seek(0)
+        jpeg = unpacked_jpeg(file.read())
+        return (file, form, ()) if jpeg is None else (io.BytesIO(jpeg), "JPEG", ())
+    if form == "ICO":
+        icons = icons_of(file)
+        notes = (f"only the largest of {len(icons)} icons is kept",) if len(icons) > 1 else ()
+        largest = max(icons)
+        icon = splice(file, [Piece(largest.offset, largest.offset + largest.length)])
+        return (icon, "PNG", notes) if icon.read(len(SIGNATURE)) == SIGNATURE else (file, form, notes)
+    return file, form, ()
+
+
+def _size_before(file: IO[bytes], form: Format) -> tuple[int, int] | None:
+    """Width and height of those whose decoders make room for the pixels, or decode them, before they tell."""
+    if form == "WEBP":
+        return webp_chunks.webp_size(head_of(file))
+    return jxl_size(file) if form == "JXL" else None
+
+
+def _check_size(size: tuple[int, int] | None, max_pixels: int) -> None:
+    if size is None:
+        return
+    width, height = size
+    if width * height > max_pixels:
+        raise LimitError(f"size {width}x{height}: {width * height} pixels, allowed {max_pixels}")
+    if max(width, height) > MAX_SIDE_PX:
+        raise LimitError(f"size {width}x{height}: sides are at most {MAX_SIDE_PX}")
+
+
 def _attempts(file: IO[bytes], form: Format) -> Iterator[Attempt]:
     """The file as it is, then without what may keep its pixels from being read."""
     if form == "PNG":
         for needed_alone in (False, True):
             clean = clean_png(file, needed_alone)
-            yield Attempt(clean.file, clean.notes, clean.profile, clean.xmp)
+            yield Attempt(clean.file, clean.notes, clean.profile, clean.xmp, clean.frames)
         return
+    if form == "GIF":
+        with contextlib.suppress(EOFError):
+            gif = gif_blocks.first_picture(file)
+            yield Attempt(gif.first, (CUT_NOTE,) if gif.cut else (), frames=gif.frames)
     yield Attempt(file)
     if form == "JPEG":
         bare = jpeg_segments.without_metadata(file)
@@ -138,6 +186,9 @@ def _attempts(file: IO[bytes], form: Format) -> Iterator[Attempt]:
             if with_end is not None:
                 yield Attempt(with_end, ("the end marker is missing", *notes))
     elif form == "WEBP":
+        cut = webp_chunks.without_cut_chunk(file)
+        if cut is not None:
+            yield Attempt(cut, ("the end of the WebP file is missing",))
         yield Attempt(webp_chunks.without_metadata(file), ("metadata is damaged and left out",))
     elif form in ("AVIF", "HEIF"):
         file.seek(0)
@@ -155,12 +206,8 @@ def _with_end(file: IO[bytes]) -> IO[bytes] | None:
 
 def _read(attempt: Attempt, form: Format, wanted: Wanted) -> Picture:
     with attempt.open(form) as image:
-        width, height = image.size
-        if width * height > wanted.max_pixels:
-            raise LimitError(f"size {width}x{height}: {width * height} pixels, allowed {wanted.max_pixels}")
-        if max(width, height) > MAX_SIDE_PX:
-            raise LimitError(f"size {width}x{height}: sides are at most {MAX_SIDE_PX}")
-        if form == "PNG" and width * height > STREAMED_PIXELS:
+        _check_size(image.size, wanted.max_pixels)
+        if form == "PNG" and image.width * image.height > STREAMED_PIXELS:
             streamed = _streamed(attempt, wanted)
             if streamed is not None:
                 return streamed
@@ -186,7 +233,7 @@ def _streamed(attempt: Attempt, wanted: Wanted) -> Picture | None:
 
 def _to_picture(image: Image.Image, attempt: Attempt, wanted: Wanted) -> Picture:
     notes = [*attempt.notes]
-    frames = getattr(image, "n_frames", 1)
+    frames = getattr(image, "n_frames", 1) if attempt.frames is None else attempt.frames
     if frames > 1:
         notes.append(f"only the first of {frames} frames is kept")
     seen = raster(image, attempt.file, notes)

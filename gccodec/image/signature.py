@@ -149,7 +149,7 @@ _FOREIGN: tuple[tuple[int, bytes, str], ...] = (
     (0, b"qoif", f"QOI; {CONVERT}"),
     (0, b"icns", f"an Apple icon; {CONVERT}"),
     *((0, bytes([10, version, 1, bits]), f"PCX; {CONVERT}") for version in (0, 2, 3, 4, 5) for bits in (1, 2, 4, 8)),
-    (12, b"CgBI", f"a PNG file as Apple alters it for iPhones; {CONVERT} (pngcrush -revert-iphone-optimizations does)"),
+    (12, b"CgBI", "a PNG of Apple's own kind (CgBI); pngcrush -revert-iphone-optimizations makes it one that all read"),
     (0, b"\x89PNG\n", "a PNG file damaged by a transfer that took it for text; transfer it again as binary"),
     (0, b"P7\n", f"PAM; {CONVERT}"),
     (0, b"FLIF", f"FLIF; {CONVERT}"),

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Iterable
 from typing import IO, Any, NamedTuple
 
 
 class Piece(NamedTuple):
-    """Bytes of the file from `start` to `stop`."""
+    """Bytes of the file from `start` to `stop`.
+
+    checksum: CRC-32 that they have after `seed`; a ValueError when they are read in order and have another.
+    """
 
     start: int
     stop: int
+    checksum: int | None = None
+    seed: int = 0
 
 
 class _Spliced(io.RawIOBase):
@@ -27,6 +33,8 @@ class _Spliced(io.RawIOBase):
                 self._parts.append(part)
                 self._starts.append(self._starts[-1] + size)
         self._at = 0
+        self._checked_to, self._crc = -1, 0
+        """Up to where a piece has been read in order, and its checksum so far."""
 
     def readable(self) -> bool:
         return True
@@ -56,9 +64,22 @@ class _Spliced(io.RawIOBase):
         else:
             self._file.seek(part.start + inside)
             data = self._file.read(count)
+            self._check(part, inside, data)
         view[: len(data)] = data
         self._at += len(data)
         return len(data)
+
+    def _check(self, part: Piece, inside: int, data: bytes) -> None:
+        if part.checksum is None:
+            return
+        if inside == 0:
+            self._checked_to, self._crc = self._at, part.seed
+        if self._checked_to != self._at:
+            return
+        self._crc = zlib.crc32(data, self._crc)
+        self._checked_to += len(data)
+        if inside + len(data) == part.stop - part.start and self._crc != part.checksum:
+            raise ValueError("a checksum of its data is wrong")
 
     def _index(self) -> int:
         """Of the part at the current position."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
@@ -99,8 +99,10 @@ class UnlimitedTiffFile(TiffImageFile):
 def layout_of(tags: Mapping[int, Any], big_endian: bool) -> Layout | None:
     """By a directory's tags, as Pillow has read them; None for one that is not understood here."""
     width, height = _number(tags, 256), _number(tags, 257)
-    photometric, compression = _number(tags, 262), _number(tags, 259, UNCOMPRESSED)
     bits, samples = _numbers(tags, 258, (1,)), _number(tags, 277, 1)
+    # a required tag that is missing is taken as libtiff does
+    photometric = _number(tags, 262, RGB if samples in (3, 4) else BLACK_IS_ZERO)
+    compression = _number(tags, 259, UNCOMPRESSED)
     kinds = {_KINDS.get(number) for number in _numbers(tags, 339, (1,))}
     predictor = _number(tags, 317, 1)
     if width is None or height is None or width < 1 or height < 1 or samples is None or not bits:
@@ -178,21 +180,23 @@ class Cell(NamedTuple):
     samples: npt.NDArray[np.integer | np.floating]
 
 
-def cells(layout: Layout, file: IO[bytes]) -> Iterator[Cell]:
-    """All strips or tiles, cut where they reach beyond the picture. EOFError where the file ends too early."""
+def cells(layout: Layout, file: IO[bytes], channels: Container[int]) -> Iterator[Cell]:
+    """All strips or tiles, cut where they reach beyond the picture; of separate planes those in `channels`.
+
+    EOFError where the file ends too early.
+    """
     (width, height), (cell_width, cell_height) = layout.size, layout.cell
     places = [(left, top) for top in range(0, height, cell_height) for left in range(0, width, cell_width)]
-    planes = range(layout.samples) if layout.planar else [None]
-    if len(layout.offsets) < len(places) * len(planes):
-        raise EOFError("the TIFF file has too few strips or tiles")
+    planes = [plane for plane in range(layout.samples) if plane in channels] if layout.planar else [None]
     tiled = cell_width != width or 0 < height < cell_height
-    at = 0
     for plane in planes:
-        for left, top in places:
+        for i, (left, top) in enumerate(places):
+            at = i + (plane or 0) * len(places)
+            if at >= len(layout.offsets):
+                raise EOFError("the TIFF file has too few strips or tiles")
             rows = cell_height if tiled else min(cell_height, height - top)
             samples = _decoded(layout, file, at, rows)
             yield Cell(left, top, plane, samples[: height - top, : width - left])
-            at += 1
 
 
 def _decoded(layout: Layout, file: IO[bytes], at: int, rows: int) -> npt.NDArray[np.integer | np.floating]:

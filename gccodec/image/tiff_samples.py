@@ -6,7 +6,8 @@ Pillow's.
 
 from __future__ import annotations
 
-from typing import IO, Any
+import contextlib
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,7 @@ from gccodec.image.tiff_layout import (
 
 MAX_ORDINARY_BITS = 24
 """Wider integers hold counts and measurements as often as the range that their width has."""
+DARK_PERCENTILE = 1
 _SAMPLED_VALUES = 1 << 20
 _MODES = {(1, False): "L", (1, True): "LA", (3, False): "RGB", (3, True): "RGBA"}
 _LAB = (CIELAB, ICCLAB)
@@ -43,6 +45,14 @@ class TiffSamplesFile(UnlimitedTiffFile):
     notes: tuple[str, ...] = ()
     _layout: Layout | None = None
 
+    def _open(self) -> None:
+        assert self.fp is not None
+        start = self.fp.tell()
+        if self.fp.read(4) == _BIG_ENDIAN_BIG_TIFF:
+            raise PictureError(f"a big-endian BigTIFF file cannot be read; {_WAY_OUT}")
+        self.fp.seek(start)
+        super()._open()
+
     def _setup(self) -> None:
         layout = layout_of(self.tag_v2, self.tag_v2.prefix == b"MM")
         self._layout = None
@@ -52,7 +62,7 @@ class TiffSamplesFile(UnlimitedTiffFile):
             if layout is None:
                 raise PictureError(f"{_described(self.tag_v2)} cannot be read; {_WAY_OUT}") from error
         else:
-            if layout is None or _ordinary(layout):
+            if layout is None or (_ordinary(layout) and _PHOTOMETRIC in self.tag_v2):
                 return
         self._layout = layout
         self._tile_size = self._size = layout.size
@@ -80,9 +90,17 @@ class TiffSamplesFile(UnlimitedTiffFile):
             notes: list[str] = []
             self.im = _rendered(layout, self.fp, notes).im
             self.notes = tuple(notes)
-        return super().load()
+        try:
+            return super().load()
+        except OSError as error:
+            if not str(error).startswith("decoder error"):
+                raise
+            kind = _described(self.tag_v2)
+            raise PictureError(f"{kind} is damaged, or of a kind that libtiff cannot read here") from error
 
 
+_BIG_ENDIAN_BIG_TIFF = b"MM\0+"
+_PHOTOMETRIC = 262
 _WAY_OUT = "convert it to 8 or 16 bits of gray or RGB first"
 _PHOTOMETRIC_NAMES = {
     0: "gray", 1: "gray", 2: "RGB", 3: "palette", 4: "mask", 5: "CMYK", 6: "YCbCr", 8: "Lab", 9: "ICC Lab",
@@ -92,8 +110,8 @@ _PHOTOMETRIC_NAMES = {
 
 def _described(tags: Any) -> str:
     """What kind of TIFF it is, in the words of its tags."""
-    photometric = tags.get(262)
-    colours = _PHOTOMETRIC_NAMES.get(photometric, f"photometric interpretation {photometric}")
+    photometric = tags.get(_PHOTOMETRIC)
+    colours = _PHOTOMETRIC_NAMES.get(photometric, f"photometric interpretation {photometric or 'missing'}")
     bits = tags.get(258, (1,))
     kind = {2: "signed", 3: "float", 5: "complex", 6: "complex"}.get((tags.get(339) or (1,))[0], "unsigned")
     depths = "/".join(str(b) for b in bits[:6]) if isinstance(bits, tuple) else str(bits)
@@ -123,26 +141,26 @@ def _rendered(layout: Layout, file: IO[bytes], notes: list[str]) -> Image.Image:
     if mode.endswith("A") and layout.alpha is not None:
         channels.append(layout.alpha)
     others = [i for i in range(layout.samples) if i not in channels]
-    white = _white(layout, file)
+    levels = _levels(layout, file)
     width, height = layout.size
     out = np.zeros((height, width, len(mode)), np.uint8)
     planes: Numbers | None = None
     other_values: set[float] = set()
-    for cell in cells(layout, file):
+    for cell in cells(layout, file, channels):
         rows, columns = cell.samples.shape[:2]
         where = slice(cell.top, cell.top + rows), slice(cell.left, cell.left + columns)
         if cell.plane is None:
-            out[where] = _converted(layout, cell.samples[..., channels], white)
+            out[where] = _converted(layout, cell.samples[..., channels], levels)
             other_values |= _extremes(cell.samples[..., others])
-        elif cell.plane in channels:
-            if planes is None:
-                planes = np.zeros((height, width, len(channels)), cell.samples.dtype)
-            planes[(*where, channels.index(cell.plane))] = cell.samples[..., 0]
-        else:
-            other_values |= _extremes(cell.samples)
+            continue
+        if planes is None:
+            planes = np.zeros((height, width, len(channels)), cell.samples.dtype)
+        planes[(*where, channels.index(cell.plane))] = cell.samples[..., 0]
     if planes is not None:
-        out = _converted(layout, planes, white)
-    notes += _notes(layout, white)
+        out = _converted(layout, planes, levels)
+        with contextlib.suppress(Exception):  # damage where nobody looks
+            other_values = set().union(*(_extremes(cell.samples) for cell in cells(layout, file, others)))
+    notes += _notes(layout, levels)
     if len(other_values) > 1:
         told = layout.alpha is not None and layout.alpha not in channels
         why = f"transparency of {mode} cannot be kept" if told else "the file says that it has no transparency"
@@ -156,35 +174,53 @@ def _extremes(values: Numbers) -> set[float]:
     return {float(values.min()), float(values.max())} if values.size else set()
 
 
-def _white(layout: Layout, file: IO[bytes]) -> float:
-    """The number that white, or a full ink, has."""
+class _Levels(NamedTuple):
+    """The numbers that black and white have; or none and all of an ink."""
+
+    black: float
+    white: float
+
+
+def _levels(layout: Layout, file: IO[bytes]) -> _Levels:
+    """By the depth, or where that says little, by what the picture holds.
+
+    Signed integers have their black at 0, unless a hundredth of them is below.
+    """
     if layout.kind == "unsigned" and layout.bits <= MAX_ORDINARY_BITS:
-        return float(2**layout.bits - 1)
+        return _Levels(0, float(2**layout.bits - 1))
     step = max(1, layout.size[0] * layout.size[1] * layout.colours // _SAMPLED_VALUES)
-    sampled, top = [], 0.0
-    for cell in cells(layout, file):
-        if cell.plane is None or cell.plane < layout.colours:
-            values = cell.samples[..., : layout.colours].reshape(-1)
-            sampled.append(values[::step])
-            top = max(top, float(values.max(initial=0))) if layout.kind != "float" else top
+    sampled, greatest, least = [], 0.0, 0.0
+    for cell in cells(layout, file, range(layout.colours)):
+        values = cell.samples[..., : layout.colours].reshape(-1)
+        sampled.append(values[::step])
+        if layout.kind != "float":
+            greatest, least = max(greatest, float(values.max())), min(least, float(values.min()))
+    of_all = np.concatenate(sampled)
     if layout.kind == "float":
-        return white_of_floats(np.concatenate(sampled))
-    return white_of_integers(top, layout.bits - (layout.kind == "signed"))
+        return _Levels(0, white_of_floats(of_all))
+    if layout.kind == "unsigned":
+        return _Levels(0, white_of_integers(greatest, layout.bits))
+    if np.percentile(of_all, DARK_PERCENTILE) >= 0:
+        return _Levels(0, white_of_integers(greatest, layout.bits - 1))
+    white = (white_of_integers(max(2 * greatest, -2 * least - 1), layout.bits) - 1) / 2
+    return _Levels(-white - 1, white)
 
 
-def _notes(layout: Layout, white: float) -> list[str]:
+def _notes(layout: Layout, levels: _Levels) -> list[str]:
     if layout.kind == "float":
-        return [f"floats of 0..{white:.0f} are reduced to 8 bits"]
-    notes = [f"{layout.bits} bits a channel are reduced to 8"] if layout.bits > 8 else []
-    if layout.kind == "signed":
-        notes = [f"signed {layout.bits}-bit integers of 0..{white:.0f} are reduced to 8 bits; what is below 0 is black"]
-    elif white != 2**layout.bits - 1:
-        notes = [f"{layout.bits}-bit integers of 0..{white:.0f} are reduced to 8 bits"]
-    return notes
+        return [f"floats of 0..{levels.white:.0f} are reduced to 8 bits"]
+    if layout.kind == "unsigned" and levels.white == 2**layout.bits - 1:
+        return [f"{layout.bits} bits a channel are reduced to 8"] if layout.bits > 8 else []
+    kind = "signed " if layout.kind == "signed" else ""
+    note = f"{kind}{layout.bits}-bit integers of {levels.black:.0f}..{levels.white:.0f} are reduced to 8 bits"
+    return [note + "; what is below 0 is black" if kind and levels.black == 0 else note]
 
 
-def _converted(layout: Layout, samples: Numbers, white: float) -> Bytes:
+def _converted(layout: Layout, samples: Numbers, levels: _Levels) -> Bytes:
     """Samples [h, w, colours, and alpha if it is used] -> 8 bits of the mode's channels."""
+    if levels.black:
+        samples = samples.astype(np.float64) - levels.black
+    white = levels.white - levels.black
     colours = samples[..., : layout.colours]
     if samples.shape[2] == layout.colours:
         return _colours(layout, colours, white)

@@ -19,6 +19,7 @@ from gccodec.entropy.weights import Purpose
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.context import ContextModel
 from gccodec.model.distance import PerceptualDistance
+from gccodec.model.generator import Generator
 from gccodec.model.likelihood import LOG_SCALE_MIN, LOG_SCALE_STEP
 from gccodec.model.quantization import ACTIVATION_LIMIT, INPUT_LIMIT, INPUT_UNIT, weight_shift
 from gccodec.model.segmenter import Segmenter
@@ -118,6 +119,12 @@ def network_bytes(model: Segmenter | PerceptualDistance, metadata: dict[str, str
     return serialize(arrays, {"config": model.config.to_json()} | metadata)
 
 
+def renderer_bytes(generator: Generator, preset: Preset, metadata: dict[str, str]) -> bytes:
+    """The weights file of a generator alone, float16; the metadata's "serves" is the model id of its bitstream."""
+    arrays = {f"generator.{name}": np.ascontiguousarray(t.half().numpy()) for name, t in generator.state_dict().items()}
+    return serialize(arrays, {"config": preset.renderer.to_json()} | metadata)
+
+
 def place(data: bytes, folder: Path, name: str, purpose: Purpose, facts: dict[str, str]) -> Path:
     """Write <name>-<8 hex of SHA-256>.safetensors and name it in manifest.json for its purpose."""
     digest = hashlib.sha256(data).hexdigest()
@@ -146,6 +153,10 @@ def export_state(state: Path, preset: Preset, folder: Path) -> Path:
     if "distance" in counters:
         distance = load_average(state, PerceptualDistance(preset.distance))
         return place(network_bytes(distance, facts), folder, "distance", "distance", facts)
+    if "serves" in counters:
+        facts |= {"serves": f"{int(counters['serves']):08x}"}
+        generator = load_average(state, Generator(preset.renderer))
+        return place(renderer_bytes(generator, preset, facts), folder, preset.name, "renderer", facts)
     prime = None
     if "selective" in counters:
         photos = PhotoStore(state.with_name("photos"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +21,9 @@ from gccodec.training.photos import PhotoStore, Window
 LABELS_FILE = "labels.u8"
 """Beside the state of the run."""
 
+UNLABELLED = 255
+"""In cells that the teacher has not seen."""
+
 MOST_BARS = 6
 """Of cells to keep in a crop; alone amid what is missing, these are the hardest to synthesise around."""
 
@@ -26,11 +31,34 @@ PRIME_FROM_EVERY = 8
 """The label-map coder is primed with every 8th training picture: it settles long before."""
 
 
-class LabelStore:
-    """Unified class ids on a grid of 8 px cells, LABEL_CLASSES where unknown: one flat memory map."""
+class Teacher:
+    """Labels pictures; its network is read when the first one comes."""
 
-    def __init__(self, store: PhotoStore, path: Path) -> None:
-        self.cells = np.memmap(path, np.uint8, "r")
+    def __init__(self, nets: Path, device: torch.device) -> None:
+        self.path, self.device = nets / "deeplab_mnv2_ade151.safetensors", device
+        self.fold = fold_from("ade20k", LABEL_CLASSES)
+
+    @functools.cached_property
+    def network(self) -> DeepLab:
+        return DeepLab(self.path).to(self.device)
+
+    def __call__(self, pixels: np.ndarray) -> np.ndarray:
+        """uint8 [H, W, 3] -> unified class ids uint8 [h, w] on the grid of `LabelStore`."""
+        x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
+        with torch.no_grad(), autocast(self.device):
+            ids = self.network.labels(x.to(self.device), *LabelStore.grid(*pixels.shape[:2]))
+        return self.fold[ids[0].cpu().numpy()]
+
+
+class LabelStore:
+    """Unified class ids on a grid of 8 px cells, LABEL_CLASSES where unknown: one flat memory map.
+
+    teacher: labels a picture whose cells are still UNLABELLED when it is asked for.
+    """
+
+    def __init__(self, store: PhotoStore, path: Path, teacher: Teacher | None = None) -> None:
+        self.store, self.teacher = store, teacher
+        self.cells = np.memmap(path, np.uint8, "r" if teacher is None else "r+")
         self.shapes = [self.grid(height, width) for _, height, width, _ in store.entries]
         self.offsets = np.concatenate([[0], np.cumsum([h * w for h, w in self.shapes])])
         assert len(self.cells) == self.offsets[-1], f"{path} belongs to other photographs"
@@ -42,23 +70,27 @@ class LabelStore:
     @classmethod
     def make(cls, store: PhotoStore, nets: Path, path: Path, device: torch.device) -> LabelStore:
         """Label every photograph, unless that was done before."""
+        labels = cls.growing(store, nets, path, device)
+        for i in range(len(store.entries)):
+            labels.map(i)
+        return labels
+
+    @classmethod
+    def growing(cls, store: PhotoStore, nets: Path, path: Path, device: torch.device) -> LabelStore:
+        """Label each photograph when it is first asked for: a run that needs few need not wait for all."""
         if not path.exists():
-            teacher = DeepLab(nets / "deeplab_mnv2_ade151.safetensors").to(device)
-            fold = fold_from("ade20k", LABEL_CLASSES)
+            cells = sum(math.prod(cls.grid(height, width)) for _, height, width, _ in store.entries)
             temporary = path.with_suffix(".part")
-            with open(temporary, "wb") as out:
-                for i in range(len(store.entries)):
-                    pixels = store.picture(i)
-                    x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
-                    with autocast(device):
-                        ids = teacher.labels(x.to(device), *cls.grid(*pixels.shape[:2]))
-                    out.write(fold[ids[0].cpu().numpy()].tobytes())
+            temporary.write_bytes(bytes([UNLABELLED]) * cells)
             temporary.replace(path)
-        return cls(store, path)
+        return cls(store, path, Teacher(nets, device))
 
     def map(self, i: int) -> np.ndarray:
         """uint8 [h, w] of picture i."""
-        return self.cells[self.offsets[i] : self.offsets[i + 1]].reshape(self.shapes[i])
+        found = self.cells[self.offsets[i] : self.offsets[i + 1]].reshape(self.shapes[i])
+        if self.teacher is not None and (found == UNLABELLED).any():
+            found[:] = self.teacher(self.store.picture(i))
+        return found
 
     def crops(self, windows: Sequence[Window], size: int) -> Tensor:
         """The label maps of `PhotoStore.crops` windows: int64 [count, size / 8, size / 8]."""

@@ -89,10 +89,12 @@ class MuonAdamW(torch.optim.Optimizer):
     def _muon(self, parameters: list[Tensor], rate: float) -> None:
         gradients, averages = [p.grad for p in parameters], self._moments(parameters, "exp_avg")
         torch._foreach_lerp_(averages, gradients, 1 - MOMENTUM)
-        updates = torch.stack(torch._foreach_lerp(gradients, averages, MOMENTUM)).flatten(2)
-        scale = rate * UPDATE_RMS * max(updates.shape[1:]) ** 0.5
-        moves = orthogonalised(updates).unflatten(2, parameters[0].shape[1:])
-        torch._foreach_add_(parameters, list(moves.unbind()), alpha=-scale)
+        moves = torch._foreach_lerp(gradients, averages, MOMENTUM)
+        # one alone stays a matrix: products of batches of one take half as long again
+        updates = (torch.stack(moves) if len(moves) > 1 else moves[0]).flatten(-3)
+        scale = rate * UPDATE_RMS * max(updates.shape[-2:]) ** 0.5
+        moved = orthogonalised(updates).reshape(len(moves), *parameters[0].shape)
+        torch._foreach_add_(parameters, list(moved.unbind()), alpha=-scale)
 
     def _adam(self, parameters: list[Tensor], rate: float) -> None:
         gradients, (first, second) = [p.grad for p in parameters], BETAS

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -24,6 +24,9 @@ HELD_OUT_EVERY = 61
 
 VALIDATION_PX = 256
 """Side of the crops that a run reports on; no picture is smaller."""
+
+BOXED_WEIGHT = 2
+"""Pictures with faces or letters are drawn so much more often."""
 
 LARGER_SHARE, CLOSER_SHARE = 0.4, 0.8
 """Of the windows whose side is drawn; the others are as large as a crop."""
@@ -56,6 +59,14 @@ def source_of(name: str, index: dict[str, str]) -> str:
     return index.get(Path(name).stem, str(Path(name).parent))
 
 
+def boxed_tiles(folder: Path) -> set[str]:
+    """The names, without suffix, of the pictures that boxes.tsv (column tile) knows faces or letters of."""
+    if not (folder / "boxes.tsv").exists():
+        return set()
+    with open(folder / "boxes.tsv", newline="") as file:
+        return {row["tile"] for row in csv.DictReader(file, delimiter="\t")}
+
+
 class Window(NamedTuple):
     """A square of a picture, in pixels."""
 
@@ -80,6 +91,9 @@ class PhotoStore:
         sources = np.array([self.entries[i][3] for i in self.train])
         names, inverse, counts = np.unique(sources, return_inverse=True, return_counts=True)
         weight = counts[inverse] ** -0.5  # single-topic sources must not dominate by their count
+        if (cache / "boxed.json").exists():
+            boxed = np.isin(self.train, json.loads((cache / "boxed.json").read_text()))
+            weight = np.where(boxed, BOXED_WEIGHT, 1) * weight
         self.weight = weight / weight.sum()
 
     @classmethod
@@ -92,15 +106,18 @@ class PhotoStore:
             if (folder / "index.tsv").exists():
                 with open(folder / "index.tsv", newline="") as file:
                     index = {row["tile"]: row["source"] for row in csv.DictReader(file, delimiter="\t")}
-            entries, offset = [], 0
+            entries, boxed, boxed_names, offset = [], [], boxed_tiles(folder), 0
             with open(cache / "pixels.u8", "wb") as out:
                 for name, image in read_pictures(folder):
                     if min(image.size) >= minimum_side:
+                        if Path(name).stem in boxed_names:
+                            boxed.append(len(entries))
                         entries.append((offset, image.height, image.width, source_of(name, index)))
                         out.write(image.tobytes())
                         offset += image.height * image.width * 3
             if not entries:
                 raise PictureError(f"{folder}: no pictures with sides of at least {minimum_side} px")
+            (cache / "boxed.json").write_text(json.dumps(boxed))
             (cache / "index.json").write_text(json.dumps(entries))
         return cls(cache)
 
@@ -138,8 +155,12 @@ class PhotoStore:
 
     def validation(self, count: int, size: int) -> Tensor:
         """Centre crops of the first held-out pictures, [count, 3, size, size] in [0, 1]."""
+        return self.middles(self.held_out[:count], size)
+
+    def middles(self, pictures: Iterable[int], size: int) -> Tensor:
+        """Centre crops of some pictures, [count, 3, size, size] in [0, 1]."""
         batch = []
-        for i in self.held_out[:count]:
+        for i in pictures:
             image = self.picture(i)
             top, left = ((n - size) // 2 for n in image.shape[:2])
             batch.append(image[top : top + size, left : left + size])

@@ -38,10 +38,16 @@ class Preset:
     generative_rate_share: learning rates in the generative stage, as a share of stage 1's.
     semantic_head: one adversary names the class of real patches, and takes fakes for a class of their own.
     joint: the generative stage trains encoder and context model too, against their rate.
+    renderer: shape of the stage renderer's generator, a lighter one for the bitstream of `model`.
+    teacher_mse_weight, teacher_distance_weight: in the stage renderer, of the squared error and of our own distance to
+        what the bitstream's own generator makes, where mse_weight and distance_weight are those to the photograph.
+    adversary_from: crops of the stage renderer after which it faces the adversaries, if `adversarial_share` has any.
+    renders: so many of these are made and kept, each of `tile_px` a side; a new one at every step until then.
     """
 
     name: str
     model: ModelConfig
+    renderer: ModelConfig
     segmenter: SegmenterConfig = SegmenterConfig()
     distance: DistanceConfig = DistanceConfig()
     crops: int = 150_000
@@ -82,6 +88,13 @@ class Preset:
     mask_share: float = 0.6
     distance_crops: int = 120_000
     distance_learning_rate: float = 2e-3
+    renderer_crops: int = 600_000
+    renderer_learning_rate: float = 8e-4
+    teacher_mse_weight: float = 40.0
+    teacher_distance_weight: float = 2.4
+    adversary_from: int = 150_000
+    renders: int = 12_000
+    tile_px: int = 384
     compiled: bool = False
     graphs: bool = True
     save_every_min: float = 5.0
@@ -92,15 +105,16 @@ class Preset:
 def load_preset(name_or_path: str) -> Preset:
     """A shipped preset by name, or any TOML file.
 
-    Keys are those of Preset, tables [model], [segmenter] and [distance] of its parts; with `extends = "name"` all
-    others are as in that preset.
+    Keys are those of Preset, tables [model], [segmenter] and [distance] of its parts, [renderer] of what that has other
+    than the model; with `extends = "name"` all others are as in that preset.
     """
     name = Path(name_or_path).stem if name_or_path.endswith(".toml") else name_or_path
     try:
         values = _values(name_or_path)
         kinds: dict[str, Any] = {"model": ModelConfig, "segmenter": SegmenterConfig, "distance": DistanceConfig}
         parts = {part: kind(**values.pop(part, {})) for part, kind in kinds.items()}
-        return Preset(name=name, **parts, **values)
+        renderer = dataclasses.replace(parts["model"], **values.pop("renderer", {}))
+        return Preset(name=name, renderer=renderer, **parts, **values)
     except (tomllib.TOMLDecodeError, TypeError) as error:
         raise UsageError(f"preset {name_or_path!r}: {error}") from error
 

@@ -29,6 +29,9 @@ COOLDOWN_SHARE = 0.5
 WARMUP_STEPS = 50
 GRADIENT_NORM_LIMIT = 1.0
 REPORT_EVERY_STEPS = 50
+STOP_FILE = "STOP"
+"""While it lies beside the state, runs end, state saved."""
+
 READERS = 8
 """Batches that are cropped and scaled ahead, each in a thread of its own, so that a GPU need not wait."""
 
@@ -206,7 +209,7 @@ class Run(ABC):
         return self.ahead.popleft().result()
 
     def run(self, minutes: float, report: Callable[[Progress], None], cool: bool = False) -> None:
-        """Train until the crops or the minutes are spent; saves at the end and every few minutes.
+        """Train until the crops or the minutes are spent or a STOP_FILE lies there; saves then and every few minutes.
 
         cool: the learning rates are to have fallen when the minutes are over, not only when the crops are.
         """
@@ -219,8 +222,8 @@ class Run(ABC):
         start = saved = tick = time.monotonic()
         before = self.counters["seconds"]
         window: list[Any] = []
-        now = start
-        while self.counters["crops"] < self.target_crops and now - start < minutes * 60:
+        now, stop = start, self.state_path.with_name(STOP_FILE)
+        while self.counters["crops"] < self.target_crops and now - start < minutes * 60 and not stop.exists():
             window.append(self.step((now - start) / (minutes * 60) if cool else 0.0))
             now = time.monotonic()
             self.counters["seconds"] = before + now - start

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.utils import parametrize
 
 from gccodec.entropy.weights import WeightsFile
 from gccodec.metrics.networks import SqueezeTrunk
@@ -22,9 +21,8 @@ from gccodec.model.distance import PerceptualDistance
 from gccodec.model.precision import autocast
 from gccodec.model.refiner import CAST_PX
 from gccodec.training import checkpoint
-from gccodec.training.average import RunningAverage
-from gccodec.training.discriminator import Discriminator, discriminator_loss, feature_matching, generator_loss
-from gccodec.training.distributed import average_gradients, rank
+from gccodec.training.adversary import ADVERSARY_FILE, Adversary
+from gccodec.training.distributed import rank
 from gccodec.training.labels import LABELS_FILE, LabelStore, random_named
 from gccodec.training.losses import OwnPerception, Square, random_square
 from gccodec.training.photos import PhotoStore, Window
@@ -34,9 +32,6 @@ from gccodec.training.run import Batch, Chance, Measured, Run
 from gccodec.training.stage_one import codec_groups
 from gccodec.training.start import start_from_weights
 
-ADVERSARY_BETAS = (0.5, 0.99)
-NOVICE_STEPS = 300
-"""A new adversary knows nothing: its say rises over so many of its steps."""
 LEAST_KEPT_SHARE = 0.1
 """What is kept of a crop counts, in its pixels and its rate, as much as a whole crop, down to this share of it."""
 SELECTIVE_FIDELITY = 1.5
@@ -122,20 +117,7 @@ class GenerativeStage(Run):
         squeeze = SqueezeTrunk(nets / "lpips_squeeze.safetensors") if preset.squeeze_weight else None
         self.faithful = round(preset.faithful_share * preset.batch)
         self.perception = OwnPerception(own, squeeze, preset).to(device, memory_format=torch.channels_last)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(preset.seed + 1)
-            heads = nets if preset.feature_heads else None
-            self.discriminator = Discriminator(preset.model, preset.discriminator_width, heads, preset.semantic_head)
-        self.discriminator.to(device, memory_format=torch.channels_last)
-        self.adversary = torch.optim.Adam(
-            self.discriminator.parameters(),
-            preset.discriminator_learning_rate,
-            ADVERSARY_BETAS,
-            capturable=device.type == "cuda",
-            fused=device.type == "cuda",
-        )
-        self.adversary_average = RunningAverage(self.discriminator, decay=0.0)
-        self.adversary_path = state.with_name("discriminator.safetensors")
+        self.adversary = Adversary(preset, nets, state.with_name(ADVERSARY_FILE), device)
         groups = codec_groups(model, preset)
         for group in groups:
             group["params"] = [p for p in group["params"] if p.requires_grad]
@@ -144,8 +126,6 @@ class GenerativeStage(Run):
         super().__init__(preset, store, model, groups, preset.generative_crops, state, device)
         if preset.compiled and device.type == "cuda":
             self.fuse()
-        if self.adversary_path.exists():
-            checkpoint.restore(self.adversary_path, self.discriminator, self.adversary_average, self.adversary)
         self.counters = rate_weights_of(before) | self.counters
         self.rate_target = RateTarget(preset.model.quality_nodes, device, self.counters)
         self.counters["selective"] = 1  # trained with label maps and keep masks: files may be selective
@@ -208,7 +188,7 @@ class GenerativeStage(Run):
             pictures = (pixel.of(t[faithful:]) for t in (x, pixels.detach()))
             conditions = drawn.judged.of(known[faithful:]), cell.of(drawn.true[faithful:])
             norm = pixel.of(gradient[faithful:]).norm()
-            pixel.add_to(gradient[faithful:], self._adversarial_gradient(*pictures, *conditions, norm))
+            pixel.add_to(gradient[faithful:], self.adversary.gradient(*pictures, *conditions, norm))
         # a loss that has the gradient wanted; the value to report is the reconstruction's
         kept_share = shares(keep)
         loss = (x_hat * as_whole_crops(gradient, named, kept_share)).sum()
@@ -220,31 +200,9 @@ class GenerativeStage(Run):
         psnr_db = -10 * (mse.detach() / shares(named)).clamp_min(1e-9).log10()
         return Measured(loss, bpp.detach(), psnr_db, perception.detach())
 
-    def _adversarial_gradient(self, x: Tensor, x_hat: Tensor, known: Tensor, labels: Tensor, norm: Tensor) -> Tensor:
-        """One step of the discriminator, and from the same judgement the generator's gradient at x_hat.
-
-        Its length is a given share of the reconstruction's, so that neither drowns the other as training goes on
-        (Esser et al. 2021, "Taming transformers", equation 7).
-        """
-        preset, parameters = self.preset, [p for p in self.discriminator.parameters() if p.requires_grad]
-        x_hat.requires_grad_()
-        with autocast(self.device), parametrize.cached():  # kernels are normalised once for both
-            real, fake = self.discriminator(x, known), self.discriminator(x_hat, known)
-        loss = generator_loss(fake, preset.adversarial_loss, labels)
-        loss = loss + preset.feature_matching_weight * feature_matching(real, fake)
-        (gradient,) = torch.autograd.grad(loss, x_hat, retain_graph=True)
-        loss = discriminator_loss(real, fake, preset.adversarial_loss, labels)
-        for parameter, its_gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-            parameter.grad = its_gradient
-        average_gradients(parameters)
-        self.adversary.step()
-        share = preset.adversarial_share * (self.adversary.state[parameters[0]]["step"] / NOVICE_STEPS).clamp_max(1)
-        return gradient * (share * norm / gradient.norm().clamp_min(1e-12))
-
     def save(self) -> None:
         if self.preset.joint:
             self.counters |= self.rate_target.counters()
         super().save()
         if rank() == 0:
-            self.adversary_average.update(self.discriminator)
-            checkpoint.save(self.adversary_path, self.discriminator, self.adversary_average, self.adversary, {})
+            self.adversary.save()

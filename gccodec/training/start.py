@@ -11,6 +11,7 @@ from gccodec.entropy.weights import WeightsFile
 from gccodec.errors import WeightsError
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, ModelConfig
+from gccodec.model.generator import Generator
 from gccodec.model.integer_context import load_integer_context
 from gccodec.training.photos import PhotoStore
 
@@ -70,6 +71,20 @@ def start_from_weights(model: Autoencoder, weights: WeightsFile) -> None:
         elif ".conv2." in name and not name.startswith("context."):
             value.zero_()
     load_integer_context(model.context, weights)
+
+
+def start_renderer(generator: Generator, weights: WeightsFile) -> None:
+    """Set what has the shape of a weight of the exported generator to that; the others stay as they are.
+
+    WeightsError when the bitstream's latents are not what the generator expects.
+    """
+    latent, expected = weights.arrays["generator.latent_scale"].shape, generator.latent_scale.shape
+    if latent != expected:
+        raise WeightsError(f"{weights.path}: latents of {latent[0]} channels, the preset's have {expected[0]}")
+    for name, value in generator.state_dict().items():
+        array = weights.arrays.get(f"generator.{name}")
+        if array is not None and array.shape == value.shape:
+            value.copy_(torch.from_numpy(np.asarray(array, np.float32)))
 
 
 def _set_corner(value: torch.Tensor, old: torch.Tensor) -> None:

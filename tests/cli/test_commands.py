@@ -1,5 +1,6 @@
 """The program as users meet it: pipes, exit codes, files that appear whole or not at all."""
 
+import io
 import json
 import os
 import shutil
@@ -9,11 +10,11 @@ import sys
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from gccodec.codec.effort import USUAL_EFFORT
 from tests.cli.program import SHELL_PROGRAM, run, shell
-from tests.paths import CHELSEA, COFFEE, GOLDEN
+from tests.paths import CASES, CHELSEA, COFFEE, GOLDEN
 
 
 def test_a_photograph_survives_a_shell_pipeline(tmp_path):
@@ -83,6 +84,23 @@ def test_metadata_and_alpha_go_through_a_file_and_come_out_marked(tiny, tmp_path
     assert bare.returncode == 0
     assert json.loads(run("info", tmp_path / "b.gcz", "--json").stdout)["sections"] == []
     assert run("encode", tmp_path / "in.png", "--alpha", "refuse").returncode == 2
+
+
+def test_colours_stay_when_a_decoded_picture_is_written_without_its_profile(tiny, tmp_path):
+    """Pixels beside the profile, converted here, are those that are written without it."""
+    packed, kept = tmp_path / "a.gcz", tmp_path / "kept.png"
+    run("encode", CASES / "display-p3.png", "-o", packed, "--quality", "50", weights=tiny)
+    run("decode", packed, "-o", kept, weights=tiny)
+    with Image.open(kept) as image:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
+        expected = np.asarray(ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB")))
+        assert np.abs(expected.astype(int) - np.asarray(image)).max() > 10
+    for name, options in (("a.png", ["none"]), ("b.png", ["exif"]), ("c.bmp", ["all"]), ("d.ppm", ["all"])):
+        result = run("decode", packed, "-o", tmp_path / name, "--metadata", *options, weights=tiny)
+        assert (result.returncode, b"are converted to sRGB" in result.stderr) == (0, True)
+        with Image.open(tmp_path / name) as image:
+            assert "icc_profile" not in image.info
+            assert np.array_equal(image, expected)
 
 
 def test_progress_comes_as_json_lines_when_asked_for(small, tmp_path):

@@ -98,6 +98,12 @@ def test_a_decoded_profile_that_is_not_written_is_applied(name, kept, notes):
     assert said == notes
 
 
+@pytest.mark.parametrize("name", ["avif", "jpg", "webp", "tiff", "png"])
+def test_no_format_is_given_the_profile_of_srgb_in_its_place(name):
+    _, icc, notes = written(Image.fromarray(np.tile(COLOURS, (8, 4, 1))), name, P3_LINEAR, frozenset())
+    assert (icc, notes) == (None, (NOT_KEPT,))
+
+
 def test_a_decoded_profile_of_gray_is_applied_to_gray_and_beside_alpha():
     pixels, _, notes = written(Image.fromarray(GRAYS), "pgm", gray_profile(1.0))
     assert pixels.ndim == 2

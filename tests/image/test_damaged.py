@@ -83,8 +83,10 @@ def test_a_png_without_its_end_is_whole(streamed, monkeypatch):
     if streamed:
         monkeypatch.setattr(reader, "STREAMED_PIXELS", 1)
     data = png()
-    for cut in (4, 12, 14):
-        assert np.array_equal(read_picture(data[:-cut]).pixels, PIXELS)
+    for cut in (4, 12, 14, 19):
+        picture = read_picture(data[:-cut])
+        assert np.array_equal(picture.pixels, PIXELS)
+        assert picture.notes == ("the end of the PNG file is missing",)
     assert np.array_equal(read_picture(data + b"trailing garbage").pixels, PIXELS)
     with pytest.raises(PictureError, match="damaged"):
         _ = read_picture(data[:-150]).pixels
@@ -171,3 +173,77 @@ def test_a_text_chunk_of_a_streamed_png_comes_back():
     info = PngImagePlugin.PngInfo()
     info.add_itxt("XML:com.adobe.xmp", "<x:xmpmeta xmlns:x='adobe:ns:meta/'/>")
     assert read_picture(png(pnginfo=info)).metadata.xmp
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_wrong_checksum_of_image_data_is_damage_read_whole_or_in_strips(streamed, monkeypatch):
+    if streamed:
+        monkeypatch.setattr(reader, "STREAMED_PIXELS", 1)
+    data = bytearray(png())
+    start = data.index(b"IDAT") + 4
+    (length,) = struct.unpack_from(">I", data, start - 8)
+    data[start + length] ^= 1
+    with pytest.raises(PictureError, match="checksum of its data"):
+        _ = read_picture(bytes(data)).pixels
+
+
+CONTROL = struct.pack(">II", 3, 0)
+FIRST_FRAME = struct.pack(">IIIIIHHBB", 0, 13, 9, 0, 0, 1, 1, 0, 0)
+ANIMATED = {
+    "sound": ([chunk(b"acTL", CONTROL), chunk(b"fcTL", FIRST_FRAME)], 3),
+    "picture apart from its frames": ([chunk(b"acTL", CONTROL)], 4),
+    "frame out of sequence": ([chunk(b"acTL", CONTROL), chunk(b"fcTL", b"\0\0\0\7" + FIRST_FRAME[4:])], 3),
+    "frame beyond the picture": (
+        [chunk(b"acTL", CONTROL), chunk(b"fcTL", FIRST_FRAME[:4] + b"\0" * 3 + b"\xff" * 9)],
+        3,
+    ),
+    "short frame control": ([chunk(b"acTL", CONTROL), chunk(b"fcTL", b"\0")], 3),
+    "no frames": ([chunk(b"acTL", bytes(8))], 1),
+}
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("name", ANIMATED)
+def test_the_picture_of_an_animated_png_does_not_depend_on_its_frames(name, streamed, monkeypatch):
+    if streamed:
+        monkeypatch.setattr(reader, "STREAMED_PIXELS", 1)
+    added, frames = ANIMATED[name]
+    later = chunk(b"fdAT", b"\0\0\0\1junk"), chunk(b"fcTL", b"junk")
+    data = with_chunk(*added)
+    data = data[:-12] + b"".join(later) + data[-12:]
+    picture = read_picture(data)
+    assert np.array_equal(picture.pixels, PIXELS)
+    assert picture.notes == ((f"only the first of {frames} frames is kept",) if frames > 1 else ())
+
+
+def test_apples_own_png_is_named():
+    data = png()
+    with pytest.raises(PictureError, match="CgBI.*pngcrush"):
+        read_picture(data[:8] + chunk(b"CgBI", bytes(4)) + data[8:])
+
+
+def webp(**options):
+    out = io.BytesIO()
+    Image.fromarray(PIXELS).save(out, "WEBP", lossless=True, **options)
+    return out.getvalue()
+
+
+def test_a_webp_that_ends_within_its_metadata_keeps_the_rest_of_them():
+    exif = Image.Exif()
+    exif[271] = "Maker"
+    data = webp(exif=exif, xmp=b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>")
+    for cut in (3, 20):
+        picture = read_picture(data[:-cut])
+        assert np.array_equal(picture.pixels, PIXELS)
+        assert picture.notes == ("the end of the WebP file is missing",)
+        assert b"Maker" in picture.metadata.exif
+        assert picture.metadata.xmp is None
+
+
+def test_a_webp_that_ends_within_a_later_frame_keeps_the_first():
+    more = [Image.fromarray(255 - PIXELS), Image.fromarray(PIXELS // 2)]
+    picture = read_picture(webp(save_all=True, append_images=more)[:-10])
+    assert np.array_equal(picture.pixels, PIXELS)
+    assert picture.notes == ("the end of the WebP file is missing", "only the first of 2 frames is kept")
+    with pytest.raises(PictureError, match="damaged"):
+        read_picture(webp()[:-10])

@@ -107,12 +107,43 @@ def test_wide_integers_go_by_what_they_hold(top, white, order):
 
 
 @pytest.mark.parametrize(("dtype", "white"), [(np.int8, 127), (np.int16, 32767), (np.int32, 65535)])
-def test_signed_integers_are_black_below_zero(dtype, white):
-    samples = np.rint(UNIT[..., :1] * white).astype(dtype)
+def test_signed_integers_that_are_hardly_ever_negative_are_black_at_zero(dtype, white):
+    samples = np.rint(np.tile(UNIT[..., :1], (2, 2, 1)) * white).astype(dtype)
     samples[2, 2] = -5
     picture = shown(tiff_file(samples, BLACK_IS_ZERO))
     assert off(picture, np.maximum(samples, 0) / white) <= 0.51 / 255
-    assert "what is below 0 is black" in picture.notes[0]
+    assert picture.notes[0].endswith(f"integers of 0..{white} are reduced to 8 bits; what is below 0 is black")
+
+
+@pytest.mark.parametrize(("dtype", "half"), [(np.int8, 128), (np.int16, 128), (np.int16, 32768), (np.int32, 32768)])
+@pytest.mark.parametrize("photometric", [WHITE_IS_ZERO, BLACK_IS_ZERO])
+def test_signed_integers_with_negatives_are_gray_at_zero(dtype, half, photometric):
+    samples = (np.rint(UNIT[..., :1] * (2 * half - 1)) - half).astype(dtype)
+    picture = shown(tiff_file(samples, photometric))
+    expected = (samples.astype(float) + half) / (2 * half - 1)
+    assert off(picture, 1 - expected if photometric == WHITE_IS_ZERO else expected) <= 0.51 / 255
+    assert f"integers of -{half}..{half - 1} are reduced" in picture.notes[0]
+
+
+def test_a_plane_that_nobody_needs_may_be_missing():
+    data = bytearray(tiff_file(integers(16, 2), BLACK_IS_ZERO, extra=[0], planar=True, compression=8))
+    at = data.index((273).to_bytes(2, "little") + b"\4\0\2\0\0\0")
+    offsets = int.from_bytes(data[at + 8 : at + 12], "little")
+    data[offsets + 4 : offsets + 8] = bytes(4)
+    assert off(shown(bytes(data)), integers(16, 2)[..., :1] / 65535) <= 0.51 / 255
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_missing_photometric_interpretation_is_gray_or_rgb(channels, bits):
+    data = tiff_file(integers(bits, channels), RGB)
+    data = data.replace((262).to_bytes(2, "little") + b"\3\0", (65000).to_bytes(2, "little") + b"\3\0")
+    assert off(shown(data), integers(bits, channels) / (2**bits - 1)) <= 0.51 / 255
+
+
+def test_a_big_endian_bigtiff_is_named():
+    with pytest.raises(PictureError, match="big-endian BigTIFF file cannot be read; convert it"):
+        shown(b"MM\0+\0\x08\0\0" + bytes(20))
 
 
 @pytest.mark.parametrize("compression", [1, 5, 8, 32946, 32773])
@@ -341,7 +372,7 @@ def test_a_deep_file_that_ends_too_early_is_damaged():
     with pytest.raises(PictureError, match="damaged"):
         shown(tiff_file(samples, RGB, tags={257: [900]}))
     with pytest.raises(PictureError, match="too few strips"):
-        shown(tiff_file(samples, RGB, cell=4, tags={257: [13]}))
+        shown(tiff_file(samples, RGB, cell=3, tags={257: [12]}))
 
 
 @pytest.mark.parametrize("compression", [1, 8])

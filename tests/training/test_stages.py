@@ -107,11 +107,11 @@ def test_all_stages_end_in_a_codec(stage_one, store, tmp_path):
     generative = GenerativeStage(PRESET, store, tmp_path, entropy.state_path, tmp_path / "generative.safetensors", CPU)
     assert torch.allclose(generative.rate_target.log_lmbda, run.rate_target.log_lmbda)
     before = {k: v.clone() for k, v in generative.model.state_dict().items()}
-    adversary = {k: v.clone() for k, v in generative.discriminator.state_dict().items()}
+    adversary = {k: v.clone() for k, v in generative.adversary.discriminator.state_dict().items()}
     generative.run(10, reports.append)
     moved = {k.split(".")[0] for k, v in generative.model.state_dict().items() if not torch.equal(v, before[k])}
     assert moved == {"generator"}
-    after = generative.discriminator.state_dict()
+    after = generative.adversary.discriminator.state_dict()
     assert not any(torch.equal(v, adversary[k]) for k, v in after.items() if k.endswith("weight.original"))
     (tmp_path / "photos").symlink_to(store.pixels.filename.parent)
     made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
@@ -199,7 +199,7 @@ def test_the_mean_block_is_what_is_wrong_everywhere_alike():
 def test_baselines_are_trained_without_adversaries(stage_one, store, tmp_path):
     preset = dataclasses.replace(PRESET, joint=True, perception_weight=0.0, adversarial_share=0.0)
     stage = GenerativeStage(preset, store, tmp_path, random_weights(), tmp_path / "mse.safetensors", CPU)
-    models = stage.model, stage.discriminator
+    models = stage.model, stage.adversary.discriminator
     before = [{k: v.clone() for k, v in model.state_dict().items()} for model in models]
     stage.run(10, [].append)
     moved, adversary = (
