@@ -17,6 +17,7 @@ class SectionId(enum.IntEnum):
     KEEP_MASK = 2
     REST_QUALITY = 3
     ALPHA = 4
+    LOSSLESS = 5
     EXIF = 128
     ICC = 129
     XMP = 130
