@@ -130,7 +130,7 @@ class Codec:
         keep_to_own_threads()
         if (quality is None) == (size_bytes is None):
             raise UsageError("give either a quality or a size")
-        source = Source.of(picture, selection, self.weights)
+        source = Source.of(picture, selection, self.weights, size_bytes)
         goal = Goal(quality, size_bytes, count_metadata)
         if effort is None:
             usual = usual_effort(*picture.image.size) if self.can_refine else 0
