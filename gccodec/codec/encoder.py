@@ -91,8 +91,9 @@ class Source(NamedTuple):
 
 
 def _flat_sections(image: Pixels, selection: Selection | None, size_bytes: int | None) -> tuple[Section, ...]:
-    """Of what is kept; none where they would take too much of the ceiling."""
-    body = flat_section(image, None if selection is None or selection.labels is None else selection.keep)
+    """Of what is kept, to the pixel; none where they would take too much of the ceiling."""
+    named = None if selection is None or selection.labels is None else selection.pixels(*image.size)
+    body = flat_section(image, named)
     if body is None or (size_bytes is not None and len(body) > MOST_FLAT_SHARE * size_bytes):
         return ()
     return (Section(int(SectionId.FLAT_PARTS), body),)

@@ -70,9 +70,9 @@ class Part(NamedTuple):
     nodes: FloatArray
 
 
-def flat_section(image: Pixels, keep: KeepMask | None) -> bytes | None:
-    """The section's body; None for a picture with little that is flat. keep: latent positions, None for all."""
-    found = flat_parts(image, keep)
+def flat_section(image: Pixels, named: npt.NDArray[np.bool_] | None) -> bytes | None:
+    """The section's body; None for a picture with little that is flat. named: pixels [H, W] to keep, None for all."""
+    found = flat_parts(image, named)
     if found is None:
         return None
     body, parts = found
@@ -80,14 +80,14 @@ def flat_section(image: Pixels, keep: KeepMask | None) -> bytes | None:
     return body if 8 * len(body) <= MOST_BITS_A_POSITION * positions else None
 
 
-def flat_parts(image: Pixels, keep: KeepMask | None = None) -> tuple[bytes, FlatParts] | None:
+def flat_parts(image: Pixels, named: npt.NDArray[np.bool_] | None = None) -> tuple[bytes, FlatParts] | None:
     """The same with what a decoder makes of it, whatever it costs."""
     width, height = image.size
     scale = next((s for s in range(MAX_SCALE) if cells(height, s) * cells(width, s) <= MOST_CELLS), MAX_SCALE)
     statistics = _statistics(image, CELL_PX << scale)
     flat = statistics.deviation <= MOST_DEVIATION
-    if keep is not None:
-        flat &= _all_kept(keep, scale, flat.shape)
+    if named is not None:
+        flat &= _all_named(named, CELL_PX << scale)
     parts = list(_parts(statistics, flat))
     if not parts:
         return None
@@ -139,11 +139,11 @@ def _of_cells(pixels: npt.NDArray[np.uint8], side: int) -> Statistics:
     return Statistics(quarters.transpose(2, 0, 1), np.sqrt(np.maximum(variance, 0)).max(-1)[None])
 
 
-def _all_kept(keep: KeepMask, scale: int, shape: tuple[int, ...]) -> KeepMask:
-    """Which cells [h, w] hold kept positions alone."""
-    side = 1 << scale
-    height, width = (n * side for n in shape)
-    return np.asarray(padded(keep, height, width).reshape(shape[0], side, shape[1], side).all((1, 3)))
+def _all_named(named: npt.NDArray[np.bool_], side: int) -> KeepMask:
+    """Which cells [h, w] hold pixels to keep alone: what nobody sees must not show in a surface's colour."""
+    rows, columns = (-(-n // side) for n in named.shape)
+    cells_ = padded(named, rows * side, columns * side).reshape(rows, side, columns, side)
+    return np.asarray(cells_.all((1, 3)))
 
 
 def _parts(statistics: Statistics, flat: KeepMask) -> Iterator[Part]:

@@ -142,6 +142,19 @@ def test_regions_of_interest_and_selective_files_have_flat_parts(codec, coffee):
         assert codec.decode(data).pixels[:64, :128].min() == 255
 
 
+def test_nothing_of_what_is_not_named_is_in_a_selective_file(codec, coffee):
+    """Not even in the cells that are kept for the sake of a pixel."""
+    pixels = on(coffee, even(255, 255, 255))
+    named = np.zeros(SIZE, bool)
+    named[:, :105] = True
+    other = np.where(named[..., None], pixels, np.uint8(90))
+    labels = np.full((32, 40), 24, np.uint8)
+    selection = Selection.around(named, labels)
+    sections = [Source.of(Picture.of(p), selection, codec.weights).template.sections for p in (pixels, other)]
+    assert sections[0] == sections[1]
+    assert sections[0][-1].id == SectionId.FLAT_PARTS
+
+
 def test_flat_parts_count_under_the_ceiling_and_are_no_metadata(codec, coffee):
     pixels = on(coffee, even(255, 255, 255))[:160, 80:256]
     data = codec.encode(Picture.of(pixels, None, Metadata(xmp=b"<x/>")), size_bytes=600).data
