@@ -42,7 +42,7 @@ LEAST_SQUARE = 3
 """Every flat cell belongs to a flat square of so many cells a side."""
 
 MOST_BITS_A_POSITION = 3.0
-"""Of latents that are flat: what they cost is three to four bits each, and a section must be worth its bytes."""
+"""Of flat latents, which cost two to eight bits each: what their surface may take for itself."""
 
 STILL = 0.2
 """Levels, of the deviation of a part that has no grain: what is drawn, or pure white."""
@@ -51,7 +51,7 @@ MOST_PARTS = 64
 
 
 class Statistics(NamedTuple):
-    """Of cells [h, w]: means of their quarters, [C, 2 h, 2 w], and deviations from a plane, the largest channel's."""
+    """Of cells: means of their quarters [C, 2 h, 2 w]; deviations [h, w] from a plane, of the worst channel."""
 
     quarters: FloatArray
     deviation: FloatArray
@@ -64,14 +64,17 @@ class Statistics(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Flat cells [h, w] that go over into each other, and the nodes [C, n, m] of their surface, green or luma first."""
+    """Flat cells [h, w] that go over into each other; nodes [C, n, m] of their surface, green or luma first."""
 
     mask: KeepMask
     nodes: FloatArray
 
 
 def flat_section(image: Pixels, named: npt.NDArray[np.bool_] | None) -> bytes | None:
-    """The section's body; None for a picture with little that is flat. named: pixels [H, W] to keep, None for all."""
+    """The section's body; None for a picture with little that is flat.
+
+    named: pixels [H, W] to keep, None for all.
+    """
     found = flat_parts(image, named)
     if found is None:
         return None
@@ -140,14 +143,14 @@ def _of_cells(pixels: npt.NDArray[np.uint8], side: int) -> Statistics:
 
 
 def _all_named(named: npt.NDArray[np.bool_], side: int) -> KeepMask:
-    """Which cells [h, w] hold pixels to keep alone: what nobody sees must not show in a surface's colour."""
+    """Which cells [h, w] hold pixels to keep alone: the others must not show in a surface."""
     rows, columns = (-(-n // side) for n in named.shape)
     cells_ = padded(named, rows * side, columns * side).reshape(rows, side, columns, side)
     return np.asarray(cells_.all((1, 3)))
 
 
 def _parts(statistics: Statistics, flat: KeepMask) -> Iterator[Part]:
-    """What has no grain first, then the largest; a node belongs to one part alone, and so do the cells around it."""
+    """What has no grain first, then the largest; a node belongs to one part, as do the cells around it."""
     taken = np.zeros(tuple(map(node_count, flat.shape)), bool)
     components = _components(opened(flat), statistics.means)
     for component in sorted(components, key=lambda c: float(np.median(statistics.deviation[c])) > STILL):
@@ -166,7 +169,7 @@ def _around(nodes: KeepMask, shape: tuple[int, ...]) -> KeepMask:
 
 
 def _components(flat: KeepMask, means: FloatArray) -> list[KeepMask]:
-    """Of flat cells [h, w] that differ little from one to the next; the largest first, MOST_PARTS of them."""
+    """Of flat cells [h, w] that differ little from one to the next; the largest MOST_PARTS."""
     height, width = flat.shape
     right, below = (flat.copy() for _ in range(2))
     right[:, -1:], below[-1:] = False, False
@@ -198,7 +201,7 @@ def _components(flat: KeepMask, means: FloatArray) -> list[KeepMask]:
 
 
 def _fitted(statistics: Statistics, mask: KeepMask) -> Part:
-    """The part of a component that lies on a smooth surface, fitted within the blocks that hold it."""
+    """What of a component lies on a smooth surface, fitted within the blocks that hold it."""
     rows, columns = (_blocks(np.asarray(mask.any(axis))) for axis in (1, 0))
     inner = mask[rows, columns]
     quarters = statistics.quarters[:, 2 * rows.start : 2 * rows.stop, 2 * columns.start : 2 * columns.stop]

@@ -16,7 +16,7 @@ RIDGE, LEAST = 1e-6, 1e-20
 ITERATIONS = 25
 
 TRUSTED = (32.0, 8.0, 4.0, 2.0, 1.0)
-"""Levels off at which a quarter counts a fourth, round by round: so that few others do not bend what most agree on."""
+"""Levels off at which a quarter counts a fourth, round by round: what most agree on is not bent by a few."""
 
 
 def interpolation(quarters: int, nodes: int) -> FloatArray:
@@ -62,7 +62,7 @@ class Grid:
         return np.broadcast_to(mean, (len(quarters), *self.shape))
 
     def nearest(self, quarters: FloatArray, weight: FloatArray, start: FloatArray) -> FloatArray:
-        """Nodes of the smooth surface nearest to quarters of some weight [2 h, 2 w], by conjugate gradients."""
+        """Nodes of the smooth surface nearest to quarters of a weight [2 h, 2 w], by conjugate gradients."""
         x = start
         residual = self._gathered(weight * quarters) + RIDGE * start - self._product(x, weight)
         direction, power = residual, _dot(residual, residual)

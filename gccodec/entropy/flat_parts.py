@@ -1,8 +1,8 @@
-"""Flat parts of a picture, coded: where they are, and a smooth surface of colour and grain over them.
+"""Flat parts of a picture, coded: where they are, and a smooth surface of colour and grain.
 
-All is integers. Cells are squares of CELL_PX << scale pixels; nodes stand at the corners of blocks of
-NODE_CELLS x NODE_CELLS cells, and what lies between four nodes is bilinear. Only corners of blocks
-that hold a flat cell are coded.
+All is integers. Cells are squares of CELL_PX << scale pixels; nodes stand at the corners of blocks
+of NODE_CELLS x NODE_CELLS cells, and what lies between four nodes is bilinear. Only corners of
+blocks that hold a flat cell are coded.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NODE_CELLS = 4
 """Cells along a side of a block with a node at each corner."""
 
 GRAY_CHANNELS, COLOUR_CHANNELS = 2, 4
-"""Of nodes: luma and grain, or green, red, blue and grain. Colours in levels 0..255, grain in half levels 0..255."""
+"""Of nodes: luma and grain, or green, red, blue and grain; in levels, grain in half levels, 0..255."""
 
 TOLERANCE = 1
 """What an encoder may leave of a difference from neighbours, in levels or half levels."""
@@ -48,15 +48,15 @@ MASK, ZERO, SIGN, LENGTH, REST = range(5)
 """The kinds of decision."""
 
 LIKELY = (728, 3108, 11955, EVEN, 53581, 62428, 64808)
-"""Of a cell being flat, in 1/2^16, by -1..5 times its neighbours: twice the left and the upper one, the upper right one
-once, less the upper left one."""
+"""Of a cell being flat, in 1/2^16, by -1..5: twice the left and the upper cell plus the upper right
+one less the upper left one."""
 
 
 Nodes = npt.NDArray[np.uint8]
 
 
 class FlatParts(NamedTuple):
-    """mask: bool [h, w], a cell of CELL_PX << scale pixels each; nodes: uint8 [h / 4 + 1, w / 4 + 1, channels]."""
+    """mask: bool [h, w], of cells CELL_PX << scale wide; nodes: uint8 [h / 4 + 1, w / 4 + 1, channels]."""
 
     scale: int
     mask: npt.NDArray[np.bool_]
@@ -83,7 +83,7 @@ def active_nodes(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
 
 
 class _Bits:
-    """Decisions in contexts, each with a probability in 1/2^16 that moves the slower the more it has seen."""
+    """Decisions in contexts, whose probabilities of 1 move the slower the more they have seen."""
 
     def __init__(self, decisions: Decisions) -> None:
         self.decisions = decisions
@@ -138,7 +138,7 @@ class _Expected(NamedTuple):
 
 
 def _expected(values: list[list[int | None]], row: int, column: int, last: int) -> _Expected:
-    """From the left, the upper and the upper left node, as far as there are (Weinberger et al. 2000, LOCO-I).
+    """From the left, upper and upper left node, as far as there are (Weinberger et al. 2000, LOCO-I).
 
     Where there are none the next node is exact: so is all of a part that has one colour.
     """
@@ -155,7 +155,7 @@ def _expected(values: list[list[int | None]], row: int, column: int, last: int) 
 
 
 def _code_nodes(wanted: Nodes, active: npt.NDArray[np.bool_], bits: _Bits) -> Nodes:
-    """What a decoder gets of nodes [n, m, C]: luma or green as it is, colours less green, and grain."""
+    """What a decoder gets of nodes [n, m, C]: luma or green, the others less green, and grain."""
     found = np.zeros_like(wanted)
     channels = wanted.shape[2]
     for channel in range(channels):

@@ -1,8 +1,9 @@
-"""Flat parts of a decoded picture brought to the surface of colour that the file has for them, strip by strip.
+"""Flat parts of a decoded picture brought to the surface of colour that the file has for them.
 
-A generator that was trained against an adversary never leaves white quite white, nor a sky quite even: there is a weave
-of a level or two, colours drift by five over a hundred pixels, and corners of the picture are off by twenty. Where a
-file says that the picture is flat, the drift is taken out, and what remains is held within the grain that was there.
+A generator that was trained against an adversary never leaves white quite white, nor a sky quite
+even: there is a weave of a level or two, colours drift by five over a hundred pixels, and corners of
+the picture are off by twenty. Where a file says that the picture is flat, the drift is taken out,
+and what remains is held within the grain that was there.
 """
 
 from __future__ import annotations
@@ -28,8 +29,10 @@ LEAST_COVER = 1 / 8
 
 
 class CellRow(NamedTuple):
-    """A row of cells, the picture's row-th: x [3, n, W] in [0, 1], and of its flat cells, linear from middle to middle,
-    the mean of x minus that of the surface, and 1: drift [4, W]."""
+    """A row of cells, the picture's row-th: x [3, n, W] in [0, 1], and its drift [4, W].
+
+    That is the mean of x less the surface, and 1, of each flat cell, linear from middle to middle.
+    """
 
     row: int
     x: Tensor
@@ -37,7 +40,7 @@ class CellRow(NamedTuple):
 
 
 class FlatRows:
-    """The filter of one picture, or of a part of it that begins at a latent position; x_hat is `width` pixels wide."""
+    """The filter of one picture, `width` pixels wide, or of a part that begins at a latent position."""
 
     def __init__(self, parts: FlatParts, origin: tuple[int, int], width: int, device: torch.device) -> None:
         self.side, self.width = CELL_PX << parts.scale, width
