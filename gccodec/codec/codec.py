@@ -120,7 +120,7 @@ class Codec:
             raise UsageError("give either a quality or a size, or neither")
         if effort is not None and not 0 <= effort <= MAX_EFFORT:
             raise UsageError(f"effort {effort}: must be 0..{MAX_EFFORT}")
-        source = Source.of(picture, selection, self.weights)
+        source = Source.of(picture, selection, self.weights, size_bytes)
         goal = Goal(quality, size_bytes, count_metadata)
         ceiling = goal.ceiling(source.template)
 

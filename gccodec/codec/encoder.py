@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from gccodec.codec.alpha import encode_alpha, fill_transparent
+from gccodec.codec.flat import flat_section
 from gccodec.codec.goal import Goal
 from gccodec.codec.latent import grid_size, padded
 from gccodec.codec.loaded_model import LoadedModel, Progress
@@ -31,6 +32,9 @@ from gccodec.model.analysis import shown
 TARGET_TOLERANCE = 0.02
 HIGHEST_RATE_WEIGHT = 64.0
 """In squared quantization steps a bit: nearly everything is then taken from the predicted means."""
+
+MOST_FLAT_SHARE = 0.1
+"""Of the bytes that are allowed, for flat parts."""
 
 
 class Encoded(NamedTuple):
@@ -70,8 +74,10 @@ class Source(NamedTuple):
         return kept if self.selection is None else self.selection.quality(kept)
 
     @classmethod
-    def of(cls, picture: Picture, selection: Selection | None, weights: WeightsFile) -> Source:
-        """WeightsError for a selection with labels when the model was not trained for that."""
+    def of(
+        cls, picture: Picture, selection: Selection | None, weights: WeightsFile, size_bytes: int | None = None
+    ) -> Source:
+        """To be encoded under a ceiling, if any; WeightsError for labels when the model was not trained for them."""
         width, height = picture.image.size
         sections: tuple[Section, ...] = ()
         if selection is not None:
@@ -80,9 +86,20 @@ class Source(NamedTuple):
         if picture.alpha is not None:
             sections += (Section(int(SectionId.ALPHA), encode_alpha(picture.alpha)),)
         sections += metadata_sections(picture.metadata)
+        if picture.alpha is None:  # what is cut out has no background
+            sections += _flat_sections(picture.image, selection, size_bytes)
         template = GczFile(width, height, picture.gray, weights.model_id, 0, 0, b"", sections)
         image = picture.image if picture.alpha is None else fill_transparent(picture.whole(), picture.alpha)
         return cls(template, image, selection)
+
+
+def _flat_sections(image: Pixels, selection: Selection | None, size_bytes: int | None) -> tuple[Section, ...]:
+    """Of what is kept, to the pixel; none where they would take too much of the ceiling."""
+    named = None if selection is None or selection.labels is None else selection.pixels(*image.size)
+    body = flat_section(image, named)
+    if body is None or (size_bytes is not None and len(body) > MOST_FLAT_SHARE * size_bytes):
+        return ()
+    return (Section(int(SectionId.FLAT_PARTS), body),)
 
 
 class Encoder:

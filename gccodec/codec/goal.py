@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from gccodec.codec.lossless import is_transparent
 from gccodec.container.file import GczFile, metadata_bytes, serialize
-from gccodec.container.section import SectionId
+from gccodec.container.section import METADATA, SectionId
 from gccodec.errors import UsageError
 
 DEFAULT_BPP = 0.06
@@ -33,8 +33,8 @@ NAMES: dict[int, str] = {
     SectionId.EXIF: "EXIF",
     SectionId.ICC: "the ICC profile",
     SectionId.XMP: "XMP",
+    SectionId.FLAT_PARTS: "the flat parts",
 }
-METADATA = (SectionId.EXIF, SectionId.ICC, SectionId.XMP)
 
 
 class Goal(NamedTuple):
@@ -117,7 +117,7 @@ class Goal(NamedTuple):
     def _ways_out(self, file: GczFile) -> list[str]:
         present = {section.id for section in file.sections}
         ways = ["--alpha drop"] if is_transparent(file) else []
-        if self.count_metadata and present & set(METADATA):
+        if self.count_metadata and present & METADATA:
             ways.append("--metadata none")
         return ways
 

@@ -7,7 +7,7 @@ import zlib
 from typing import Literal
 
 from gccodec.container.reader import Reader
-from gccodec.container.section import MAX_SECTION_BYTES, MAX_SECTIONS, Section, SectionId, is_critical
+from gccodec.container.section import MAX_SECTION_BYTES, MAX_SECTIONS, METADATA, Section, SectionId, is_critical
 from gccodec.container.varint import write_varint
 from gccodec.errors import ChecksumError, HeaderError, LimitError, NotGczError, SectionError, TruncatedError
 
@@ -88,8 +88,8 @@ def overhead_bytes(file: GczFile) -> int:
 
 
 def metadata_bytes(file: GczFile) -> int:
-    """Bytes that the optional sections (EXIF, ICC, XMP) add to the file, table rows included."""
-    bare = tuple(section for section in file.sections if is_critical(section.id))
+    """Bytes that EXIF, ICC and XMP add to the file, table rows included."""
+    bare = tuple(section for section in file.sections if section.id not in METADATA)
     return len(serialize(file)) - len(serialize(dataclasses.replace(file, sections=bare)))
 
 

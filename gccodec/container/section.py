@@ -21,6 +21,11 @@ class SectionId(enum.IntEnum):
     EXIF = 128
     ICC = 129
     XMP = 130
+    FLAT_PARTS = 131
+
+
+METADATA = frozenset({SectionId.EXIF, SectionId.ICC, SectionId.XMP})
+"""What says something about a picture, and is no part of it."""
 
 
 class Section(NamedTuple):
