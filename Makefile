@@ -50,7 +50,7 @@ lint: $(READY)
 	$(BIN)/ruff check gccodec tests
 	$(BIN)/mypy
 
-golden: $(READY)  ## Rewrite the golden files (after new weights or a format change)
+golden: $(READY)  ## Make golden files that are missing; delete one to have it made anew
 	$(BIN)/python -m tests.golden.regenerate
 
 # the shipped model trained on without adversaries, or for MSE alone; delete the folders after new weights

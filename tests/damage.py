@@ -8,7 +8,9 @@ import numpy as np
 
 from gccodec.codec.alpha import decode_alpha, encode_alpha
 from gccodec.codec.latent import grid_size
+from gccodec.codec.lossless import decode_lossless, lossless_file
 from gccodec.codec.metadata import metadata_of, metadata_sections
+from gccodec.codec.region import Region
 from gccodec.codec.selection import Selection, decode_latent
 from gccodec.container.file import GczFile, parse, serialize
 from gccodec.container.reader import Reader
@@ -17,6 +19,7 @@ from gccodec.entropy.latent import fixed_point
 from gccodec.entropy.side import NO_SIDE_INFORMATION
 from gccodec.errors import CorruptError
 from gccodec.image.metadata import Metadata
+from gccodec.image.picture import Picture
 from tests.models import random_weights
 
 WEIGHTS = random_weights(selective=True)
@@ -38,7 +41,17 @@ def seeds():
         _seed(rng, 16, 16, sections=(Section(200, b"abc"),)),
         _seed(rng, 40, 48, Selection(keep, labels)),
         _seed(rng, 40, 48, Selection(keep, None, 100)),
+        exact_seed(),
     ]
+
+
+def exact_seed():
+    """33x20 in three colours, with alpha and metadata."""
+    stripes = np.array([[255, 255, 255], [200, 0, 0], [0, 0, 90]], np.uint8)[
+        np.add.outer(np.arange(20), np.arange(33)) % 3
+    ]
+    alpha = np.tile(np.arange(33, dtype=np.uint8) // 8 * 60, (20, 1))
+    return lossless_file(Picture.of(stripes, alpha, METADATA), 1000, False)
 
 
 def _seed(rng, width, height, selection=None, sections=()):
@@ -79,6 +92,10 @@ def outcome(data):
     """Parse a small picture's file and decode all that needs no generator."""
     file = parse(data, max_pixels=1 << 14)
     metadata_of(file.sections)
+    if file.coding == "lossless":
+        for _ in decode_lossless(file, Region(0, 0, file.width, file.height)).strips:
+            pass
+        return "decoded"
     selection = Selection.of(file, WEIGHTS)
     for section in file.sections:
         if section.id == SectionId.ALPHA:

@@ -93,7 +93,7 @@ def measure(
         for path in pictures:
             picture = read_picture(path.read_bytes())
             width, height = picture.image.size
-            encoded = codec.encode(picture, size_bytes=bytes_of_bpp(rate, width, height), effort=effort)
+            encoded = codec.encode(picture, size_bytes=bytes_of_bpp(rate, width, height), effort=effort, lossless=False)
             x, size = to_tensor(picture.pixels), len(encoded.data)
             features.add_original(path.stem, x[0])
             for realism in realisms:

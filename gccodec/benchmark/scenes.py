@@ -188,7 +188,7 @@ def judge_scenes(
         judge.add(ORIGINAL, scene, raw, raw.size)
         if labeller is not None:
             judge.add_labels("label network", scene, to_label_pixels(labeller.cells(image), width, height))
-        plain = codec.encode(scene.picture, size_bytes=ceiling, effort=effort)
+        plain = codec.encode(scene.picture, size_bytes=ceiling, effort=effort, lossless=False)
         plain_pixels = codec.decode(plain.data).pixels
         plain_bits = bits_of_positions(parse(plain.data), codec.latents, None)
         judge.add("GC", scene, plain_pixels, len(plain.data))
@@ -197,11 +197,13 @@ def judge_scenes(
         for name, rules in KEEP_SETS.items():
             named, name_equal = scene.named(rules), f"SC {name}, GC's quality"
             selection = Selection.around(named, to_cells(scene.labels))
-            equal = codec.encode(scene.picture, quality=plain.quality, selection=selection, effort=effort)
+            equal = codec.encode(
+                scene.picture, quality=plain.quality, selection=selection, effort=effort, lossless=False
+            )
             pixels = codec.decode(equal.data).pixels
             judge.add(name_equal, scene, pixels, len(equal.data))
             with contextlib.suppress(UsageError):  # where GC has a file so small
-                smaller = codec.encode(scene.picture, size_bytes=len(equal.data), effort=effort)
+                smaller = codec.encode(scene.picture, size_bytes=len(equal.data), effort=effort, lossless=False)
                 judge.add(f"GC, bits of SC {name}", scene, codec.decode(smaller.data).pixels, len(smaller.data))
             if not rules:
                 data, pixels = avif_within(image, 3 * len(equal.data))
@@ -210,6 +212,6 @@ def judge_scenes(
             bits = bits_of_positions(parse(equal.data), codec.latents, selection)
             judge.add_fidelity(name_equal, scene, pixels, named, bits)
             judge.add_fidelity(f"GC where SC keeps {name}", scene, plain_pixels, named, plain_bits)
-            within = codec.encode(scene.picture, size_bytes=ceiling, selection=selection, effort=effort)
+            within = codec.encode(scene.picture, size_bytes=ceiling, selection=selection, effort=effort, lossless=False)
             judge.add(f"SC {name}, GC's bits", scene, codec.decode(within.data).pixels, len(within.data))
     return judge.results(ORIGINAL)

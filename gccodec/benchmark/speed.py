@@ -59,7 +59,7 @@ def time_parts(codec: Codec, labeller: Labeller | None, picture: Picture, qualit
         return out.getvalue()
 
     png = write_png()
-    data = codec.encode(picture, quality=quality, effort=0).data
+    data = codec.encode(picture, quality=quality, effort=0, lossless=False).data
     file = parse(data)
     rows, columns = grid_size(*picture.image.size[::-1])
     bands = list(codec.latents.decode(file.payload, rows, columns, quality, file.symbol_digest))
@@ -99,7 +99,10 @@ def time_parts(codec: Codec, labeller: Labeller | None, picture: Picture, qualit
         Timing("analysis network", best_of(repeats, analyse)),
         Timing("entropy network", entropy),
         Timing("range encoder", max(0.0, latents_encode - entropy)),
-        Timing("encode, all but files", best_of(repeats, lambda: codec.encode(picture, quality=quality, effort=0))),
+        Timing(
+            "encode, all but files",
+            best_of(repeats, lambda: codec.encode(picture, quality=quality, effort=0, lossless=False)),
+        ),
         Timing("range decoder", max(0.0, latents_decode - entropy)),
         Timing("generator network", best_of(repeats, generate)),
         Timing("decode, all but files", best_of(repeats, lambda: codec.decode(data))),

@@ -20,7 +20,7 @@ def side_by_side(codec: Codec, path: Path, bpp: float, effort: int | None = None
     picture = read_picture(path.read_bytes())
     image = picture.whole().convert("RGB")
     size_bytes = bytes_of_bpp(bpp, *image.size)
-    encoded = codec.encode(picture, size_bytes=size_bytes, effort=effort)
+    encoded = codec.encode(picture, size_bytes=size_bytes, effort=effort, lossless=False)
     ours = Image.fromarray(codec.decode(encoded.data).pixels).convert("RGB")
     others = [Image.fromarray(avif_within(image, size)[1]) for size in (len(encoded.data), 2 * len(encoded.data))]
     gap = np.full((image.height, GAP_PX, 3), 255, np.uint8)

@@ -85,7 +85,8 @@ def command(
     gccodec decode photo.gcz -o photo.png
     gccodec decode - --format jpg < photo.gcz > photo.jpg
 
-    The picture's XMP is marked with the IPTC digital source type of generative media.
+    The picture's XMP is marked with the IPTC digital source type of generative media, unless FILE holds it exactly;
+    then no weights are needed.
     """
     kept = metadata_kinds(kinds)
     check_side_output("--map", map_path)
@@ -106,21 +107,27 @@ def command(
         file = parse(data, max_pixels)
     region = Region(0, 0, file.width, file.height) if region is None else region
     region.check(file.width, file.height)
-
-    from gccodec.codec.codec import DEFAULT_REALISM, Codec
-    from gccodec.codec.memory import strip_pixels_within
     from gccodec.codec.selection import kept_strips
 
     start = time.perf_counter()
-    streamed = form.name == "PNG"
-    strip_pixels = strip_pixels_within(mem_limit, file.width, file.height, streamed)
-    codec = Codec.load(weights, file.model_id, choose_device(device, threads, messages), strip_pixels)
-    told = Progress(progress, input, messages.quiet)
-    strength = DEFAULT_REALISM if realism is None else realism
-    decoding = codec.decode_strips(data, max_pixels, strength, region, told)
+    told, exact = Progress(progress, input, messages.quiet), file.coding == "lossless"
+    if exact:
+        from gccodec.codec.lossless import decode_lossless
+
+        with named(input):
+            decoding = decode_lossless(file, region, mem_limit)
+    else:
+        from gccodec.codec.codec import DEFAULT_REALISM, Codec
+        from gccodec.codec.memory import strip_pixels_within
+
+        streamed = form.name == "PNG"
+        strip_pixels = strip_pixels_within(mem_limit, file.width, file.height, streamed)
+        codec = Codec.load(weights, file.model_id, choose_device(device, threads, messages), strip_pixels)
+        strength = DEFAULT_REALISM if realism is None else realism
+        decoding = codec.decode_strips(data, max_pixels, strength, region, told)
     metadata = decoding.metadata.only(kept | {"icc"})  # a profile that is not kept is applied
     notes: list[str] = []
-    if "xmp" in form.metadata:
+    if "xmp" in form.metadata and not exact:  # nothing was made up
         packet, said = with_source_type(metadata.xmp)
         metadata = metadata._replace(xmp=packet)
         notes += said
@@ -137,7 +144,8 @@ def command(
         write_output(map_path, force, lambda out: write_strips(strips, size, picture_format("png"), out, Metadata()))
     for note in notes:
         messages.note(f"{input}: {note}")
-    messages.detail(f"{input}: {file.width}x{file.height}, quality {file.quality / 10:.1f}")
+    how = "lossless" if exact else f"quality {file.quality / 10:.1f}"
+    messages.detail(f"{input}: {file.width}x{file.height}, {how}")
     if as_json:
         report = {
             "input": input,

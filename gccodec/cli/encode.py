@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 @click.command("encode")
 @click.argument("input", metavar="PICTURE")
 @output
-@click.option("--bpp", type=Number(), help="Ceiling in bits per pixel on the whole file.  [default: 0.06]")
+@click.option("--bpp", type=Number(), help="Ceiling in bits per pixel on the whole file.")
 @click.option("--size", type=ByteSize(), help="Ceiling on the whole file: 3000, 3KB, 4KiB.")
 @click.option("--quality", type=Number(0, 100), help="Fixed quality 0..100 instead, in tenths.")
 @effort
@@ -84,11 +84,15 @@ def command(
     """Compress PICTURE (- is stdin) into a .gcz file.
 
     \b
+    gccodec encode photo.png -o photo.gcz
     gccodec encode photo.png -o photo.gcz --bpp 0.05
     cat photo.jpg | gccodec encode - --size 3KB > photo.gcz
     gccodec encode photo.png -o photo.gcz --bpp 0.05 --effort 3
     gccodec encode group.jpg --keep box:40,60,200,300 --bpp 0.05 -o group.gcz
     gccodec encode street.png --labels street_labels.png --keep class:person -o street.gcz
+
+    Without --bpp, --size or --quality the file has about 0.06 bits per pixel; small pictures and transparency get
+    more. Graphics that fit exactly are kept exactly.
     """
     if sum(option is not None for option in (bpp, size, quality)) > 1:
         raise UsageError("--bpp, --size and --quality exclude each other")
@@ -109,7 +113,7 @@ def command(
         selection = selective.selection(picture, chosen)
 
         # what can be refused is, before torch is loaded
-        from gccodec.codec.codec import DEFAULT_BPP, Codec, bytes_of_bpp
+        from gccodec.codec.codec import Codec, bytes_of_bpp
         from gccodec.codec.effort import usual_effort
         from gccodec.codec.memory import strip_pixels_within
         from gccodec.container.file import metadata_bytes, parse
@@ -125,14 +129,10 @@ def command(
             strip_pixels = strip_pixels_within(mem_limit, width, height, picture.streamed)
         codec = Codec.load(weights, device=chosen(), strip_pixels=strip_pixels)
         with named(input), Progress(progress, input, messages.quiet) as told:
-            budget = None
-            if quality is None:
-                rate = bpp if bpp is not None else DEFAULT_BPP
-                budget = size if size is not None else bytes_of_bpp(rate, width, height)
             encoded = codec.encode(
                 picture,
                 quality=None if quality is None else round(quality * 10),
-                size_bytes=budget,
+                size_bytes=size if bpp is None else bytes_of_bpp(bpp, width, height),
                 count_metadata=count_metadata,
                 selection=selection,
                 effort=effort,
@@ -141,12 +141,15 @@ def command(
     write_output(output, force, lambda file: file.write(encoded.data))
 
     rate = 8 * len(encoded.data) / (width * height)
-    metadata = metadata_bytes(parse(encoded.data, width * height))
-    for note in picture.notes:
+    written = parse(encoded.data, width * height)
+    metadata, exact = metadata_bytes(written), encoded.coding == "lossless"
+    notes = [*picture.notes, *encoded.notes]
+    for note in notes:
         messages.note(f"{input}: {note}")
     if encoded.below_target:
         messages.note(f"{input}: the best quality of this model needs only {len(encoded.data)} bytes ({rate:.4f} bpp)")
-    messages.detail(f"{input}: {len(encoded.data)} bytes, {rate:.4f} bpp, quality {encoded.quality / 10:.1f}")
+    how = "lossless" if exact else f"quality {encoded.quality / 10:.1f}"
+    messages.detail(f"{input}: {len(encoded.data)} bytes, {rate:.4f} bpp, {how}")
     if metadata and not count_metadata:
         messages.note(f"{input}: metadata adds {metadata} bytes to {len(encoded.data) - metadata} (--metadata none)")
     if as_json:
@@ -158,10 +161,11 @@ def command(
             "bytes": len(encoded.data),
             "bpp": round(rate, 6),
             "metadata_bytes": metadata,
-            "quality": encoded.quality / 10,
+            "coding": encoded.coding,
+            "quality": None if exact else encoded.quality / 10,
             "effort": encoded.effort,
-            "model_id": codec.weights.model_id.hex(),
+            "model_id": None if exact else written.model_id.hex(),
             "seconds": round(time.perf_counter() - start, 3),
-            "notes": list(picture.notes),
+            "notes": notes,
         }
         click.echo(json_line(report), err=destination(output).is_stdout)

@@ -15,30 +15,31 @@ from gccodec.errors import WeightsError
 
 def describe(file: GczFile, total_bytes: int) -> dict[str, Any]:
     """Everything the header tells, with units in the names."""
-    present = {section.id for section in file.sections}
+    exact = file.coding == "lossless"
     known = {int(s): s.name.lower() for s in SectionId}
     return {
         "width": file.width,
         "height": file.height,
-        "mode": ("gray" if file.gray else "rgb") + ("+alpha" if SectionId.ALPHA in present else ""),
-        "coding": _coding(present),
+        "mode": ("gray" if file.gray else "rgb") + ("+alpha" if _is_transparent(file) else ""),
+        "coding": file.coding,
         "kept_share": round(share_kept(file), 4),
         "metadata_bytes": metadata_bytes(file),
         "bytes": total_bytes,
         "bpp": round(8 * total_bytes / (file.width * file.height), 6),
-        "quality": file.quality / 10,
-        "model_id": file.model_id.hex(),
+        "quality": None if exact else file.quality / 10,
+        "model_id": None if exact else file.model_id.hex(),
         "latent_bytes": len(file.payload),
         "overhead_bytes": overhead_bytes(file),
         "sections": [{"name": known.get(s.id, f"unknown {s.id}"), "bytes": len(s.body)} for s in file.sections],
     }
 
 
-def _coding(present: set[int]) -> str:
-    """How the picture was made, in a word."""
-    if SectionId.LABEL_MAP in present:
-        return "selective"
-    return "region" if SectionId.REST_QUALITY in present else "generative"
+def _is_transparent(file: GczFile) -> bool:
+    if file.coding == "lossless":  # the picture itself has to be looked at
+        from gccodec.codec.lossless import is_transparent
+
+        return is_transparent(file)
+    return any(section.id == SectionId.ALPHA for section in file.sections)
 
 
 def share_kept(file: GczFile) -> float:
@@ -85,12 +86,24 @@ def command(input: str, as_json: bool) -> None:
     if as_json:
         click.echo(json_line({"input": input} | facts))
         return
+    tell(input, facts)
+    for section in facts["sections"]:
+        click.echo(f"  section {section['name']}: {section['bytes']} bytes")
+
+
+def tell(name: str, facts: dict[str, Any]) -> None:
+    """What `describe` and `regions` found, in words."""
     what = {
+        "lossless": "exact: every pixel is as it was",
         "selective": "selective compression",
         "region": "generative compression with a region of interest",
         "generative": "generative compression of the whole picture",
     }[facts["coding"]]
-    click.echo(f"{printable(input)}: {facts['width']}x{facts['height']} {facts['mode']}, {what}")
+    click.echo(f"{printable(name)}: {facts['width']}x{facts['height']} {facts['mode']}, {what}")
+    if facts["coding"] == "lossless":
+        click.echo(f"  {facts['bytes']} bytes, {facts['bpp']:.4f} bpp, framing {facts['overhead_bytes']} bytes")
+        click.echo("  needs no model")
+        return
     selective = facts["coding"] == "selective"
     if facts["coding"] != "generative":
         rest = "synthesised from a label map alone" if selective else "coded more coarsely"
@@ -106,5 +119,3 @@ def command(input: str, as_json: bool) -> None:
         share = region["kept_share"]
         state = {0: rest, 1: "kept"}.get(share, f"{share:.1%} kept, else {rest}")
         click.echo(f"  {region['name']}: {region['area_share']:.1%} of the area, {region['bits']} bits, {state}")
-    for section in facts["sections"]:
-        click.echo(f"  section {section['name']}: {section['bytes']} bytes")

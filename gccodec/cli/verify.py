@@ -13,7 +13,9 @@ from gccodec.errors import FileError, GccodecError
 
 @click.command("verify")
 @click.argument("inputs", metavar="FILE...", nargs=-1, required=True)
-@click.option("--symbols", is_flag=True, help="Also decode the latents and check their digest (needs the weights).")
+@click.option(
+    "--symbols", is_flag=True, help="Also decode latents (needs the weights) and check their digest, or exact pixels."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a file.")
 @click.option("-q", "--quiet", is_flag=True, help="Only the files that fail.")
 @click.pass_context
@@ -48,7 +50,13 @@ def command(ctx: click.Context, inputs: tuple[str, ...], symbols: bool, as_json:
 
 
 def verify_symbols(file: GczFile) -> None:
-    """Decode label map and latents and compare the digest; CorruptError when they differ."""
+    """Decode label map and latents and compare the digest, or decode an exact picture; CorruptError where damaged."""
+    if file.coding == "lossless":
+        from gccodec.codec.lossless import decode_lossless
+        from gccodec.codec.region import Region
+
+        decode_lossless(file, Region(0, 0, file.width, file.height))
+        return
     from gccodec.codec.selection import Selection, decode_latent
     from gccodec.entropy.weights import find_weights, load_weights, weights_folder
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +15,12 @@ from PIL import Image
 
 from gccodec.codec.alpha import decode_alpha
 from gccodec.codec.decoder import Decoder
+from gccodec.codec.decoding import Decoding
 from gccodec.codec.effort import MAX_EFFORT, REFINED_LOWER, refined_latents, usual_effort
 from gccodec.codec.encoder import Encoded, Encoder, Source
+from gccodec.codec.goal import DEFAULT_BPP, Goal, bytes_of_bpp
 from gccodec.codec.loaded_model import LoadedModel, Progress, untold
+from gccodec.codec.lossless import decode_lossless, lossless_file
 from gccodec.codec.memory import rows_with_smaller_strips, with_smaller_strips
 from gccodec.codec.metadata import metadata_of
 from gccodec.codec.region import Region
@@ -37,7 +39,8 @@ from gccodec.model.refiner import Refiner
 from gccodec.model.threads import keep_to_own_threads
 from gccodec.model.transforms import Transforms
 
-DEFAULT_BPP = 0.06
+__all__ = ["DEFAULT_BPP", "DEFAULT_REALISM", "Codec", "Decoded", "Decoding", "bytes_of_bpp"]
+
 DEFAULT_REALISM = 1.0
 
 
@@ -57,26 +60,6 @@ class Decoded(NamedTuple):
     def alpha(self) -> npt.NDArray[np.uint8] | None:
         """uint8 [H, W], or None when opaque."""
         return np.asarray(self.image.getchannel("A")) if self.image.mode in ("LA", "RGBA") else None
-
-
-class Decoding(NamedTuple):
-    """A picture as it comes: strips in mode RGB, L, RGBA or LA from top to bottom, `size` in all.
-
-    They are computed when asked for; a damaged file may show only then.
-    """
-
-    strips: Iterator[Image.Image]
-    size: tuple[int, int]
-    metadata: Metadata
-    file: GczFile
-
-
-class Goal(NamedTuple):
-    """A quality 0..1000 or a ceiling in bytes, and whether metadata is under it, too."""
-
-    quality: int | None
-    size_bytes: int | None
-    count_metadata: bool
 
 
 class Codec:
@@ -116,45 +99,73 @@ class Codec:
         count_metadata: bool = False,
         selection: Selection | None = None,
         effort: int | None = 0,
+        lossless: bool = True,
         progress: Progress = untold,
     ) -> Encoded:
-        """Compress. Give a quality 0..1000, or a ceiling in bytes for the whole file but its metadata sections.
+        """Compress, to a quality 0..1000 or within a ceiling in bytes for the whole file but its metadata sections.
 
-        `count_metadata` puts these under the ceiling too. Below the range of qualities the quantiser weighs bits more;
-        UsageError when not even that reaches the ceiling. Quality and ceiling steer what a `selection`
+        Neither: the default rate, a wish, which leaves alpha aside, too, and gives small pictures more (`Goal`).
+        `count_metadata` puts metadata under the ceiling. Below the range of qualities the quantiser weighs bits more;
+        UsageError when not even that reaches a ceiling that was given. Quality and ceiling steer what a `selection`
         keeps; WeightsError for one with labels when the model was not trained for that.
+
+        A picture whose exact file is within the ceiling, or no larger than the generative file at that quality, is
+        held exactly, unless there is a selection or `lossless` is False.
 
         `effort` 0..9: how long the latents are refined; WeightsError where what that needs is not installed. None, as
         the command: by `usual_effort`, 0 where that is not installed or takes more memory than there is.
         """
         keep_to_own_threads()
-        if (quality is None) == (size_bytes is None):
-            raise UsageError("give either a quality or a size")
-        source = Source.of(picture, selection, self.weights)
+        if quality is not None and size_bytes is not None:
+            raise UsageError("give either a quality or a size, or neither")
+        if effort is not None and not 0 <= effort <= MAX_EFFORT:
+            raise UsageError(f"effort {effort}: must be 0..{MAX_EFFORT}")
+        source = Source.of(picture, selection, self.weights, size_bytes)
         goal = Goal(quality, size_bytes, count_metadata)
+        ceiling = goal.ceiling(source.template)
+
+        def exact(most_bytes: int) -> Encoded | None:
+            if selection is not None or not lossless:
+                return None
+            data = lossless_file(picture, most_bytes, count_metadata)
+            return None if data is None else Encoded(data, 0, False, coding="lossless")
+
+        encoded = None if ceiling is None else exact(ceiling)
+        if encoded is None:
+            encoded = self._generated(source, goal, effort, progress)
+            if ceiling is None or not goal.is_met(source.template, len(encoded.data)):
+                encoded = exact(len(encoded.data) - goal.beside(source.template)) or encoded
+        file = parse(encoded.data, source.template.width * source.template.height)
+        if size_bytes is not None and not goal.is_met(file, len(encoded.data)):
+            raise goal.too_few(file)
+        return encoded._replace(notes=goal.notes(file))
+
+    def _generated(self, source: Source, goal: Goal, effort: int | None, progress: Progress) -> Encoded:
+        """Through the model; above the ceiling when even the smallest file is."""
         if effort is None:
-            usual = usual_effort(*picture.image.size) if self.can_refine else 0
+            usual = usual_effort(*source.image.size) if self.can_refine else 0
             if usual:
                 with contextlib.suppress(LimitError):  # nobody asked for what does not fit
-                    return self._encoded(source, goal, usual, progress)
+                    return self._refined(source, goal, usual, progress)
             effort = 0
-        if not 0 <= effort <= MAX_EFFORT:
-            raise UsageError(f"effort {effort}: must be 0..{MAX_EFFORT}")
-        return self._encoded(source, goal, effort, progress)
+        return self._refined(source, goal, effort, progress)
 
-    def _encoded(self, source: Source, goal: Goal, effort: int, progress: Progress) -> Encoded:
+    def _refined(self, source: Source, goal: Goal, effort: int, progress: Progress) -> Encoded:
         refiner = self._refiner if effort else None
 
         def encoded(strip_pixels: int) -> Encoded:
             plain = Encoder(self._model, strip_pixels, progress)
             if refiner is None:
-                return plain.encode(source, *goal)
+                return plain.encode(source, goal)
             near = goal.quality
             if near is None:
-                near = max(0, plain.encode(source, *goal).quality - REFINED_LOWER)
+                first = plain.encode(source, goal)
+                if not goal.is_met(source.template, len(first.data)):
+                    return first  # refining takes more bits
+                near = max(0, first.quality - REFINED_LOWER)
             latents = refined_latents(plain, refiner, source, near, effort)
             model = self._model._replace(transforms=self.transforms.with_latents(latents))
-            return Encoder(model, strip_pixels, progress).encode(source, *goal)._replace(effort=effort)
+            return Encoder(model, strip_pixels, progress).encode(source, goal)._replace(effort=effort)
 
         return with_smaller_strips(encoded, self.strip_pixels)
 
@@ -204,10 +215,12 @@ class Codec:
         """As `decode`, without ever holding the whole picture. One thread at a time may ask for strips."""
         keep_to_own_threads()
         file = parse(data, max_pixels)
-        if file.model_id != self.weights.model_id:
-            raise WeightsError(f"the file needs model {file.model_id.hex()}, loaded is {self.weights.model_id.hex()}")
         region = region or Region(0, 0, file.width, file.height)
         region.check(file.width, file.height)
+        if file.coding == "lossless":
+            return decode_lossless(file, region)
+        if file.model_id != self.weights.model_id:
+            raise WeightsError(f"the file needs model {file.model_id.hex()}, loaded is {self.weights.model_id.hex()}")
         bodies = {section.id: section.body for section in file.sections}
         alpha = None
         if SectionId.ALPHA in bodies:
@@ -231,8 +244,3 @@ class Codec:
                 image.putalpha(Image.fromarray(alpha[top : top + len(rows)]))
             top += len(rows)
             yield image
-
-
-def bytes_of_bpp(bpp: float, width: int, height: int) -> int:
-    """The ceiling in whole bytes for a rate in bits a pixel."""
-    return math.floor(bpp * width * height / 8)

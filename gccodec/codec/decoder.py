@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from gccodec.codec.latent import LATENT_CELL_PX
+from gccodec.codec.latent import LATENT_CELL_PX, flat_parts_of
 from gccodec.codec.loaded_model import LoadedModel, Progress
 from gccodec.codec.region import Region
 from gccodec.codec.selection import Selection, decode_latent
 from gccodec.codec.strip import strip_rows, to_pixels
 from gccodec.container.file import GczFile
 from gccodec.entropy.context import LATENT_FRACTION_BITS
-from gccodec.model.strips import LatentStrip, Semantics
+from gccodec.entropy.flat_parts import FlatParts
+from gccodec.model.flat import REACH_CELLS, FlatRows
+from gccodec.model.strips import LatentStrip, Semantics, stream
 
 
 class Decoder:
@@ -27,7 +30,8 @@ class Decoder:
     def rows(self, file: GczFile, realism: float, region: Region) -> Iterator[npt.NDArray[np.uint8]]:
         """The region's rows from top to bottom, some at a time: uint8 [n, W, 3] or [n, W]."""
         transforms = self.model.transforms
-        rows, columns = region.cells(transforms.generator.halo)
+        flat = flat_parts_of(file)
+        rows, columns = _seen(region, transforms.generator.halo, flat)
         selection = Selection.of(file, self.model.weights)
         origin = rows.start, columns.start
         strips = self._latent_strips(file, rows, columns, selection)
@@ -38,6 +42,8 @@ class Decoder:
             keep = torch.from_numpy(selection.keep[rows, columns].astype(np.float32))[None, None]
             rest = selection.rest_quality
             generated = transforms.generate_mixed(strips, keep, file.quality, rest, realism, origin)
+        if flat is not None:
+            generated = _mended(generated, flat, origin)
         for x_hat in generated:
             first, last = (min(max(y - top, 0), x_hat.shape[2]) for y in (region.y, region.y + region.height))
             if last > first:
@@ -60,6 +66,22 @@ class Decoder:
                 semantics = None if whole is None else whole.part(slice(row, row + len(latent)), columns)
                 yield LatentStrip(torch.from_numpy(latent).permute(2, 0, 1)[None], semantics)
             top += len(band)
+
+
+def _seen(region: Region, halo: int, flat: FlatParts | None) -> tuple[slice, slice]:
+    """Latent rows and columns that a region's pixels depend on, from where a cell of flat parts begins."""
+    if flat is None:
+        return region.cells(halo)
+    rows, columns = region.cells(halo + (REACH_CELLS << flat.scale))
+    top, left = (s.start >> flat.scale << flat.scale for s in (rows, columns))
+    return slice(top, rows.stop), slice(left, columns.stop)
+
+
+def _mended(generated: Iterator[torch.Tensor], flat: FlatParts, origin: tuple[int, int]) -> Iterator[torch.Tensor]:
+    """With its flat parts as the file says."""
+    first = next(generated)
+    filter_ = FlatRows(flat, origin, first.shape[3], first.device)
+    return stream(filter_.push, itertools.chain([first], generated))
 
 
 def _semantics(selection: Selection | None) -> Semantics | None:

@@ -12,19 +12,20 @@ import torch
 from torch import Tensor
 
 from gccodec.codec.alpha import encode_alpha, fill_transparent
+from gccodec.codec.flat import flat_section
+from gccodec.codec.goal import Goal
 from gccodec.codec.latent import grid_size, padded
 from gccodec.codec.loaded_model import LoadedModel, Progress
 from gccodec.codec.metadata import metadata_sections
 from gccodec.codec.rate import search_quality
 from gccodec.codec.selection import Selection
 from gccodec.codec.strip import to_strips
-from gccodec.container.file import MAX_QUALITY, GczFile, metadata_bytes, serialize
+from gccodec.container.file import MAX_QUALITY, Coding, GczFile, serialize
 from gccodec.container.section import Section, SectionId
 from gccodec.entropy.latent import band_rows, fixed_point
 from gccodec.entropy.mask import Quality
 from gccodec.entropy.side import NO_SIDE_INFORMATION, SideInformation
 from gccodec.entropy.weights import WeightsFile
-from gccodec.errors import UsageError
 from gccodec.image.picture import Picture, Pixels
 from gccodec.model.analysis import shown
 
@@ -32,17 +33,23 @@ TARGET_TOLERANCE = 0.02
 HIGHEST_RATE_WEIGHT = 64.0
 """In squared quantization steps a bit: nearly everything is then taken from the predicted means."""
 
+MOST_FLAT_SHARE = 0.1
+"""Of the bytes that are allowed, for flat parts."""
+
 
 class Encoded(NamedTuple):
     """A finished file.
 
-    quality 0..1000; below_target: the model's best quality needs less than was allowed; effort 0..9, as it was made.
+    quality 0..1000, 0 where it is exact; below_target: the model's best quality needs less than the ceiling that was
+    given; effort 0..9, as it was made; notes: what the user may want to know, a line each.
     """
 
     data: bytes
     quality: int
     below_target: bool
     effort: int = 0
+    coding: Coding = "generative"
+    notes: tuple[str, ...] = ()
 
 
 class Source(NamedTuple):
@@ -67,8 +74,10 @@ class Source(NamedTuple):
         return kept if self.selection is None else self.selection.quality(kept)
 
     @classmethod
-    def of(cls, picture: Picture, selection: Selection | None, weights: WeightsFile) -> Source:
-        """WeightsError for a selection with labels when the model was not trained for that."""
+    def of(
+        cls, picture: Picture, selection: Selection | None, weights: WeightsFile, size_bytes: int | None = None
+    ) -> Source:
+        """To be encoded under a ceiling, if any; WeightsError for labels when the model was not trained for them."""
         width, height = picture.image.size
         sections: tuple[Section, ...] = ()
         if selection is not None:
@@ -77,9 +86,20 @@ class Source(NamedTuple):
         if picture.alpha is not None:
             sections += (Section(int(SectionId.ALPHA), encode_alpha(picture.alpha)),)
         sections += metadata_sections(picture.metadata)
+        if picture.alpha is None:  # what is cut out has no background
+            sections += _flat_sections(picture.image, selection, size_bytes)
         template = GczFile(width, height, picture.gray, weights.model_id, 0, 0, b"", sections)
         image = picture.image if picture.alpha is None else fill_transparent(picture.whole(), picture.alpha)
         return cls(template, image, selection)
+
+
+def _flat_sections(image: Pixels, selection: Selection | None, size_bytes: int | None) -> tuple[Section, ...]:
+    """Of what is kept, to the pixel; none where they would take too much of the ceiling."""
+    named = None if selection is None or selection.labels is None else selection.pixels(*image.size)
+    body = flat_section(image, named)
+    if body is None or (size_bytes is not None and len(body) > MOST_FLAT_SHARE * size_bytes):
+        return ()
+    return (Section(int(SectionId.FLAT_PARTS), body),)
 
 
 class Encoder:
@@ -125,28 +145,30 @@ class Encoder:
         if len(rest := np.concatenate(parts)):
             yield rest
 
-    def encode(self, source: Source, quality: int | None, size_bytes: int | None, count_metadata: bool) -> Encoded:
-        """At a quality, or else under a ceiling in bytes; see `Codec.encode`."""
-        if size_bytes is None:
-            assert quality is not None
-            return Encoded(self._encode_at(source, quality), quality, False)
+    def encode(self, source: Source, goal: Goal) -> Encoded:
+        """At the goal's quality or under its ceiling; above that when even the smallest file is."""
+        coding, ceiling = source.template.coding, goal.ceiling(source.template)
+        if ceiling is None:
+            assert goal.quality is not None
+            return Encoded(self._encode_at(source, goal.quality), goal.quality, False, coding=coding)
         # what does not count must not even enter the search: it would end at another of several qualities that fit
-        beside = 0 if count_metadata else metadata_bytes(source.template)
+        beside = goal.beside(source.template)
         framing = len(serialize(source.template)) + 1 - beside
         quality = search_quality(
-            lambda q: framing + self._cost(source, self._latent(source, source.quality(q)), q) / 8, size_bytes + 1
+            lambda q: framing + self._cost(source, self._latent(source, source.quality(q)), q) / 8, ceiling + 1
         )
         if quality is not None:
             for q in range(quality, -1, -1):  # the estimate is a byte off at times
                 data = self._encode_at(source, q)
-                if (counted := len(data) - beside) <= size_bytes:
-                    below = q == MAX_QUALITY and counted < (1 - TARGET_TOLERANCE) * size_bytes - 4
-                    return Encoded(data, q, below)
-        return self._encode_below_range(source, size_bytes, framing, beside)
+                if (counted := len(data) - beside) <= ceiling:
+                    below = q == MAX_QUALITY and counted < (1 - TARGET_TOLERANCE) * ceiling - 4
+                    return Encoded(data, q, below and not goal.is_wish, coding=coding)
+        data = self._encode_below_range(source, ceiling, framing, beside)
+        return Encoded(data, 0, False, coding=coding)
 
-    def _encode_below_range(self, source: Source, size_bytes: int, framing: int, beside: int) -> Encoded:
-        """Quality 0 is still too large: let its quantiser weigh bits more, as far as it takes."""
-        bands, template = list(self._latent(source, source.quality(0))), source.template
+    def _encode_below_range(self, source: Source, ceiling: int, framing: int, beside: int) -> bytes:
+        """Quality 0 is still too large: let its quantiser weigh bits more, as far as it takes, or as it can."""
+        bands = list(self._latent(source, source.quality(0)))
 
         def rate_weight(share: int) -> float:
             # cubic, so that the logarithm of the size falls about evenly with the share
@@ -155,16 +177,12 @@ class Encoder:
         def size(share: int) -> float:
             return framing + self._cost(source, (b.copy() for b in bands), 0, rate_weight(share)) / 8
 
-        found = search_quality(size, size_bytes + 1)
+        found = search_quality(size, ceiling + 1)
         for share in range(found if found is not None else 0, -1, -1):
             data = self._encode_at(source, 0, rate_weight(share))
-            if (counted := len(data) - beside) <= size_bytes:
-                return Encoded(data, 0, False)
-        fixed = f", {framing - 1} of them header and sections" if template.sections else ""
-        raise UsageError(
-            f"{size_bytes} bytes are too few: the smallest file for this {template.width}x{template.height} picture has"
-            f" {counted} bytes ({8 * counted / (template.width * template.height):.4f} bpp){fixed}"
-        )
+            if len(data) - beside <= ceiling:
+                break
+        return data
 
     def _cost(
         self, source: Source, bands: Iterable[npt.NDArray[np.int16]], quality: int, rate_weight: float = 0.0

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from gccodec.container.file import MAX_QUALITY, GczFile
 from gccodec.container.section import SectionId
 from gccodec.container.varint import read_varint
+from gccodec.entropy.flat_parts import FlatParts, decode_flat_parts
 from gccodec.entropy.label_map import LabelMapCodec
 from gccodec.entropy.mask import KeepMask
 from gccodec.errors import CorruptError
@@ -59,4 +60,12 @@ def rest_quality_of(file: GczFile) -> int | None:
             if quality > MAX_QUALITY or end != len(section.body):
                 raise CorruptError(f"quality of the rest: {section.body[:8].hex()}, allowed a number 0..{MAX_QUALITY}")
             return quality
+    return None
+
+
+def flat_parts_of(file: GczFile) -> FlatParts | None:
+    """Where a file says that its picture is flat, and how; None for most. Raises CorruptError."""
+    for section in file.sections:
+        if section.id == SectionId.FLAT_PARTS:
+            return decode_flat_parts(section.body, file.height, file.width, file.gray)
     return None

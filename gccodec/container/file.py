@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
+from typing import Literal
 
 from gccodec.container.reader import Reader
-from gccodec.container.section import MAX_SECTION_BYTES, MAX_SECTIONS, Section, SectionId, is_critical
+from gccodec.container.section import MAX_SECTION_BYTES, MAX_SECTIONS, METADATA, Section, SectionId, is_critical
 from gccodec.container.varint import write_varint
 from gccodec.errors import ChecksumError, HeaderError, LimitError, NotGczError, SectionError, TruncatedError
 
@@ -18,12 +19,18 @@ MAX_SIDE_PX = 65_535
 DEFAULT_MAX_PIXELS = 1 << 28
 MAX_QUALITY = 1000
 MODEL_ID_BYTES = 4
+NO_MODEL = bytes(MODEL_ID_BYTES)
+"""Model id of a file that needs no weights."""
+
 GAMECUBE_MAGIC = b"\x01\xc0\x0b\xb1"
 
 SUPPORTED_CRITICAL: frozenset[int] = frozenset(
-    {SectionId.LABEL_MAP, SectionId.KEEP_MASK, SectionId.REST_QUALITY, SectionId.ALPHA}
+    {SectionId.LABEL_MAP, SectionId.KEEP_MASK, SectionId.REST_QUALITY, SectionId.ALPHA, SectionId.LOSSLESS}
 )
 """Critical sections that this version decodes; the other ids are reserved."""
+
+Coding = Literal["generative", "region", "selective", "lossless"]
+"""How a picture is held: all of it generated, a region of it finer, a part synthesised from labels, or exactly."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +45,16 @@ class GczFile:
     symbol_digest: int
     payload: bytes
     sections: tuple[Section, ...] = ()
+
+    @property
+    def coding(self) -> Coding:
+        """As the sections say."""
+        present = {section.id for section in self.sections}
+        if SectionId.LOSSLESS in present:
+            return "lossless"
+        if SectionId.LABEL_MAP in present:
+            return "selective"
+        return "region" if SectionId.REST_QUALITY in present else "generative"
 
 
 def _require(condition: bool, message: str) -> None:
@@ -71,8 +88,8 @@ def overhead_bytes(file: GczFile) -> int:
 
 
 def metadata_bytes(file: GczFile) -> int:
-    """Bytes that the optional sections (EXIF, ICC, XMP) add to the file, table rows included."""
-    bare = tuple(section for section in file.sections if is_critical(section.id))
+    """Bytes that EXIF, ICC and XMP add to the file, table rows included."""
+    bare = tuple(section for section in file.sections if section.id not in METADATA)
     return len(serialize(file)) - len(serialize(dataclasses.replace(file, sections=bare)))
 
 
@@ -115,14 +132,33 @@ def parse(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> GczFile:
             raise ChecksumError(f"section {section_id}: computed {zlib.crc32(body):08x}, the table says {expected:08x}")
         if is_critical(section_id) and section_id not in SUPPORTED_CRITICAL:
             raise SectionError(f"section {section_id}: critical and unknown to this version; a newer one is needed")
-    present = {section_id for section_id, _, _ in rows}
+    sections = tuple(Section(row[0], body) for row, body in zip(rows, bodies, strict=True))
+    file = GczFile(width, height, bool(flags & FLAG_GRAY), model_id, quality, digest, payload, sections)
+    _check_companions(file)
+    if width * height > max_pixels:
+        raise LimitError(f"size {width}x{height}: {width * height} pixels, allowed {max_pixels} (--max-pixels)")
+    return file
+
+
+def _check_companions(file: GczFile) -> None:
+    """SectionError for sections that do not go together, or not with the header and the payload."""
+    present = {section.id for section in file.sections}
     companions = len(present & {SectionId.LABEL_MAP, SectionId.REST_QUALITY})
     if companions != int(SectionId.KEEP_MASK in present):
         raise SectionError("keep mask: goes with a label map or with the rest's quality, and they with it")
-    if width * height > max_pixels:
-        raise LimitError(f"size {width}x{height}: {width * height} pixels, allowed {max_pixels} (--max-pixels)")
-    sections = tuple(Section(row[0], body) for row, body in zip(rows, bodies, strict=True))
-    return GczFile(width, height, bool(flags & FLAG_GRAY), model_id, quality, digest, payload, sections)
+    if SectionId.LOSSLESS not in present:
+        return
+    if others := [i for i in sorted(present) if is_critical(i) and i != SectionId.LOSSLESS]:
+        raise SectionError(f"lossless picture: found beside section {others[0]}, which says how another is generated")
+    fields = (
+        ("model id", file.model_id.hex(), NO_MODEL.hex()),
+        ("quality", file.quality, 0),
+        ("symbol digest", file.symbol_digest, 0),
+        ("latents", f"{len(file.payload)} bytes", "0 bytes"),
+    )
+    for field, found, allowed in fields:
+        if found != allowed:
+            raise SectionError(f"lossless picture: {field}: found {found}, allowed {allowed}")
 
 
 def _read_section_table(reader: Reader) -> list[tuple[int, int, int]]:

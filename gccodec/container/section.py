@@ -17,9 +17,15 @@ class SectionId(enum.IntEnum):
     KEEP_MASK = 2
     REST_QUALITY = 3
     ALPHA = 4
+    LOSSLESS = 5
     EXIF = 128
     ICC = 129
     XMP = 130
+    FLAT_PARTS = 131
+
+
+METADATA = frozenset({SectionId.EXIF, SectionId.ICC, SectionId.XMP})
+"""What says something about a picture, and is no part of it."""
 
 
 class Section(NamedTuple):

@@ -49,7 +49,7 @@ def test_alpha_is_exact_and_counts_under_the_ceiling(codec, coffee):
     encoded = codec.encode(picture, size_bytes=500)
     assert 490 <= len(encoded.data) <= 500
     assert np.array_equal(codec.decode(encoded.data).alpha, alpha)
-    with pytest.raises(UsageError, match="of them header and sections"):
+    with pytest.raises(UsageError, match="alpha takes 70 bytes, .*; --alpha drop, or --bpp 0.02"):
         codec.encode(picture, size_bytes=100)
 
 
@@ -107,7 +107,8 @@ def test_too_small_a_budget_names_the_smallest_file(codec, coffee):
 
 def test_a_generous_budget_says_so(codec, coffee):
     small = Picture.of(coffee.pixels[:32, :32])
-    assert codec.encode(small, size_bytes=100_000).below_target
+    assert codec.encode(small, size_bytes=600).below_target
+    assert not codec.encode(small, size_bytes=100_000).below_target  # all of it
 
 
 def test_quality_and_size_exclude_each_other(codec, coffee):

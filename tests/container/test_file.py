@@ -22,6 +22,9 @@ from gccodec.errors import (
 PLAIN = GczFile(768, 512, False, bytes.fromhex("0123abcd"), 240, 0xBEEF, b"latents")
 
 
+LOSSLESS = GczFile(48, 32, False, bytes(4), 0, 0, b"", (Section(5, b"picture"), Section(129, b"profile")))
+
+
 def with_checksum(header: bytes, rest: bytes = b"") -> bytes:
     return header + zlib.crc32(rest, zlib.crc32(header)).to_bytes(4, "big") + rest
 
@@ -31,6 +34,14 @@ def test_a_plain_file_has_exactly_these_bytes():
         serialize(PLAIN).hex()
         == "e74743010080068004" + "0123abcd" + "f001" + "beef" + "00" + "0abeadc6" + b"latents".hex()
     )
+
+
+def test_a_file_with_an_exact_picture_has_exactly_these_bytes():
+    data = serialize(dataclasses.replace(LOSSLESS, gray=True, sections=LOSSLESS.sections[:1]))
+    row = "0507" + zlib.crc32(b"picture").to_bytes(4, "big").hex()
+    header = bytes.fromhex("e7474301013020" + "00000000" + "00" + "0000" + "01" + row)
+    assert data == header + zlib.crc32(header).to_bytes(4, "big") + b"picture"
+    assert parse(serialize(LOSSLESS)) == LOSSLESS
 
 
 @given(
@@ -135,3 +146,44 @@ def test_the_writer_refuses_what_the_format_cannot_hold():
     for ids in ((130, 129), (129, 129), tuple(range(128, 145))):
         with pytest.raises(ValueError, match="section ids"):
             serialize(dataclasses.replace(PLAIN, sections=tuple(Section(i, b"") for i in ids)))
+
+
+def test_the_sections_say_how_a_picture_is_held():
+    def coding(*ids):
+        return dataclasses.replace(PLAIN, sections=tuple(Section(i, b"") for i in ids)).coding
+
+    assert (coding(), coding(4, 130), coding(1, 2), coding(2, 3, 4)) == (
+        "generative", "generative", "selective", "region",
+    )  # fmt: skip
+    assert LOSSLESS.coding == "lossless"
+
+
+@pytest.mark.parametrize("other", [(1, 2), (2, 3), (4,)])
+def test_an_exact_picture_excludes_what_generates_one(other):
+    sections = (*(Section(i, b"x") for i in other), *LOSSLESS.sections)
+    with pytest.raises(SectionError, match=f"lossless picture: found beside section {other[0]}"):
+        parse(serialize(dataclasses.replace(LOSSLESS, sections=sections)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model_id": b"\0\0\0\1"}, "model id: found 00000001, allowed 00000000"),
+        ({"quality": 1}, "quality: found 1, allowed 0"),
+        ({"symbol_digest": 0x100}, "symbol digest: found 256, allowed 0"),
+        ({"payload": b"\0"}, "latents: found 1 bytes, allowed 0 bytes"),
+    ],
+)
+def test_an_exact_picture_leaves_nothing_for_a_model(change, message):
+    with pytest.raises(SectionError, match=f"lossless picture: {message}"):
+        parse(serialize(dataclasses.replace(LOSSLESS, **change)))
+
+
+def test_without_an_exact_picture_the_zero_model_is_one_that_nobody_has():
+    assert parse(serialize(dataclasses.replace(LOSSLESS, sections=()))).coding == "generative"
+
+
+@pytest.mark.parametrize("size", [(1, 1), (768, 512), (65535, 65535)])
+def test_framing_of_an_exact_picture_is_small(size):
+    file = dataclasses.replace(LOSSLESS, width=size[0], height=size[1], sections=(Section(5, bytes(1 << 20)),))
+    assert overhead_bytes(file) <= 23 + 8

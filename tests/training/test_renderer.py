@@ -77,6 +77,7 @@ def same_states(a, b):
     return all(torch.allclose(x, y, atol=1e-5) for x, y in zip(a.values(), b.values(), strict=True))
 
 
+@pytest.mark.slow
 def test_the_renderer_learns_is_exported_and_renders(stage, tmp_path, store):
     run = stage(preset=dataclasses.replace(PRESET, renderer_crops=20, renders=4, label_share=0.0))
     first = float(np.mean([run.step().loss for _ in range(3)]))
