@@ -40,8 +40,8 @@ from gccodec.image.reader import read_picture
 GRID = 4
 """Colours and alpha are compared as means of a grid of so many fields along each side."""
 
-READING_LEVELS, CODING_LEVELS = 3.0, 24.0
-"""Of 255, in the mean of a field: what reading may differ by, and what coding at quality 50 may."""
+READING_LEVELS, CODING_LEVELS = 3.0, 32.0
+"""Of 255, in the mean of a field: what reading may differ by, and what coding at quality 100 may."""
 
 CODED_PIXELS = 1 << 22
 """Larger pictures are read and compared, but not coded."""
@@ -146,7 +146,7 @@ def difference(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8], levels: float
 
 def coded(codec: Codec, picture: Picture) -> str | None:
     """What a file loses that it should not."""
-    data = codec.encode(picture, quality=500, effort=0).data
+    data = codec.encode(picture, quality=1000, effort=0).data
     decoded = codec.decode(data)
     if decoded.file.gray != picture.gray:
         return "gray is not what it was"
