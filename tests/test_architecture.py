@@ -15,6 +15,7 @@ ALLOWED = {
     "model": {"errors", "entropy"},
     "image": {"errors", "container"},
     "codec": {"errors", "container", "entropy", "model", "image"},
+    "batch": {"errors"},
     "metrics": {"errors"},
     "benchmark": {"errors", "container", "entropy", "model", "image", "codec", "metrics"},
     "training": {"errors", "entropy", "model", "image", "codec", "metrics"},

@@ -1,0 +1,1 @@
+"""Whole archives: plan, manifest, workers, report."""

@@ -1,0 +1,145 @@
+"""What a run will do, known before the first picture is opened: sources, targets, what stands against it."""
+
+from __future__ import annotations
+
+import os
+import string
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from gccodec.batch.source import Entry, Fault
+from gccodec.errors import UsageError
+
+TEMPLATE_FIELDS = ("dir", "name", "stem", "suffix")
+DEFAULT_TEMPLATE = "{dir}/{name}.gcz"
+MAX_NAME_BYTES = 255
+"""Of one part of a path, on every common file system."""
+
+
+class Job(NamedTuple):
+    """One picture: where it is, and its target relative to the output folder."""
+
+    source: Entry
+    target: str
+
+
+class Plan(NamedTuple):
+    """jobs in the order of their sources; others: files that are no photographs; faults: what was not reached.
+
+    obstacles: sentences that forbid the run as a whole.
+    """
+
+    jobs: list[Job]
+    others: list[Entry]
+    faults: list[Fault]
+    obstacles: list[str]
+
+
+class Template:
+    """Names of targets from names of sources: {dir}, {name}, {stem} and {suffix} (without its dot)."""
+
+    def __init__(self, text: str) -> None:
+        """UsageError for unknown fields, and for a template without {name} or {stem}."""
+        try:
+            fields = [field for _, field, _, _ in string.Formatter().parse(text) if field is not None]
+        except ValueError as error:
+            raise UsageError(f"--name {text}: {error}") from None
+        unknown = [field for field in fields if field not in TEMPLATE_FIELDS]
+        if unknown or not {"name", "stem"} & set(fields):
+            raise UsageError(
+                f"--name {text}: known are {{dir}}, {{name}}, {{stem}} and {{suffix}};"
+                " {name} or {stem} must be there"
+            )
+        self._text = text
+
+    def target(self, name: str) -> str:
+        """Of a source's name; a leading `/` left by an empty {dir} is cut off."""
+        folder, base = os.path.split(name)
+        stem, suffix = os.path.splitext(base)
+        if self._text == DEFAULT_TEMPLATE:  # a million names take seconds otherwise
+            return name + ".gcz"
+        filled = self._text.format(dir=folder, name=base, stem=stem, suffix=suffix[1:])
+        return filled.lstrip("/")
+
+
+def make_plan(
+    found: Iterable[Entry | Fault],
+    template: Template,
+    out_dir: str,
+    is_photograph: Callable[[str], bool],
+    folds_case: bool = False,
+) -> Plan:
+    """Sort what was found, and look for what would go wrong.
+
+    folds_case: the output folder's file system takes `A` and `a` for one name.
+    """
+    plan = Plan([], [], [], [])
+    taken: dict[str, int] = {}
+    for item in found:
+        if isinstance(item, Fault):
+            plan.faults.append(item)
+            continue
+        if not is_photograph(item.name):
+            plan.others.append(item)
+            continue
+        target = template.target(item.name)
+        key = target.casefold() if folds_case else target
+        if (first := taken.setdefault(key, len(plan.jobs))) < len(plan.jobs):
+            other = plan.jobs[first].source.path
+            plan.obstacles.append(f"{item.path} and {other} would both become {target}")
+            continue
+        if obstacle := _name_obstacle(target):
+            plan.obstacles.append(f"{item.path}: {obstacle}")
+            continue
+        plan.jobs.append(Job(item, target))
+    plan.obstacles.extend(_overwritten_inputs(plan.jobs, out_dir))
+    return plan
+
+
+def _name_obstacle(target: str) -> str | None:
+    parts = target.split("/")
+    if ".." in parts:
+        return f"its target {target} would leave the output folder"
+    longest = max(parts, key=lambda part: len(os.fsencode(part)))
+    if len(os.fsencode(longest)) > MAX_NAME_BYTES:
+        return f"the name of its target is longer than {MAX_NAME_BYTES} bytes"
+    return None
+
+
+def _overwritten_inputs(jobs: list[Job], out_dir: str) -> list[str]:
+    """Sentences on targets that are inputs of the same run."""
+    root = os.path.realpath(out_dir)
+    inputs = {os.path.realpath(job.source.path) for job in jobs} if _shares_folders(jobs, root) else set()
+    return [
+        f"{job.source.path}: its target {job.target} is an input, too"
+        for job in jobs
+        if inputs and os.path.join(root, job.target) in inputs
+    ]
+
+
+def _shares_folders(jobs: list[Job], root: str) -> bool:
+    """Whether any input lies below the output folder."""
+    folders = {os.path.dirname(job.source.path) for job in jobs}
+    return any((os.path.realpath(folder) + "/").startswith(root + "/") for folder in folders)
+
+
+def output_obstacle(out_dir: str, folders: Iterable[str]) -> str | None:
+    """Why an output folder below an input folder is refused; None where it is not. In place is allowed."""
+    root = os.path.realpath(out_dir)
+    for folder in folders:
+        above = os.path.realpath(folder)
+        if root != above and (root + "/").startswith(above.rstrip("/") + "/"):
+            return (
+                f"--out-dir {out_dir} lies inside {folder}: the next run would take its files for"
+                " inputs; choose a folder beside it, or the folder itself"
+            )
+    return None
+
+
+def folds_case(folder: str) -> bool:
+    """Whether the file system of an existing folder takes `A` and `a` for one name."""
+    swapped = os.path.join(os.path.dirname(folder), os.path.basename(folder).swapcase())
+    try:
+        return swapped != folder and os.path.samefile(swapped, folder)
+    except OSError:
+        return False

@@ -1,0 +1,131 @@
+"""The files of an archive: folders walked, lists read, globs expanded; no file is opened."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from gccodec.errors import FileError, UsageError
+
+GLOB_CHARACTERS = "*?["
+
+
+class Entry(NamedTuple):
+    """One file: where it is, what it is called in the archive, its size and modification time.
+
+    name: relative, `/` between folders; mtime_ns: nanoseconds since 1970. Names that are not UTF-8 hold
+    surrogates (`os.fsdecode`). A million of these are held at a time, hence a root that they share.
+    """
+
+    root: str
+    name: str
+    size_bytes: int
+    mtime_ns: int
+
+    @property
+    def path(self) -> str:
+        """As the operating system takes it."""
+        return os.path.join(self.root, self.name)
+
+
+class Fault(NamedTuple):
+    """What kept a part of the input from being planned, in a sentence."""
+
+    path: str
+    reason: str
+
+
+def walk(folder: str) -> Iterator[Entry | Fault]:
+    """All files below a folder in the order of their names; links are followed.
+
+    A folder that cannot be read, and a link that leads back into its own path, is a `Fault`.
+    """
+    yield from _walk(folder, folder, "", (_identity(folder),))
+
+
+def _identity(folder: str) -> tuple[int, int]:
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino
+
+
+def _walk(root: str, folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[Entry | Fault]:
+    try:
+        with os.scandir(folder) as scan:
+            found = sorted(scan, key=lambda entry: entry.name)
+    except OSError as error:
+        yield Fault(folder, f"the folder cannot be read: {error.strerror}")
+        return
+    for item in found:
+        name = prefix + item.name
+        try:
+            if item.is_dir():
+                identity = _identity(item.path)
+                if identity in above:
+                    yield Fault(item.path, "the link leads back to a folder that it is in")
+                else:
+                    yield from _walk(root, item.path, name + "/", (*above, identity))
+            elif item.is_file():
+                status = item.stat()
+                yield Entry(root, name, status.st_size, status.st_mtime_ns)
+            elif item.is_symlink():
+                yield Fault(item.path, "the link leads nowhere")
+        except OSError as error:
+            yield Fault(item.path, error.strerror or str(error))
+
+
+def listed(paths: Iterable[str], root: str | None = None) -> Iterator[Entry | Fault]:
+    """Files given one by one; their names are their paths, relative to `root` where it is given.
+
+    A leading `/` is left out of a name. UsageError for a path that leaves `root`, or that begins with
+    `..` where no root is given: such a name would leave the archive.
+    """
+    for path in paths:
+        name = os.path.normpath(path if root is None else os.path.relpath(path, root))
+        name = name.lstrip("/") if root is None else name
+        if name == ".." or name.startswith("../"):
+            where = "--root says what names are relative to" if root is None else f"not below --root {root}"
+            raise UsageError(f"{path}: {where}")
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            yield Fault(path, error.strerror or str(error))
+            continue
+        if os.path.isdir(path):
+            yield Fault(path, "is a folder; name it as an argument, not in a list of files")
+            continue
+        above = root if root is not None else "/" if os.path.isabs(path) else ""
+        yield Entry(above, name, status.st_size, status.st_mtime_ns)
+
+
+def entries(arguments: Iterable[str], root: str | None = None) -> Iterator[Entry | Fault]:
+    """Of folders, files and globs as a command has them; FileError for one that is not there."""
+    for argument in arguments:
+        if os.path.isdir(argument):
+            yield from walk(argument)
+        elif os.path.lexists(argument):
+            yield from listed([argument], root or os.path.dirname(argument) or ".")
+        elif any(character in argument for character in GLOB_CHARACTERS):
+            matches = sorted(glob.glob(argument, recursive=True))
+            if not matches:
+                raise FileError(f"{argument}: no file has such a name")
+            files = [match for match in matches if not os.path.isdir(match)]
+            yield from listed(files, root or _fixed_part(argument))
+        else:
+            raise FileError(f"{argument}: no such file or folder")
+
+
+def _fixed_part(pattern: str) -> str:
+    """The folders of a glob before its first special character."""
+    parts = []
+    for part in pattern.split("/")[:-1]:
+        if any(character in part for character in GLOB_CHARACTERS):
+            break
+        parts.append(part)
+    return "/".join(parts) or ("/" if pattern.startswith("/") else ".")
+
+
+def split_list(data: bytes, separator: bytes) -> list[str]:
+    """Names of a list with a newline or NUL after each; empty ones are left out."""
+    return [os.fsdecode(name) for name in data.split(separator) if name]
