@@ -93,13 +93,19 @@ class _Way:
         self.kept_lpips: list[float] = []
         self.features: list[Tensor] = []
 
+    def _kept_psnr_db(self) -> float:
+        """Infinite where what is kept came back exactly, nan where nothing is kept."""
+        if not self.samples:
+            return math.nan
+        return -10 * math.log10(self.square_error / self.samples) if self.square_error else math.inf
+
     def result(self, real: Tensor) -> Result:
         return Result(
             self.name,
             self.bits / self.pixels if self.pixels else math.nan,
             self.confusion.mean_iou(),
             kid(real, torch.cat(self.features)) if self.features else math.nan,
-            -10 * math.log10(self.square_error / self.samples) if self.samples else math.nan,
+            self._kept_psnr_db(),
             statistics.mean(self.kept_lpips) if self.kept_lpips else math.nan,
             self.kept_bits / self.kept_positions / LATENT_CELL_PX**2 if self.kept_positions else math.nan,
         )

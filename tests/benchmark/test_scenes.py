@@ -37,8 +37,8 @@ def judged(tmp_path, monkeypatch):
     monkeypatch.setattr(scenes, "AlexTrunk", lambda path: None)
     monkeypatch.setattr(scenes, "lpips", lambda trunk, x, y: (x - y).abs().mean((1, 2, 3)))
     for i in range(2):
-        pixels = np.full((HEIGHT, WIDTH, 3), 60 + i, np.uint8)
-        pixels[HEIGHT // 2 :] = 200
+        pixels = np.random.default_rng(i).integers(40, 80, (HEIGHT, WIDTH, 3)).astype(np.uint8)  # not flat
+        pixels[HEIGHT // 2 :] += 140
         Image.fromarray(pixels).save(tmp_path / f"{i}.bmp")
         ids = np.where(pixels[..., 0] > 127, CAR, PAVEMENT).astype(np.uint8)
         Image.fromarray(ids).save(tmp_path / f"{i}.png")
@@ -89,3 +89,12 @@ def test_avif_keeps_to_its_ceiling_halved_where_need_be():
         errors.append(np.abs(pixels.astype(int) - np.asarray(image)).mean())
     assert errors[0] > errors[1] > errors[2]
     assert 1 < len(avif_within(image, 1)[0]) < 500
+
+
+def test_what_comes_back_exactly_has_an_infinite_psnr():
+    way = scenes._Way("exact")
+    assert np.isnan(way._kept_psnr_db())
+    way.samples = 3
+    assert way._kept_psnr_db() == np.inf
+    way.square_error = 3e-2
+    assert way._kept_psnr_db() == pytest.approx(20)
