@@ -37,14 +37,17 @@ from gccodec.errors import GccodecError, LimitError
 from gccodec.image.picture import Picture
 from gccodec.image.reader import read_picture
 
-GRID = 4
+READING_GRID, CODING_GRID = 4, 2
 """Colours and alpha are compared as means of a grid of so many fields along each side."""
 
 READING_LEVELS, CODING_LEVELS = 3.0, 32.0
-"""Of 255, in the mean of a field: what reading may differ by, and what coding at quality 100 may."""
+"""Of 255, in the mean of a field: what reading may differ by, and what coding at the default rate may."""
 
 CODED_PIXELS = 1 << 22
 """Larger pictures are read and compared, but not coded."""
+
+RIGHTLY_REFUSED = ("a checksum of its data is wrong",)
+"""What Pillow shows and libpng refuses: pixels that may be damaged."""
 
 BAD = ("only theirs", "differs", "lossy", "traceback")
 OUR_FORMATS = frozenset(
@@ -124,19 +127,19 @@ def shown(picture: Picture) -> npt.NDArray[np.uint8]:
     return np.dstack([rgb, alpha])
 
 
-def fields(rgba: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """Mean of alpha, and of colours over black, in each field: [GRID, GRID, 4]."""
-    rows, columns = (np.array_split(np.arange(n), min(GRID, n)) for n in rgba.shape[:2])
+def fields(rgba: npt.NDArray[np.uint8], grid: int) -> npt.NDArray[np.float64]:
+    """Mean of alpha, and of colours over black, in each field: [grid, grid, 4]."""
+    rows, columns = (np.array_split(np.arange(n), min(grid, n)) for n in rgba.shape[:2])
     values = rgba.astype(np.float64)
     values[..., :3] *= values[..., 3:] / 255
     return np.array([[values[r][:, c].mean((0, 1)) for c in columns] for r in rows])
 
 
-def difference(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8], levels: float) -> str | None:
+def difference(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8], levels: float, grid: int) -> str | None:
     """What differs, in a few words; None when nothing does."""
     if a.shape != b.shape:
         return f"size {b.shape[1]}x{b.shape[0]}, expected {a.shape[1]}x{a.shape[0]}"
-    apart = np.abs(fields(a) - fields(b))
+    apart = np.abs(fields(a, grid) - fields(b, grid))
     if apart[..., 3].max() > levels:
         return f"alpha differs by {apart[..., 3].max():.0f} levels"
     if apart[..., :3].max() > levels:
@@ -146,7 +149,7 @@ def difference(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8], levels: float
 
 def coded(codec: Codec, picture: Picture) -> str | None:
     """What a file loses that it should not."""
-    data = codec.encode(picture, quality=1000, effort=0).data
+    data = codec.encode(picture, effort=0).data
     decoded = codec.decode(data)
     if decoded.file.gray != picture.gray:
         return "gray is not what it was"
@@ -157,7 +160,11 @@ def coded(codec: Codec, picture: Picture) -> str | None:
     pixels = picture.pixels if not picture.gray else np.dstack([picture.pixels] * 3)
     back = decoded.pixels if not decoded.file.gray else np.dstack([decoded.pixels] * 3)
     alpha = np.full(pixels.shape[:2], 255, np.uint8) if picture.alpha is None else picture.alpha
-    return difference(np.dstack([pixels, alpha]), np.dstack([back, alpha]), CODING_LEVELS)
+    return difference(np.dstack([pixels, alpha]), np.dstack([back, alpha]), CODING_LEVELS, CODING_GRID)
+
+
+def _rightly_refused(error: GccodecError) -> bool:
+    return any(reason in str(error) for reason in RIGHTLY_REFUSED)
 
 
 def judged(path: Path, codec: Codec | None) -> Outcome:
@@ -168,7 +175,12 @@ def judged(path: Path, codec: Codec | None) -> Outcome:
         picture = read_picture(data)
         ours = shown(picture)
     except GccodecError as error:
-        if isinstance(theirs, str) or theirs.format not in OUR_FORMATS or isinstance(error, LimitError):
+        if (
+            isinstance(theirs, str)
+            or theirs.format not in OUR_FORMATS
+            or isinstance(error, LimitError)
+            or _rightly_refused(error)
+        ):
             return Outcome(path, "refused", str(error))
         return Outcome(path, "only theirs", str(error))
     except Exception as error:  # the very thing that is looked for
@@ -182,7 +194,7 @@ def judged(path: Path, codec: Codec | None) -> Outcome:
     notes = "; ".join(picture.notes)
     if isinstance(theirs, str):
         return Outcome(path, "ours", f"{theirs} | {notes}")
-    apart = difference(theirs.rgba, ours, READING_LEVELS)
+    apart = difference(theirs.rgba, ours, READING_LEVELS, READING_GRID)
     if apart is None:
         return Outcome(path, "same", notes)
     return Outcome(path, "explained" if notes else "differs", f"{apart} | {notes}")
