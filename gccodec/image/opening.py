@@ -42,6 +42,11 @@ _EXTRAS: dict[Format, tuple[str, str]] = {"HEIF": ("HEIC", "heif"), "JXL": ("JPE
 """What a format is called, and the extra that brings its plugin."""
 
 
+def called(form: Format) -> str:
+    """What messages call a picture of that format: those that need an extra are named."""
+    return f"the {_EXTRAS[form][0]} picture" if form in _EXTRAS else "the picture"
+
+
 def head_of(file: IO[bytes]) -> bytes:
     """The first bytes, by which formats are told apart; the file is left at its start."""
     file.seek(0)

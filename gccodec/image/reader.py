@@ -20,7 +20,7 @@ from gccodec.image.jxl_header import holds_jpeg, jxl_size
 from gccodec.image.metadata import ALL_METADATA, Kind
 from gccodec.image.metadata_reader import read_metadata, upright
 from gccodec.image.mode import eight_bit_colour, split_alpha, visible_alpha
-from gccodec.image.opening import decoding, detect, head_of, open_image, unpacked_jpeg
+from gccodec.image.opening import called, decoding, detect, head_of, open_image, unpacked_jpeg
 from gccodec.image.picture import Picture, cropped
 from gccodec.image.png import PngRows
 from gccodec.image.png_chunks import SIGNATURE, clean_png
@@ -118,7 +118,7 @@ def _decoded(file: IO[bytes], wanted: Wanted) -> Picture:
     attempts = _attempts(file, form)
     while True:
         try:
-            with decoding():
+            with decoding(called(form)):
                 attempt = next(attempts, None)
                 if attempt is None:
                     break

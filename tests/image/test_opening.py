@@ -394,3 +394,12 @@ def test_a_plugin_of_another_list_is_refused():
     with pytest.raises(PictureError, match="it is JPEG"):
         detect(io.BytesIO(stored("JPEG")), frozenset(["PNG"]))
     assert open_image(io.BytesIO(stored("PNG")), "PNG").size == (64, 48)
+
+
+def test_a_damaged_file_of_an_extra_is_called_by_its_format():
+    for data, name in (
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40), "HEIC"),
+        (b"\xff\x0a" + bytes(9), "JPEG XL"),
+    ):
+        with pytest.raises(PictureError, match=f"the {name} picture is damaged"):
+            read_picture(data)
