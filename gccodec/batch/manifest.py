@@ -15,7 +15,6 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
 from typing import Any, Literal, Self
 
 from gccodec.errors import CorruptError, FileError
@@ -154,8 +153,3 @@ class Manifest:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def records_of(path: str) -> Iterator[Record]:
-    """The last record of each name, in the order in which names came first."""
-    yield from read_manifest(path)[0].values()

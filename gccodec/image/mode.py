@@ -12,7 +12,6 @@ OPAQUE = 255
 SIXTEEN_BITS_NOTE = "16 bits a channel are reduced to 8"
 DENIED_ALPHA_NOTE = "the file says that it has no transparency; its fourth channel is left out"
 UNIT, BYTES, WORDS = 1.0, 255.0, 65535.0
-FLOAT_SCALES = (UNIT, BYTES, WORDS)
 """What white is in pictures of floats."""
 
 MAX_HIGHLIGHT = 16.0
