@@ -7,6 +7,10 @@ from PIL import Image
 
 from gccodec.codec.codec import Codec
 from gccodec.image.picture import Picture
+from gccodec.model.segmenter import Segmenter
+from gccodec.training.export import network_bytes, place, weights_bytes
+from gccodec.training.preset import load_preset
+from tests.models import random_model, random_weights
 from tests.paths import CHELSEA, COFFEE
 
 # The same examples in every run: a pass here is a pass everywhere.
@@ -29,3 +33,16 @@ def coffee():
 def chelsea():
     with Image.open(CHELSEA) as image:
         return Picture.of(np.asarray(image.convert("RGB")))
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """A folder of small random weights, for `run(..., weights=tiny)` where the pixels are not the subject.
+
+    A codec that knows selective coding, and a label network; without what `--effort` needs, so that it is 0.
+    """
+    path = tmp_path_factory.mktemp("tiny")
+    prime = random_weights(0, selective=True).label_prime
+    place(weights_bytes(random_model(), {}, prime), path, "tiny", "codec", {})
+    place(network_bytes(Segmenter(load_preset("tiny").segmenter), {}), path, "labels", "labels", {})
+    return path

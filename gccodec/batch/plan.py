@@ -7,8 +7,9 @@ import string
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from gccodec.batch.source import Entry, Fault
 from gccodec.errors import UsageError
+from gccodec.storage.entry import Entry, Fault
+from gccodec.storage.store import is_remote
 
 TEMPLATE_FIELDS = ("dir", "name", "stem", "suffix")
 DEFAULT_TEMPLATE = "{dir}/{name}.gcz"
@@ -21,6 +22,15 @@ class Job(NamedTuple):
 
     source: Entry
     target: str
+
+
+class ObstacleError(UsageError):
+    """A plan that cannot be carried out; `obstacles` says why, a sentence each."""
+
+    def __init__(self, obstacles: list[str]) -> None:
+        first = obstacles[0] if len(obstacles) == 1 else f"{len(obstacles)} obstacles"
+        super().__init__(f"{first}; nothing was done")
+        self.obstacles = obstacles
 
 
 class Plan(NamedTuple):
@@ -54,17 +64,17 @@ class Template:
 
     def target(self, name: str) -> str:
         """Of a source's name; a leading `/` left by an empty {dir} is cut off."""
-        folder, base = os.path.split(name)
-        stem, suffix = os.path.splitext(base)
         if self._text == DEFAULT_TEMPLATE:  # a million names take seconds otherwise
             return name + ".gcz"
+        folder, base = os.path.split(name)
+        stem, suffix = os.path.splitext(base)
         filled = self._text.format(dir=folder, name=base, stem=stem, suffix=suffix[1:])
         return filled.lstrip("/")
 
 
 def make_plan(
     found: Iterable[Entry | Fault],
-    template: Template,
+    target_of: Callable[[str], str],
     out_dir: str,
     is_photograph: Callable[[str], bool],
     folds_case: bool = False,
@@ -82,7 +92,7 @@ def make_plan(
         if not is_photograph(item.name):
             plan.others.append(item)
             continue
-        target = template.target(item.name)
+        target = target_of(item.name)
         key = target.casefold() if folds_case else target
         if (first := taken.setdefault(key, len(plan.jobs))) < len(plan.jobs):
             other = plan.jobs[first].source.path
@@ -108,6 +118,12 @@ def _name_obstacle(target: str) -> str | None:
 
 def _overwritten_inputs(jobs: list[Job], out_dir: str) -> list[str]:
     """Sentences on targets that are inputs of the same run."""
+    if is_remote(out_dir) or any(is_remote(root) for root in {job.source.root for job in jobs}):
+        return [
+            f"{job.source.path}: its target is itself"
+            for job in jobs
+            if (job.source.root.rstrip("/"), job.source.name) == (out_dir.rstrip("/"), job.target)
+        ]
     root = os.path.realpath(out_dir)
     inputs = {os.path.realpath(job.source.path) for job in jobs} if _shares_folders(jobs, root) else set()
     return [
@@ -125,9 +141,13 @@ def _shares_folders(jobs: list[Job], root: str) -> bool:
 
 def output_obstacle(out_dir: str, folders: Iterable[str]) -> str | None:
     """Why an output folder below an input folder is refused; None where it is not. In place is allowed."""
-    root = os.path.realpath(out_dir)
+
+    def real(folder: str) -> str:
+        return folder.rstrip("/") if is_remote(folder) else os.path.realpath(folder)
+
+    root = real(out_dir)
     for folder in folders:
-        above = os.path.realpath(folder)
+        above = real(folder)
         if root != above and (root + "/").startswith(above.rstrip("/") + "/"):
             return (
                 f"--out-dir {out_dir} lies inside {folder}: the next run would take its files for"

@@ -18,8 +18,9 @@ from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext, SpawnProcess
 from types import TracebackType
-from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 
+from gccodec.batch.engine import Failure, Outcome, Worker, attempt
 from gccodec.errors import GccodecError, LimitError
 
 Task = TypeVar("Task")
@@ -29,29 +30,6 @@ IN_FLIGHT = 2
 MAX_DEATHS_AT_START = 3
 END_SECONDS = 10.0
 """How long a worker may take to end before it is killed."""
-
-
-class Worker(Protocol):
-    """What a process does with a task, in three steps that overlap with those of its neighbours."""
-
-    def prepare(self, task: Any) -> Any: ...
-    def work(self, task: Any, prepared: Any) -> Any: ...
-    def store(self, task: Any, done: Any) -> Any: ...
-
-
-class Failure(NamedTuple):
-    """Why a task has no result: one line, and the exit code of its kind."""
-
-    message: str
-    exit_code: int
-
-
-class Outcome(NamedTuple, Generic[Task]):
-    """A task, what came of it, and how many workers tried."""
-
-    task: Task
-    result: Any
-    tries: int
 
 
 class _Held(NamedTuple, Generic[Task]):
@@ -109,7 +87,7 @@ class Pool(Generic[Task]):
         self._slots: list[_Slot[Task]] = [_Slot(self._context, start) for _ in range(count)]
         self._deaths_at_start = 0
 
-    def run(self, tasks: Iterable[Task]) -> Iterator[Outcome[Task]]:
+    def run(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
         """Outcomes as they come, in any order; tasks are asked for as workers have room.
 
         Raises what `start` raised in a worker, LimitError when workers die as they start.
@@ -144,7 +122,7 @@ class Pool(Generic[Task]):
                     if outcome is not None:
                         yield outcome
 
-    def _received(self, slot: _Slot[Task]) -> Outcome[Task] | None:
+    def _received(self, slot: _Slot[Task]) -> Outcome | None:
         message = slot.connection.recv()
         if isinstance(message, GccodecError):  # the worker cannot start
             raise message
@@ -158,7 +136,7 @@ class Pool(Generic[Task]):
         held = slot.held.pop(number)
         return Outcome(held.task, result, held.tries)
 
-    def _died(self, slot: _Slot[Task], again: collections.deque[_Held[Task]]) -> Iterator[Outcome[Task]]:
+    def _died(self, slot: _Slot[Task], again: collections.deque[_Held[Task]]) -> Iterator[Outcome]:
         slot.end()
         if not slot.ready:
             self._deaths_at_start += 1
@@ -205,7 +183,9 @@ class _Reports:
 
 def serve(connection: Connection, start: Callable[[], Worker]) -> None:
     """The main loop of a worker process, until the parent closes its end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and ends its workers
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # the parent hears them, too, and ends its workers
+        if (number := getattr(signal, name, None)) is not None:
+            signal.signal(number, signal.SIG_IGN)
     reports = _Reports(connection)
     try:
         worker = start()
@@ -222,32 +202,16 @@ def serve(connection: Connection, start: Callable[[], Worker]) -> None:
     while (item := prepared.get()) is not None:
         number, task, value = item
         reports.say(_Begun(number))
-        done.put((number, task, _attempt(lambda: worker.work(task, value), value)))  # noqa: B023
+        done.put((number, task, attempt(lambda: worker.work(task, value), value)))  # noqa: B023
     done.put(None)
     writer.join()
-
-
-def _attempt(step: Callable[[], Any], before: Any) -> Any:
-    """What a step gives; a `Failure` of the step before it, or of its own."""
-    if isinstance(before, Failure):
-        return before
-    try:
-        return step()
-    except GccodecError as error:
-        return Failure(" ".join(str(error).split()), error.exit_code)
-    except MemoryError:
-        return Failure("out of memory", LimitError.exit_code)
-    except OSError as error:
-        return Failure(f"{error.strerror or error}", 7)
-    except Exception as error:  # one picture's trouble must not end the others
-        return Failure(f"internal error ({type(error).__name__}: {error})", 1)
 
 
 def _read(connection: Connection, worker: Worker, prepared: queue.Queue[tuple[int, Any, Any] | None]) -> None:
     with contextlib.suppress(EOFError, OSError):
         while True:
             number, task = connection.recv()
-            value = _attempt(lambda: worker.prepare(task), None)  # noqa: B023
+            value = attempt(lambda: worker.prepare(task), None)  # noqa: B023
             prepared.put((number, task, value))
     prepared.put(None)
 
@@ -255,4 +219,4 @@ def _read(connection: Connection, worker: Worker, prepared: queue.Queue[tuple[in
 def _write(reports: _Reports, worker: Worker, done: queue.Queue[tuple[int, Any, Any] | None]) -> None:
     while (item := done.get()) is not None:
         number, task, value = item
-        reports.say((number, _attempt(lambda: worker.store(task, value), value)))  # noqa: B023
+        reports.say((number, attempt(lambda: worker.store(task, value), value)))  # noqa: B023

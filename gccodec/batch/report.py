@@ -9,15 +9,17 @@ from typing import Any, NamedTuple
 
 from gccodec.batch.manifest import Record
 from gccodec.batch.progress import amount, duration
+from gccodec.errors import FileError
+from gccodec.storage.entry import Fault
 
 LARGEST = 20
 KINDS = {
-    1: "internal error",
     2: "cannot be coded with these options",
     4: "damaged, or no picture",
     5: "weights",
     6: "limit or memory",
     7: "input or output",
+    70: "internal error",
 }
 """Of failures, by exit code."""
 
@@ -54,7 +56,7 @@ class Report(NamedTuple):
         """For people; the failures come last, in a table."""
         told = ", ".join(f"{count} {status}" for status, count in sorted(self.counts.items()))
         out = [told or "nothing to do"]
-        if self.bytes_after:
+        if self.bytes_after and self.bytes_after != self.bytes_before:  # a check writes nothing
             share = self.bytes_before / self.bytes_after
             sizes = f"{amount(self.bytes_before)} became {amount(self.bytes_after)}"
             speed = f"{self.pixels / 1e6:.1f} megapixels in {duration(self.seconds)}"
@@ -69,20 +71,54 @@ class Report(NamedTuple):
         return out
 
 
+class Tally:
+    """Counts records as they come; of a million of them only the largest and the failures are held."""
+
+    def __init__(self) -> None:
+        self._counts: collections.Counter[str] = collections.Counter()
+        self._kinds: collections.Counter[str] = collections.Counter()
+        self._before = self._after = self._pixels = 0
+        self._failures: list[tuple[str, str]] = []
+        self._largest: list[tuple[int, str]] = []
+
+    def add(self, record: Record) -> None:
+        self._counts[record.status] += 1
+        if record.status == "ok":
+            self._before += record.size_bytes
+            self._after += record.target_bytes
+            self._pixels += record.pixels
+            heapq.heappush(self._largest, (record.target_bytes, record.target))
+            if len(self._largest) > LARGEST:
+                heapq.heappop(self._largest)
+        elif record.status == "failed":
+            self.add_failure(record.name, record.error or "unknown", record.exit_code)
+
+    def add_fault(self, fault: Fault) -> None:
+        """What was not reached, or not deleted."""
+        self._counts["not reached"] += 1
+        self.add_failure(fault.path, fault.reason, FileError.exit_code)
+
+    def add_failure(self, name: str, reason: str, exit_code: int) -> None:
+        self._failures.append((name, reason))
+        self._kinds[KINDS.get(exit_code, "other")] += 1
+
+    def report(self, seconds: float) -> Report:
+        largest = [(name, size) for size, name in sorted(self._largest, reverse=True)]
+        return Report(
+            dict(self._counts),
+            self._before,
+            self._after,
+            self._pixels,
+            seconds,
+            largest,
+            sorted(self._failures),
+            dict(self._kinds),
+        )
+
+
 def make_report(records: Iterable[Record], seconds: float) -> Report:
     """Of the records of a run, or of a whole manifest."""
-    counts: collections.Counter[str] = collections.Counter()
-    kinds: collections.Counter[str] = collections.Counter()
-    before = after = pixels = 0
-    failures, targets = [], []
+    tally = Tally()
     for record in records:
-        counts[record.status] += 1
-        if record.status == "ok":
-            before, after = before + record.size_bytes, after + record.target_bytes
-            pixels += record.pixels
-            targets.append((record.target_bytes, record.target))
-        elif record.status == "failed":
-            failures.append((record.name, record.error or "unknown"))
-            kinds[KINDS.get(record.exit_code, "other")] += 1
-    largest = [(name, size) for size, name in heapq.nlargest(LARGEST, targets)]
-    return Report(dict(counts), before, after, pixels, seconds, largest, sorted(failures), dict(kinds))
+        tally.add(record)
+    return tally.report(seconds)

@@ -5,74 +5,12 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from gccodec.errors import FileError, UsageError
+from gccodec.storage.entry import Entry, Fault
+from gccodec.storage.store import is_remote, store_of
 
 GLOB_CHARACTERS = "*?["
-
-
-class Entry(NamedTuple):
-    """One file: where it is, what it is called in the archive, its size and modification time.
-
-    name: relative, `/` between folders; mtime_ns: nanoseconds since 1970. Names that are not UTF-8 hold
-    surrogates (`os.fsdecode`). A million of these are held at a time, hence a root that they share.
-    """
-
-    root: str
-    name: str
-    size_bytes: int
-    mtime_ns: int
-
-    @property
-    def path(self) -> str:
-        """As the operating system takes it."""
-        return os.path.join(self.root, self.name)
-
-
-class Fault(NamedTuple):
-    """What kept a part of the input from being planned, in a sentence."""
-
-    path: str
-    reason: str
-
-
-def walk(folder: str) -> Iterator[Entry | Fault]:
-    """All files below a folder in the order of their names; links are followed.
-
-    A folder that cannot be read, and a link that leads back into its own path, is a `Fault`.
-    """
-    yield from _walk(folder, folder, "", (_identity(folder),))
-
-
-def _identity(folder: str) -> tuple[int, int]:
-    status = os.stat(folder)
-    return status.st_dev, status.st_ino
-
-
-def _walk(root: str, folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[Entry | Fault]:
-    try:
-        with os.scandir(folder) as scan:
-            found = sorted(scan, key=lambda entry: entry.name)
-    except OSError as error:
-        yield Fault(folder, f"the folder cannot be read: {error.strerror}")
-        return
-    for item in found:
-        name = prefix + item.name
-        try:
-            if item.is_dir():
-                identity = _identity(item.path)
-                if identity in above:
-                    yield Fault(item.path, "the link leads back to a folder that it is in")
-                else:
-                    yield from _walk(root, item.path, name + "/", (*above, identity))
-            elif item.is_file():
-                status = item.stat()
-                yield Entry(root, name, status.st_size, status.st_mtime_ns)
-            elif item.is_symlink():
-                yield Fault(item.path, "the link leads nowhere")
-        except OSError as error:
-            yield Fault(item.path, error.strerror or str(error))
 
 
 def listed(paths: Iterable[str], root: str | None = None) -> Iterator[Entry | Fault]:
@@ -100,10 +38,10 @@ def listed(paths: Iterable[str], root: str | None = None) -> Iterator[Entry | Fa
 
 
 def entries(arguments: Iterable[str], root: str | None = None) -> Iterator[Entry | Fault]:
-    """Of folders, files and globs as a command has them; FileError for one that is not there."""
+    """Of folders, URLs, files and globs as a command has them; FileError for one that is not there."""
     for argument in arguments:
-        if os.path.isdir(argument):
-            yield from walk(argument)
+        if is_remote(argument) or os.path.isdir(argument):
+            yield from store_of(argument).walk()
         elif os.path.lexists(argument):
             yield from listed([argument], root or os.path.dirname(argument) or ".")
         elif any(character in argument for character in GLOB_CHARACTERS):

@@ -98,7 +98,6 @@ def command(
     from gccodec.container.file import parse
     from gccodec.image.metadata import Metadata
     from gccodec.image.writer import picture_format, write_strips
-    from gccodec.image.xmp import with_source_type
 
     form = output_format(format_name, Path(output).suffix, output_quality)
     region = Region.parse(crop) if crop is not None else None
@@ -107,6 +106,7 @@ def command(
         file = parse(data, max_pixels)
     region = Region(0, 0, file.width, file.height) if region is None else region
     region.check(file.width, file.height)
+    from gccodec.codec.restoring import write_decoded
     from gccodec.codec.selection import kept_strips
 
     start = time.perf_counter()
@@ -125,17 +125,11 @@ def command(
         codec = Codec.load(weights, file.model_id, choose_device(device, threads, messages), strip_pixels)
         strength = DEFAULT_REALISM if realism is None else realism
         decoding = codec.decode_strips(data, max_pixels, strength, region, told)
-    metadata = decoding.metadata.only(kept | {"icc"})  # a profile that is not kept is applied
     notes: list[str] = []
-    if "xmp" in form.metadata and not exact:  # nothing was made up
-        packet, said = with_source_type(metadata.xmp)
-        metadata = metadata._replace(xmp=packet)
-        notes += said
 
     def write(out: IO[bytes]) -> None:
         with libraries_unheard():
-            strips = heard(decoding.strips)
-            notes.extend(write_strips(strips, decoding.size, form, out, metadata, kept | {"xmp"}))
+            notes.extend(write_decoded(decoding, form, out, kept, heard(decoding.strips)))
 
     with named(input), told:
         write_output(output, force, write)

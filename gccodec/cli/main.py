@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import logging
 import os
 import signal
@@ -20,11 +19,12 @@ import click
 
 from gccodec import __version__
 from gccodec.cli.address_space import is_out_of_memory
+from gccodec.cli.lazy_group import LazyGroup
 from gccodec.cli.message import printable
 from gccodec.cli.standard import DEBUG_VARIABLE, debugging, own_streams
 from gccodec.errors import FileError, GccodecError, LimitError
 
-COMMANDS = ("encode", "decode", "info", "verify", "labels", "bench", "train", "export")
+COMMANDS = ("encode", "decode", "info", "verify", "batch", "labels", "bench", "train", "export")
 EXIT_INTERNAL = 70
 EXIT_INTERRUPTED = 130
 CLEANING_UP_S = 2.0
@@ -34,18 +34,10 @@ class Interrupted(BaseException):
     """By Ctrl-C, a polite kill or a closed terminal."""
 
 
-class LazyGroup(click.Group):
-    """Imports `gccodec.cli.<command>` on demand, so that --help and info never load torch."""
+class Program(LazyGroup):
+    """All commands."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"gccodec.cli.{cmd_name}")
-        command: click.Command = module.command
-        return command
+    package, names = "gccodec.cli", COMMANDS
 
     def invoke(self, ctx: click.Context) -> Any:
         """click would print an empty line for these, and take the end of a file for Ctrl-C."""
@@ -57,7 +49,7 @@ class LazyGroup(click.Group):
             raise RuntimeError(f"end of file: {error}") from error
 
 
-@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="gccodec")
 def cli() -> None:
     """Compress photographs below 0.1 bit per pixel with a generative model.

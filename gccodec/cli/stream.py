@@ -13,9 +13,9 @@ import tempfile
 from collections.abc import Callable, Iterator
 from typing import IO, NamedTuple
 
-from gccodec.cli.replacement import check_replaceable, write_whole
 from gccodec.cli.standard import NAMES, STDIN, STDOUT, is_open, private, reason
 from gccodec.errors import CorruptError, FileError, LimitError, PictureError, UsageError
+from gccodec.storage.replacement import check_replaceable, write_whole
 
 STANDARD = "-"
 HELD_BYTES = 1 << 26

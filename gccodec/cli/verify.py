@@ -34,7 +34,7 @@ def command(ctx: click.Context, inputs: tuple[str, ...], symbols: bool, as_json:
         try:
             file = parse(read_input(name))
             if symbols:
-                verify_symbols(file)
+                check_symbols(file)
         except GccodecError as error:
             failures.append(error)
             problem = str(error)
@@ -49,17 +49,14 @@ def command(ctx: click.Context, inputs: tuple[str, ...], symbols: bool, as_json:
         ctx.exit(failures[0].exit_code if len(inputs) == 1 else 1)
 
 
-def verify_symbols(file: GczFile) -> None:
-    """Decode label map and latents and compare the digest, or decode an exact picture; CorruptError where damaged."""
-    if file.coding == "lossless":
-        from gccodec.codec.lossless import decode_lossless
-        from gccodec.codec.region import Region
+def check_symbols(file: GczFile) -> None:
+    """With the installed weights, which an exact picture does without; CorruptError where damaged."""
+    from gccodec.codec.verification import verify_lossless, verify_symbols
 
-        decode_lossless(file, Region(0, 0, file.width, file.height))
+    if file.coding == "lossless":
+        verify_lossless(file)
         return
-    from gccodec.codec.selection import Selection, decode_latent
     from gccodec.entropy.weights import find_weights, load_weights, weights_folder
 
     weights = load_weights(find_weights(weights_folder(), file.model_id))
-    for _ in decode_latent(weights.latent_codec(), file, Selection.of(file, weights)):
-        pass
+    verify_symbols(file, weights.latent_codec(), weights)

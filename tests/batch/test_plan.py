@@ -5,10 +5,10 @@ import os
 import pytest
 
 from gccodec.batch.plan import Template, folds_case, make_plan, output_obstacle
-from gccodec.batch.source import Entry, Fault
 from gccodec.errors import UsageError
+from gccodec.storage.entry import Entry, Fault
 
-TEMPLATE = Template("{dir}/{name}.gcz")
+TEMPLATE = Template("{dir}/{name}.gcz").target
 
 
 def entry(name):
@@ -40,12 +40,12 @@ def test_faults_are_kept_and_stop_nothing():
 @pytest.mark.parametrize(
     ("names", "options", "obstacle"),
     [
-        (["a.jpg", "2020/a.jpg"], {"template": Template("{stem}.gcz")}, "would both become a.gcz"),
+        (["a.jpg", "2020/a.jpg"], {"template": Template("{stem}.gcz").target}, "would both become a.gcz"),
         (["a.jpg", "A.JPG"], {"folds_case": True}, "would both become A.JPG.gcz"),
         (["x" * 252 + ".jpg"], {}, "longer than 255 bytes"),
         (["å" * 124 + ".jpg"], {}, "longer than 255 bytes"),
-        (["a.jpg"], {"template": Template("../{name}")}, "would leave the output folder"),
-        (["a.jpg", "b.jpg"], {"template": Template("{name}"), "out_dir": "/in"}, "is an input, too"),
+        (["a.jpg"], {"template": Template("../{name}").target}, "would leave the output folder"),
+        (["a.jpg", "b.jpg"], {"template": Template("{name}").target, "out_dir": "/in"}, "is an input, too"),
     ],
 )
 def test_what_forbids_a_run_is_said(names, options, obstacle):

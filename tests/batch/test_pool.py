@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from gccodec.batch.pool import Failure, Pool
+from gccodec.batch.engine import Failure
+from gccodec.batch.pool import Pool
 from gccodec.errors import LimitError, PictureError, WeightsError
 
 
@@ -70,7 +71,7 @@ def test_every_task_has_one_outcome_whatever_happens_to_its_worker(tmp_path):
     by_task = {o.task: o for o in outcomes}
     assert all(by_task[i].result == 2 * i for i in range(30))
     assert by_task["damaged"].result == Failure("the picture is damaged", 4)
-    assert by_task["bug"].result == Failure("internal error (KeyError: 'x')", 1)
+    assert by_task["bug"].result == Failure("internal error (KeyError: 'x')", 70)
     assert by_task["full"].result == Failure("No space left on device", 7)
     assert (by_task["once-a"].result, by_task["once-b"].result) == (1, 1)
     assert by_task["once-a"].tries == 2

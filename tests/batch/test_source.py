@@ -4,8 +4,10 @@ import os
 
 import pytest
 
-from gccodec.batch.source import Entry, Fault, entries, listed, split_list, walk
+from gccodec.batch.source import entries, listed, split_list
 from gccodec.errors import FileError, UsageError
+from gccodec.storage.entry import Entry, Fault
+from gccodec.storage.local import LocalStore
 
 
 @pytest.fixture
@@ -15,6 +17,10 @@ def tree(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(name.encode())
     return tmp_path / "photos"
+
+
+def walk(folder):
+    return LocalStore(folder).walk()
 
 
 def names(found):

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 from collections.abc import Callable
 from typing import IO
 
 from gccodec.errors import FileError
+from gccodec.storage.lock import try_lock
 
+TEMPORARY = re.compile(r"\.gccodec-[0-9a-f]{8}\.part")
+"""Names of `temporary_name`, without the folder."""
 ACCESS_LIST = "system.posix_acl_access"
 PERMISSIONS = 0o777
 GROUP_PERMISSIONS, OTHERS_PERMISSIONS = 0o070, 0o007
@@ -54,6 +58,7 @@ def write_whole(path: str, name: str, force: bool, write: Callable[[IO[bytes]], 
         mode = NEW_MODE if old is None else PRIVATE_MODE
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(temporary, flags, mode), "w+b") as file:
+            try_lock(file.fileno())  # while it is locked nobody takes it for a killed program's
             write(file)
             file.flush()
             if old is not None:

@@ -5,9 +5,9 @@ import stat
 
 import pytest
 
-from gccodec.cli import replacement
-from gccodec.cli.replacement import ACCESS_LIST, check_replaceable, write_whole
 from gccodec.errors import FileError
+from gccodec.storage import replacement
+from gccodec.storage.replacement import ACCESS_LIST, check_replaceable, write_whole
 
 
 def write(file):

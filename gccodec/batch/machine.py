@@ -1,0 +1,36 @@
+"""What every worker process does first."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gccodec.batch.options import Machine
+
+if TYPE_CHECKING:
+    from gccodec.codec.codec import Codec
+
+
+def load_codec(machine: Machine) -> Codec:
+    """The model, once a process. WeightsError where it is missing."""
+    # read when torch and numpy are loaded; several workers share the cores
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[variable] = str(machine.threads)
+    import torch
+
+    from gccodec.codec.codec import Codec
+
+    torch.set_num_threads(machine.threads)
+    device = machine.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return Codec.load(Path(machine.weights) if machine.weights else None, device=device)
+
+
+def weights_id(machine: Machine) -> str:
+    """The id of the model that workers will load, in hexadecimal; without loading it."""
+    from gccodec.entropy.weights import find_weights, weights_folder
+
+    path = Path(machine.weights) if machine.weights else find_weights(weights_folder())
+    return path.stem.rpartition("-")[2]

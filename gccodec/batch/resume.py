@@ -1,0 +1,91 @@
+"""What of a plan an earlier run has done already, and what still stands against the rest."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from gccodec.batch.copying import digest
+from gccodec.batch.manifest import Past, Record
+from gccodec.batch.plan import Job
+from gccodec.errors import FileError
+from gccodec.storage.store import Store, store_of
+
+
+class Wanted(NamedTuple):
+    """What a record must say to be as good as the run that is wanted.
+
+    options: the digest; weights: the model's id in hexadecimal, empty where any will do; verified: the
+    file was decoded after it was written.
+    """
+
+    options: str
+    weights: str = ""
+    verified: bool = False
+
+
+class Rest(NamedTuple):
+    """done: records that hold; jobs: what is still to be done; ours: their targets that may be overwritten.
+
+    changed: of these, names that were done with other options or weights.
+    """
+
+    done: list[Record]
+    jobs: list[Job]
+    ours: set[str]
+    changed: list[str]
+
+
+def rest_of(jobs: list[Job], past: Past, out: Store, wanted: Wanted) -> Rest:
+    """Compare a plan with the manifest, inputs and outputs.
+
+    A file is done when its input has the size and time (or else the hash) of its record, its output the
+    size and hash, and options and weights are the wanted ones.
+    """
+    rest = Rest([], [], set(), [])
+    for job in jobs:
+        record = past.records.get(job.source.name)
+        if record is None or record.target != job.target:
+            if job.target in past.begun:
+                rest.ours.add(job.target)
+            rest.jobs.append(job)
+            continue
+        if record.status in ("ok", "copied") or job.target in past.begun:
+            rest.ours.add(job.target)
+        if record.status not in ("ok", "copied") or not _holds(job, record, out):
+            rest.jobs.append(job)
+        elif record.status == "ok" and not _is_wanted(record, wanted):
+            rest.jobs.append(job)
+            rest.changed.append(job.source.name)
+        elif record.status == "ok" and wanted.verified and not record.verified:
+            rest.jobs.append(job)
+        else:
+            rest.done.append(record)
+    return rest
+
+
+def _is_wanted(record: Record, wanted: Wanted) -> bool:
+    other_model = record.weights and wanted.weights and record.weights != wanted.weights
+    return record.options == wanted.options and not other_model
+
+
+def _holds(job: Job, record: Record, out: Store) -> bool:
+    """Whether input and output are those of the record."""
+    source, status = job.source, out.status(job.target)
+    if status is None or status.size_bytes != record.target_bytes:
+        return False
+    if source.size_bytes != record.size_bytes:
+        return False
+    try:
+        if source.mtime_ns != record.mtime_ns:
+            with store_of(source.root).open(source.name) as file:
+                if digest(file) != record.sha256:
+                    return False
+        with out.open(job.target) as file:
+            return digest(file) == record.target_sha256
+    except FileError:
+        return False
+
+
+def existing(jobs: list[Job], ours: set[str], out: Store) -> list[str]:
+    """Targets that are there and that no run of this archive has made."""
+    return [job.target for job in jobs if job.target not in ours and out.status(job.target) is not None]

@@ -1,0 +1,27 @@
+"""Whether a file's symbols are what they were when it was written."""
+
+from __future__ import annotations
+
+from gccodec.codec.lossless import decode_lossless
+from gccodec.codec.region import Region
+from gccodec.codec.selection import Selection, decode_latent
+from gccodec.container.file import GczFile
+from gccodec.entropy.latent import LatentCodec
+from gccodec.entropy.weights import WeightsFile
+
+
+def verify_symbols(file: GczFile, latents: LatentCodec, weights: WeightsFile) -> None:
+    """Decode label map and latents and compare the digest, or decode an exact picture.
+
+    CorruptError where damaged. An exact picture needs neither `latents` nor `weights`.
+    """
+    if file.coding == "lossless":
+        verify_lossless(file)
+        return
+    for _ in decode_latent(latents, file, Selection.of(file, weights)):
+        pass
+
+
+def verify_lossless(file: GczFile) -> None:
+    """Decode an exact picture; CorruptError where damaged."""
+    decode_lossless(file, Region(0, 0, file.width, file.height))
