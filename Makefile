@@ -14,7 +14,7 @@ RUNS ?= 500000
 WORKERS ?= 2
 CORPUS ?= fuzz-corpus
 
-.PHONY: help demo test test-slow fuzz lint golden bench speed train clean
+.PHONY: help demo test test-slow test-cluster fuzz lint golden bench speed train clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,11 @@ test: lint  ## Lint, type-check and run the tests, in WORKERS=2 processes
 test-slow: $(READY)  ## Big sweeps and fuzzing; figures go into tests/RESULTS.md
 	$(BIN)/python -m pytest -m slow
 	GCCODEC_MUTATIONS=5000000 $(BIN)/python -m pytest -s tests/test_mutations.py
+
+# Ray and the servers are heavy, hence not in `dev`; sftp is skipped where there is no sshd
+test-cluster: $(READY)  ## Archives on a Ray cluster of two nodes, on S3 and on sftp, all on loopback
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[cluster]'
+	$(BIN)/python -m pytest -m cluster tests/cluster
 
 # atheris itself grows by 2.6 KB a run, hence several processes
 fuzz: $(READY)  ## Coverage-guided fuzzing in ROUNDS=40 of RUNS=500000; CORPUS=folder

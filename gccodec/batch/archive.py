@@ -60,6 +60,10 @@ def part_of(plan: Plan, settings: Settings, place: Place) -> Plan:
     )
 
 
+def is_empty(plan: Plan) -> bool:
+    return not (plan.jobs or plan.others or plan.faults)
+
+
 def encode_archive(
     plan: Plan,
     options: EncodeOptions,
@@ -77,9 +81,11 @@ def encode_archive(
     if options.total_bytes is not None and settings.shard is not None:
         raise UsageError("--total and --shard exclude each other: a shard knows nothing of the others")
     place = manifest_place(settings, ENCODE_MANIFEST)
-    plan = part_of(plan, settings, place)
-    if not plan.jobs and not plan.others and not plan.faults:
-        raise NothingToDoError("no files were found")
+    whole, plan = plan, part_of(plan, settings, place)
+    if is_empty(plan):
+        if is_empty(whole):
+            raise NothingToDoError("no files were found")
+        return Tally().report(0.0)  # a part of a small archive
     check_obstacles(plan, settings, encode_estimate(plan.jobs, options, 1).size_bytes)
     wanted = Wanted(options.digest, weights_id(machine), settings.verify)
     start = encoding_start(machine, options, settings.out_dir, settings.verify)
@@ -157,9 +163,11 @@ def decode_archive(
     """
     settings.check()
     place = manifest_place(settings, DECODE_MANIFEST)
-    plan = part_of(plan, settings, place)
-    if not plan.jobs and not plan.others and not plan.faults:
-        raise NothingToDoError("no files were found")
+    whole, plan = plan, part_of(plan, settings, place)
+    if is_empty(plan):
+        if is_empty(whole):
+            raise NothingToDoError("no files were found")
+        return Tally().report(0.0)  # a part of a small archive
     check_obstacles(plan, settings, decode_estimate(plan.jobs, options, 1).size_bytes)
     start = decoding_start(machine, options, settings.out_dir)
     times = mtimes_ns or {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ PATIENCE_S = 600.0
 """How long no actor may be there before the run is given up."""
 
 MAX_DEATHS_AT_START = 3
+REACHING_S = 10.0
 
 
 class _Held(NamedTuple):
@@ -82,6 +84,18 @@ class _Slot:
         self.held[self.actor.carry_out.remote(held.task)] = held
 
 
+def _check_reachable(address: str) -> None:
+    """UsageError where nobody listens: Ray itself would try for minutes, and then end this process."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        return  # `auto`, a path, another kind of name
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), REACHING_S).close()
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"--address {address}: no Ray cluster is reached ({reason})") from None
+
+
 class Cluster:
     """See `gccodec.batch.engine.Engine`."""
 
@@ -101,6 +115,8 @@ class Cluster:
         except ImportError:
             raise UsageError("--engine ray needs the extra ray: pip install 'gccodec[ray]'") from None
         self._ray, self._tries = ray, tries
+        if address is not None:
+            _check_reachable(address)
         here = {} if address is not None else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
         try:
             ray.init(address=address, log_to_driver=False, configure_logging=False, **here)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import re
-import zlib
 from typing import NamedTuple
 
 from gccodec.batch.options import Others
@@ -27,7 +27,8 @@ class Shard:
         return cls(int(match[1]), int(match[2]))
 
     def holds(self, name: str) -> bool:
-        return zlib.crc32(name.encode("utf-8", "surrogateescape")) % self.count == self.index - 1
+        digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
+        return int.from_bytes(digest, "big") % self.count == self.index - 1
 
     def manifest_name(self, name: str) -> str:
         """Each shard has a manifest of its own."""

@@ -12,7 +12,7 @@ from typing import IO, Any, TypeVar
 
 from gccodec.errors import FileError, UsageError
 from gccodec.storage.entry import Entry, Fault, Status
-from gccodec.storage.remote_log import RemoteLog, is_held, read_parts
+from gccodec.storage.remote_log import WHOLE, RemoteLog, is_held, protocols, read_parts
 from gccodec.storage.replacement import TEMPORARY, temporary_name
 from gccodec.storage.retry import with_retries
 from gccodec.storage.store import shown
@@ -20,8 +20,6 @@ from gccodec.storage.store import shown
 T = TypeVar("T")
 HELD_BYTES = 1 << 26
 """Larger files go through a temporary file of this machine."""
-WHOLE = frozenset(["s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "memory", "oci"])
-"""Protocols whose objects appear whole or not at all; on others a file gets its name when it is whole."""
 READ_ONLY = frozenset(["zip", "tar", "http", "https", "github", "git", "libarchive"])
 STRAY_AGE_S = 3600.0
 """Nobody can tell whether the writer of a temporary file elsewhere still lives."""
@@ -43,8 +41,7 @@ class RemoteStore:
             raise UsageError(f"{self._shown}: {self._without_password(error)}") from None
         except Exception as error:
             raise self._error(None, error) from None
-        protocol = self._fs.protocol
-        self._protocols = {protocol} if isinstance(protocol, str) else set(protocol)
+        self._protocols = frozenset(protocols(self._fs))
         self._base = str(self._base).rstrip("/")
 
     def _without_password(self, error: BaseException) -> str:
@@ -95,8 +92,12 @@ class RemoteStore:
 
         def copied() -> IO[bytes]:
             copy = tempfile.SpooledTemporaryFile(HELD_BYTES)  # noqa: SIM115  # the caller closes it
-            with self._fs.open(self._path(name), "rb") as file:
-                shutil.copyfileobj(file, copy, 1 << 20)
+            try:
+                with self._fs.open(self._path(name), "rb") as file:
+                    shutil.copyfileobj(file, copy, 1 << 20)
+            except BaseException:
+                copy.close()
+                raise
             copy.seek(0)
             return copy
 

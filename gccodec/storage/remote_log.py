@@ -19,6 +19,9 @@ from typing import Any
 from gccodec.errors import FileError
 from gccodec.storage.retry import with_retries
 
+WHOLE = frozenset(["s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "memory", "oci"])
+"""Protocols of object stores: what is put there appears whole or not at all, and there are no folders."""
+
 LEASE_S = 300.0
 """A lock that was not renewed for so long belongs to a program that is gone."""
 RENEWAL_S = 60.0
@@ -41,6 +44,7 @@ class RemoteLog:
         threading.Thread(target=self._renew, daemon=True).start()
 
     def _take_lock(self) -> None:
+        _make_folder(self._fs, os.path.dirname(self._path))
         if is_held(self._fs, self._path):
             raise FileError(f"{self._shown}: another run is at work on this archive")
         self._write_lock()
@@ -69,8 +73,7 @@ class RemoteLog:
         name = f"{self._path}.parts/{self._number + 1:08}-{self._token}.jsonl"
 
         def put() -> None:
-            with contextlib.suppress(NotImplementedError):  # object stores have no folders
-                self._fs.makedirs(f"{self._path}.parts", exist_ok=True)
+            _make_folder(self._fs, f"{self._path}.parts")
             self._fs.pipe_file(name, data)
 
         try:
@@ -84,6 +87,17 @@ class RemoteLog:
         self._ended.set()
         with contextlib.suppress(Exception):
             self._fs.rm_file(f"{self._path}.lock")
+
+
+def _make_folder(file_system: Any, path: str) -> None:
+    """Where there are folders: object stores have none, or would make a bucket."""
+    if not set(protocols(file_system)) & WHOLE:
+        file_system.makedirs(path, exist_ok=True)
+
+
+def protocols(file_system: Any) -> tuple[str, ...]:
+    names = file_system.protocol
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def part_names(file_system: Any, path: str) -> list[str]:
