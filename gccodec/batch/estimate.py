@@ -10,10 +10,10 @@ import numpy as np
 from gccodec.batch.options import DecodeOptions, EncodeOptions
 from gccodec.batch.plan import Job
 from gccodec.errors import GccodecError
-from gccodec.storage.store import store_of
+from gccodec.storage.store import is_remote, store_of
 
-SAMPLE = 32
-"""Pictures whose headers are read."""
+SAMPLE, REMOTE_SAMPLE = 32, 4
+"""Pictures whose headers are read; those of servers come as whole files."""
 
 DEFAULT_PIXELS = 12_000_000
 """Of a picture whose header says nothing."""
@@ -49,9 +49,10 @@ def sampled_pixels(jobs: Sequence[Job], pixels_of: Callable[[Job], int]) -> floa
     """Pixels of all, from evenly spread ones, by the pixels a byte of their files holds."""
     if not jobs:
         return 0.0
-    step = max(1, len(jobs) // SAMPLE)
+    count = REMOTE_SAMPLE if is_remote(jobs[0].source.root) else SAMPLE
+    step = max(1, len(jobs) // count)
     pixels = size_bytes = 0
-    for job in jobs[::step][:SAMPLE]:
+    for job in jobs[::step][:count]:
         try:
             pixels += pixels_of(job)
             size_bytes += job.source.size_bytes

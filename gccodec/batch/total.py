@@ -8,6 +8,7 @@ pictures are measured before they are written, so that the sum comes out below t
 
 from __future__ import annotations
 
+import contextlib
 import math
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,7 +20,8 @@ from gccodec.batch.engine import Engine, Failure
 from gccodec.batch.manifest import Record
 from gccodec.batch.plan import Job
 from gccodec.batch.task import MeasureTask
-from gccodec.errors import UsageError
+from gccodec.errors import GccodecError, UsageError
+from gccodec.storage.store import is_remote
 
 MAX_QUALITY = 1000
 GRID = (0, 150, 300, 450, 600, 800, 1000)
@@ -178,15 +180,14 @@ def _raise_some(
 def weights_of(jobs: Iterable[Job], pixels_of: Callable[[Job], int]) -> dict[str, float]:
     """What pictures take beside each other: about as the power 0.8 of their pixels.
 
-    Large pictures have fewer details a pixel. One whose header cannot be read weighs as its file does.
+    Large pictures have fewer details a pixel. One whose header cannot be read, or would have to be
+    fetched, weighs as its file does.
     """
-    from gccodec.errors import GccodecError
-
     weights = {}
     for job in jobs:
-        try:
-            pixels = pixels_of(job)
-        except (GccodecError, OSError):
-            pixels = 4 * job.source.size_bytes
+        pixels = 4 * job.source.size_bytes
+        if not is_remote(job.source.root):
+            with contextlib.suppress(GccodecError, OSError):
+                pixels = pixels_of(job)
         weights[job.source.name] = max(1.0, pixels) ** 0.8
     return weights
