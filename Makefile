@@ -36,7 +36,7 @@ demo: $(READY)  ## Compress and decode the shipped photo
 test: lint  ## Lint, type-check and run the tests, in WORKERS=2 processes
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
-test-slow: $(READY)  ## Big sweeps and fuzzing; figures go into tests/RESULTS.md
+test-slow: $(READY)  ## Big sweeps and fuzzing; figures go into tests/results/
 	$(BIN)/python -m pytest -m slow
 	GCCODEC_MUTATIONS=5000000 $(BIN)/python -m pytest -s tests/test_mutations.py
 

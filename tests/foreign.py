@@ -14,7 +14,7 @@ libjpeg-turbo's), which are not part of the project. Each file gets one outcome:
     lossy       the decoded file is not the picture that was read (size, gray, alpha or mean colours)
     traceback   an exception that is not one of gccodec's
 
-The exit status is 1 if there is any of the last four. Figures are kept in tests/RESULTS.md.
+The exit status is 1 if there is any of the last four. Figures are kept in tests/results/foreign_pictures.tsv.
 """
 
 from __future__ import annotations

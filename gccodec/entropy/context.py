@@ -35,7 +35,7 @@ LATENT_FRACTION_BITS = 7
 """Latents and means are in 1/128 of a quantization step.
 
 In 1/16, training cannot settle: a mean's best value lies between two of its grid, the weights oscillate about the tie,
-and at low qualities, where steps are large, each crossing moves a visible pattern (weights/README.md, "Finer means").
+and at low qualities, where steps are large, each crossing moves a visible pattern (weights/experiments, "Finer means").
 """
 LATENT_LIMIT = (1 << 15) - 1
 """Latents fit int16."""

@@ -16,7 +16,7 @@ HIDDEN = 0.5
 """Mid-grey: what the analysis sees where nothing is kept; to it, the same as beyond the picture's borders."""
 
 BLUR_PX = 4.0
-"""Standard deviation of the blur beside what is to be kept (weights/README.md, "Blurred beside what is kept")."""
+"""Standard deviation of the blur beside what is to be kept (weights/experiments, "Blurred beside what is kept")."""
 
 
 def on_pixels(keep_mask: Tensor) -> Tensor:

@@ -109,7 +109,7 @@ class Perception(nn.Module):
 class OwnPerception(nn.Module):
     """Our own distance and LPIPS-Squeeze, for the generative stage, of random views: crops less 16 px a side, scaled.
 
-    Nearly whole crops, as where small windows fall makes half of the gradients' noise (weights/README.md, "Our own
+    Nearly whole crops, as where small windows fall makes half of the gradients' noise (weights/experiments, "Our own
     distance in training"); at any place and scale, as on one fixed grid of strides a network is blind to some patterns
     and fond of others ("Views of our own distance"). LPIPS-Squeeze, one of those that taught ours, sees a view
     beside two of ours, so that ours is not gamed. With a `perception_weight` of 0 every distance is 0.
