@@ -23,6 +23,11 @@ def has_fast_bf16(device: torch.device) -> bool:
     return torch.backends.cpu.get_cpu_capability() == "AVX512" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
+def arithmetic(device: torch.device) -> torch.dtype:
+    """What networks compute in fastest."""
+    return torch.bfloat16 if has_fast_bf16(device) else torch.float32
+
+
 def autocast(device: torch.device) -> torch.autocast:
     """The context of training, refining and the label network: as fast as the machine can, whatever it rounds."""
     return torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bf16(device))

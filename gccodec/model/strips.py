@@ -19,14 +19,11 @@ from gccodec.model.analysis import Analysis
 from gccodec.model.block import ResidualBlock, ResidualStack
 from gccodec.model.config import DOWNSAMPLING
 from gccodec.model.gain import hat_basis
-from gccodec.model.generator import Generator
-from gccodec.model.precision import as_operand, full_precision
+from gccodec.model.precision import as_operand
+from gccodec.model.stack import ROWS_A_LATENT
 
 COLUMNS_ONLY = (0, 1)
 """Padding of a convolution whose rows are padded here."""
-
-ROWS_A_LATENT = 4
-"""At the finest resolution of either transform's stacks, 1/4; two at 1/8."""
 
 BLOCKS_A_GROUP = 4
 
@@ -148,24 +145,14 @@ class StackRows:
         return x
 
 
-def exact(stage: Stage, device: torch.device) -> Stage:
-    """The stage in float32."""
-
-    def run(x: Tensor, last: bool) -> Tensor | None:
-        with full_precision(device):
-            return stage(x, last)
-
-    return run
-
-
 class Stages:
     """A transform's stages, each with the rows that a latent has where it begins.
 
     No stage is given more rows at once than the strip has, though a picture's end releases all that blocks hold back.
     """
 
-    def __init__(self, stages: Iterable[tuple[Stage, int]]) -> None:
-        self.stages = list(stages)
+    def __init__(self, stages: Iterable[tuple[Stage, int]], dim: int = 2) -> None:
+        self.stages, self.dim = list(stages), dim
 
     def push(self, x: Tensor | None, latent_rows: int, last: bool, first: int = 0) -> Iterator[Tensor]:
         """x through the stages from `first` on, of a strip of so many latent rows."""
@@ -174,7 +161,7 @@ class Stages:
                 yield x
             return
         stage, rows_a_latent = self.stages[first]
-        pieces = () if x is None else x.split(latent_rows * rows_a_latent, 2)
+        pieces = () if x is None else x.split(latent_rows * rows_a_latent, self.dim)
         for i, piece in enumerate(pieces):
             is_last = last and i == len(pieces) - 1
             yield from self.push(stage(piece, is_last), latent_rows, is_last, first + 1)
@@ -240,79 +227,6 @@ class LatentStrip(NamedTuple):
 
     y_hat: Tensor
     semantics: Semantics | None = None
-
-
-class GeneratorRows:
-    """`Generator`, by strips of the latent; origin: row and column of the first one's first latent in the picture.
-
-    All from 1/4 of the resolution on is computed in float32: rounded to bfloat16, as the rest is, it would make pixels
-    of two machines differ by two levels here and there.
-    """
-
-    def __init__(
-        self, generator: Generator, quality: Tensor, realism: Tensor, origin: tuple[int, int] = (0, 0)
-    ) -> None:
-        g, device = generator, quality.device
-        self.generator = g
-        self.next_latent = origin
-        condition = torch.cat([hat_basis(quality, g.nodes), realism[:, None]], 1)
-        self.stem, self.last = ConvRows.of(g.stem), ConvRows(lambda x: g.last.convolve(x, COLUMNS_ONLY))
-        coarse, mid = (StackRows.groups(s, condition) for s in (g.coarse, g.mid))
-        with full_precision(device):
-            fine = StackRows.groups(g.fine, condition)
-        self.stages = Stages(
-            [
-                *((stage, 1) for stage in (*coarse, self._to_mid)),
-                *((stage, ROWS_A_LATENT // 2) for stage in (*mid, exact(self._to_fine, device))),
-                *((exact(stage, device), ROWS_A_LATENT) for stage in (*fine, self._to_pixels)),
-            ]
-        )
-        self.latents, self.base, self.linear_fine = RowQueue(), RowQueue(), RowQueue()
-        self.coarse_side, self.mid_side = RowQueue(), RowQueue()
-
-    def push(self, strip: LatentStrip, last: bool) -> Iterator[Tensor]:
-        g, (y_hat, semantics) = self.generator, strip
-        if semantics is not None:
-            top, left = self.next_latent
-            y_hat = g.without_missing(y_hat, semantics.keep_mask, g.noise(y_hat, top, left))
-            self.next_latent = top + y_hat.shape[2], left
-            embedded = g.embed(semantics.label_map)
-            self.coarse_side.push(g.keep_in(1 - semantics.keep_mask) + g.labels_coarse(F.pixel_unshuffle(embedded, 2)))
-            self.mid_side.push(g.labels_mid(embedded))
-        y_hat = y_hat.contiguous(memory_format=torch.channels_last)
-        self.latents.push(y_hat)
-        h = self.stem.push(y_hat * g.latent_scale[None, :, None, None], last)
-        if h is not None and self.coarse_side.count:
-            h = h + self.coarse_side.take(h.shape[2])
-        yield from self.stages.push(h, y_hat.shape[2], last)
-
-    def _to_mid(self, h: Tensor, last: bool) -> Tensor:
-        """From 1/16 to 1/8."""
-        h = self.generator.to_mid(h)
-        return h + self.mid_side.take(h.shape[2]) if self.mid_side.count else h
-
-    def _to_fine(self, h: Tensor, last: bool) -> Tensor:
-        """From 1/8 to 1/4."""
-        h = self.generator.to_fine(h)
-        return h + self._linear_fine(h.shape[2])
-
-    def _linear_fine(self, count: int) -> Tensor:
-        """The linear path's next rows at 1/4; what its pixels are made of waits as latents, an eighth of their size."""
-        g = self.generator
-        if (lacking := count - self.linear_fine.count) > 0:
-            base = g.linear_path(self.latents.take(-(-lacking // ROWS_A_LATENT)))
-            self.base.push(base)
-            self.linear_fine.push(g.linear_fine(base))
-        return self.linear_fine.take(count)
-
-    def _to_pixels(self, h: Tensor, last: bool) -> Tensor | None:
-        """From 1/4 to pixels."""
-        g = self.generator
-        out = self.last.push(h, last)
-        if out is None:
-            return None
-        out = g.last.shuffle(out)
-        return self.base.take(out.shape[2]) + out + 0.5
 
 
 Strip = TypeVar("Strip", Tensor, LatentStrip)
