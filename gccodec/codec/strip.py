@@ -12,7 +12,7 @@ from PIL import Image
 from gccodec.codec.latent import LATENT_CELL_PX, grid_size, padded
 from gccodec.image.picture import Pixels, cropped
 
-STRIP_PIXELS = 1 << 18
+STRIP_PIXELS = 1 << 19
 """Default size of a strip. Results do not depend on it."""
 
 LUMA = (0.299, 0.587, 0.114)

@@ -44,10 +44,10 @@ class GeneratorRows:
 
     def _coarse(self, y_hat: Tensor, last: bool) -> Tensor | None:
         """At 1/16."""
-        parts = [self.fused.stem(part) for part in self.stem.parts(y_hat, last)]
-        if not parts:
+        seen = self.stem.push(y_hat, last)
+        if len(seen) < 3:
             return None
-        h = torch.cat(parts)
+        h = self.fused.stem(seen)
         rows = self.coarse.room(*h.shape, h)
         add_side(rows.copy_(h), self.coarse_side)
         return self.coarse.run(len(rows), last)

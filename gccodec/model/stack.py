@@ -11,7 +11,7 @@ from gccodec.model.fused import FusedBlock
 ROWS_A_LATENT = 4
 """At the finest resolution of either transform's stacks, 1/4; two at 1/8."""
 
-NARROW = 128
+NARROW = 256
 """Columns up to which any number is as fast as another."""
 
 
@@ -27,17 +27,12 @@ class ConvRows:
     def __init__(self) -> None:
         self.seen: Tensor | None = None
 
-    def parts(self, x: Tensor, is_last: bool) -> list[Tensor]:
-        """One after the other, each two rows higher than what comes of it; x itself is not copied, unless it is low."""
+    def push(self, x: Tensor, is_last: bool) -> Tensor:
+        """x below the last two rows that were seen: two rows more than what comes of it, or fewer than three."""
         border = x.new_zeros(1, *x.shape[1:])
-        above = border if self.seen is None else self.seen
-        below = [border] if is_last else []
-        if len(x) < 4:
-            parts = [torch.cat([above, x, *below])]
-        else:
-            parts = [torch.cat([above, x[:2]]), x, *(torch.cat([x[-2:], end]) for end in below)]
-        self.seen = parts[-1][-2:].clone()  # a view would keep the whole strip
-        return [part for part in parts if len(part) > 2]
+        rows = torch.cat([border if self.seen is None else self.seen, x, *([border] if is_last else [])])
+        self.seen = rows[-2:].clone()  # a view would keep the whole strip
+        return rows
 
 
 class StackRows:
@@ -78,10 +73,10 @@ class StackRows:
                 return None
             h = block.conv1(self._seen(first, stop, block.beyond))
             h[:, 0] = h[:, self.columns.stop :] = 0
-            top = max(0, first - 1) - self.begin
-            for part in hidden.parts(h, is_last):
-                block.conv2.add_to(self.rows[top : top + len(part) - 2], part)
-                top += len(part) - 2
+            h = hidden.push(h, is_last)
+            if len(h) > 2:
+                top = max(0, first - 1) - self.begin
+                block.conv2.add_to(self.rows[top : top + len(h) - 2], h)
         lag = self.lag + self.reach
         first, stop = max(0, before - lag), self.end if is_last else self.end - lag
         if stop <= first:
