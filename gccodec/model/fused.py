@@ -1,7 +1,7 @@
-"""The generator compiled for one picture: all that is constant for it is folded into the weights.
+"""Both transforms compiled for one picture: all that is constant for it is folded into the weights.
 
 That is FiLM's scale and shift, the latents' scale, the Haar transforms, and the linear path's way through the last
-stack. Channels that become pixels come out as (row, column, channel), so that a shuffle is a copy of whole runs.
+stack. Channels that are or become pixels lie as (row, column, channel), so that a shuffle is a copy of whole runs.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from gccodec.model.analysis import Analysis
 from gccodec.model.block import ResidualBlock, ResidualStack
 from gccodec.model.convolution import Convolution
 from gccodec.model.gain import hat_basis
 from gccodec.model.generator import Generator
-from gccodec.model.resampling import HaarUp
+from gccodec.model.resampling import HaarDown, HaarUp
 
 LEAST_SCALE = 1e-6
 """FiLM's scale is moved away from 0 by less than anything shows, so that there is a value that it makes 0."""
@@ -48,6 +49,43 @@ def upsampling(up: HaarUp, dtype: torch.dtype) -> Convolution:
     """Its output channels as (row, column, channel)."""
     weight, bias = (t.unflatten(0, (-1, up.factor**2)).transpose(0, 1).flatten(0, 1) for t in up.folded())
     return Convolution(weight, bias, dtype)
+
+
+def downsampling(down: HaarDown, dtype: torch.dtype, leaky: bool = False) -> Convolution:
+    """Its input channels as (row, column, channel)."""
+    weight, bias = down.folded()
+    return Convolution(weight.unflatten(1, (-1, down.factor**2)).transpose(1, 2).flatten(1, 2), bias, dtype, leaky)
+
+
+class FusedAnalysis(NamedTuple):
+    """linear: [4 * 4 * 48, C] float32, a latent's pixels -> latent."""
+
+    dtype: torch.dtype
+    stem: Convolution
+    fine: list[FusedBlock]
+    to_mid: Convolution
+    mid: list[FusedBlock]
+    to_coarse: Convolution
+    coarse: list[FusedBlock]
+    last: Convolution
+    linear: Tensor
+
+    @classmethod
+    def of(cls, a: Analysis, quality: Tensor, dtype: torch.dtype) -> FusedAnalysis:
+        """quality: [1] in [0, 1]; dtype: of all that is multiplied, but for the linear path."""
+        condition, side = hat_basis(quality, a.nodes), a.stem.factor
+        linear = a.linear.weight.unflatten(3, (-1, side)).unflatten(2, (-1, side)).permute(2, 4, 3, 5, 1, 0)
+        return cls(
+            dtype,
+            downsampling(a.stem, dtype, leaky=True),
+            fused_stack(a.fine, condition, dtype),
+            downsampling(a.to_mid, dtype),
+            fused_stack(a.mid, condition, dtype),
+            downsampling(a.to_coarse, dtype),
+            fused_stack(a.coarse, condition, dtype),
+            Convolution(a.last.weight, a.last.bias, dtype),
+            linear.flatten(0, 4).contiguous(),
+        )
 
 
 class FusedGenerator(NamedTuple):

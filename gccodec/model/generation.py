@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gccodec.model.cells import at_places, in_cells, rows_of
 from gccodec.model.fused import FusedGenerator
 from gccodec.model.generator import Generator
 from gccodec.model.stack import ROWS_A_LATENT, ConvRows, StackRows
@@ -22,7 +23,7 @@ class GeneratorRows:
         self.stem = ConvRows()
         self.coarse, self.mid = StackRows(fused.coarse), StackRows(fused.mid)
         self.fine = StackRows(fused.fine, fused.last)
-        self.stages = Stages([(self._coarse, 1), (self._mid, 1), (self._fine, 2)], dim=0)
+        self.stages = Stages([(self._coarse, 1), (self._mid, 1), (self._fine, 2)])
         self.for_fine, self.for_pixels = RowQueue(), RowQueue()
         self.coarse_side, self.mid_side = RowQueue(), RowQueue()
 
@@ -62,7 +63,7 @@ class GeneratorRows:
         """From 1/8 to pixels."""
         rows = shuffled_into(self.fine, self.fused.to_fine(h))
         y_hat = rows_of(self.for_fine.take(len(rows) // ROWS_A_LATENT))
-        in_cells(rows).add_(at_places(self.fused.linear_fine(y_hat)))
+        in_cells(rows, ROWS_A_LATENT).add_(at_places(self.fused.linear_fine(y_hat), ROWS_A_LATENT))
         out = self.fine.run(len(rows), last)
         return None if out is None else self._pixels(out)
 
@@ -70,24 +71,9 @@ class GeneratorRows:
         """[4 n, 4 w, 48] -> [1, 3, 16 n, 16 w]."""
         y_hat = rows_of(self.for_pixels.take(len(out) // ROWS_A_LATENT))
         x = out.float()
-        in_cells(x).add_(at_places(y_hat @ self.fused.linear)).add_(0.5)
+        in_cells(x, ROWS_A_LATENT).add_(at_places(y_hat @ self.fused.linear, ROWS_A_LATENT)).add_(0.5)
         x = x.unflatten(2, (ROWS_A_LATENT, ROWS_A_LATENT, -1)).transpose(1, 2)
         return x.flatten(2, 3).flatten(0, 1).permute(2, 0, 1)[None]
-
-
-def rows_of(x: Tensor) -> Tensor:
-    """[1, C, n, w] -> [n, w, C], a view."""
-    return x[0].permute(1, 2, 0)
-
-
-def in_cells(rows: Tensor, side: int = ROWS_A_LATENT) -> Tensor:
-    """[side n, side w, C] -> [n, row, w, column, C], a view."""
-    return rows.unflatten(0, (-1, side)).unflatten(2, (-1, side))
-
-
-def at_places(x: Tensor, side: int = ROWS_A_LATENT) -> Tensor:
-    """[n, w, side * side * C], the channels as (row, column, channel) -> [n, row, w, column, C], a view."""
-    return x.unflatten(2, (side, side, -1)).transpose(1, 2)
 
 
 def shuffled_into(stack: StackRows, x: Tensor) -> Tensor:

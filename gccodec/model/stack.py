@@ -47,7 +47,8 @@ class StackRows:
         self.blocks, self.last = blocks, last
         self.hidden = [ConvRows() for _ in blocks]
         self.lag = 2 * len(blocks)
-        self.reach = 0 if last is None else ROWS_A_LATENT - self.lag % ROWS_A_LATENT
+        # what comes out is behind by whole latents at any resolution, and the last convolution sees a row more
+        self.reach = -self.lag % ROWS_A_LATENT or (0 if last is None else ROWS_A_LATENT)
         self.rows = torch.empty(0)
         self.begin = self.end = 0
         """Of the rows, in the picture."""

@@ -3,10 +3,11 @@
 import pytest
 import torch
 
+from gccodec.model.analysis_rows import AnalysisRows
 from gccodec.model.config import LABEL_CLASSES
-from gccodec.model.fused import FusedGenerator
+from gccodec.model.fused import FusedAnalysis, FusedGenerator
 from gccodec.model.generation import GeneratorRows
-from gccodec.model.strips import AnalysisRows, LatentStrip, Semantics, stream
+from gccodec.model.strips import LatentStrip, Semantics, stream
 from tests.models import random_model
 
 MODEL = random_model(5).eval().requires_grad_(False)
@@ -18,7 +19,8 @@ FUSED = FusedGenerator.of(MODEL.generator, QUALITY, REALISM, torch.float32)
 def test_analysis_by_strips_is_analysis(heights):
     torch.manual_seed(0)
     x = torch.rand(1, 3, 16 * sum(heights), 48)
-    parts = list(stream(AnalysisRows(MODEL.analysis, QUALITY).push, x.split([16 * n for n in heights], 2)))
+    rows = AnalysisRows(FusedAnalysis.of(MODEL.analysis, QUALITY, torch.float32))
+    parts = list(stream(rows.push, x.split([16 * n for n in heights], 2)))
     assert torch.allclose(torch.cat(parts, 2), MODEL.analysis(x, QUALITY), atol=1e-4)
 
 
