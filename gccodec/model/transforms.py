@@ -88,9 +88,10 @@ class Transforms(nn.Module):
         rows = AnalysisRows(self.fused_analysis(quality))
 
         def push(strip: Tensor, last: bool) -> Iterator[Tensor]:
-            return inferring(y * gain for y in rows.push(strip.to(self.device), last))
+            return inferring(rows.push(strip.to(self.device), last))
 
-        yield from stream(push, strips)
+        for y in stream(push, strips):
+            yield y * gain
 
     def generate(
         self, strips: Iterable[LatentStrip], quality: int, realism: float = 0.0, origin: tuple[int, int] = (0, 0)
