@@ -19,7 +19,7 @@ from gccodec.codec.latent import grid_size
 from gccodec.codec.segmentation import Labeller
 from gccodec.codec.strip import strip_rows, to_strips
 from gccodec.container.file import parse
-from gccodec.entropy.context import LATENT_FRACTION_BITS
+from gccodec.entropy.context import LATENT_FRACTION_BITS, BandContext
 from gccodec.entropy.order import STEPS
 from gccodec.entropy.side import NO_SIDE_INFORMATION
 from gccodec.image.picture import Picture
@@ -73,8 +73,10 @@ def time_parts(codec: Codec, labeller: Labeller | None, picture: Picture, qualit
             blocks = context.hyper.grid(*band.shape[:2])
             offset = context.offset(np.zeros(math.prod(blocks) * context.hyper.channels, np.int32), *band.shape[:2])
             side = context.side_channels(NO_SIDE_INFORMATION, *band.shape[:2])
-            for step in range(STEPS):  # the first one knows nothing yet, and is faster for that
-                context.predict(step, band if step else np.zeros_like(band), quality, offset, side)
+            at_work = BandContext(context, np.zeros_like(band), quality, offset, side)
+            for step in range(STEPS):
+                at_work.predict(step)
+                at_work.learn(step, band)
 
     def decode_latents() -> None:
         for _ in codec.latents.decode(file.payload, rows, columns, quality, file.symbol_digest):

@@ -35,6 +35,7 @@ from gccodec.image.metadata import Metadata
 from gccodec.image.picture import Picture
 from gccodec.image.writer import joined
 from gccodec.model.distance import PerceptualDistance
+from gccodec.model.integer_convolution import integer_convolver
 from gccodec.model.refiner import Refiner
 from gccodec.model.threads import keep_to_own_threads
 from gccodec.model.transforms import Transforms
@@ -76,7 +77,7 @@ class Codec:
         self.weights, self.strip_pixels = weights, strip_pixels
         self._loaded_refiner: Refiner | None = None
         self._loading = threading.Lock()
-        self.latents: LatentCodec = weights.latent_codec()
+        self.latents: LatentCodec = weights.latent_codec(convolver=integer_convolver())
         self.transforms = Transforms.load(weights, torch.device(device))
 
     @classmethod

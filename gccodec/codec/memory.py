@@ -27,7 +27,7 @@ BYTES_A_BAND_POSITION = 6000
 BYTES_A_COLUMN = 180_000
 """Of the latent: rows of activations that networks keep for the next strip, and a strip's surroundings, measured."""
 
-BYTES_A_STRIP_PIXEL = 400
+BYTES_A_STRIP_PIXEL = 250
 """Activations of the networks, measured."""
 
 REFINING_BYTES = 100 << 20

@@ -12,7 +12,7 @@ from PIL import Image
 from gccodec.codec.latent import LATENT_CELL_PX, grid_size, padded
 from gccodec.image.picture import Pixels, cropped
 
-STRIP_PIXELS = 1 << 18
+STRIP_PIXELS = 1 << 19
 """Default size of a strip. Results do not depend on it."""
 
 LUMA = (0.299, 0.587, 0.114)
@@ -46,5 +46,5 @@ def to_pixels(x_hat: torch.Tensor, gray: bool) -> npt.NDArray[np.uint8]:
     """[1, 3, H, W] in [0, 1] -> uint8 [H, W, 3], or [H, W] luma."""
     if gray:
         x_hat = x_hat.mul(torch.tensor(LUMA, device=x_hat.device)[:, None, None]).sum(1, keepdim=True)
-    pixels = torch.round(x_hat[0] * 255).to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+    pixels = (x_hat[0] * 255).round_().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
     return np.ascontiguousarray(pixels[..., 0] if gray else pixels)

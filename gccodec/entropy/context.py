@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from gccodec.entropy.convolution import TAPS, Convolve, Convolver, numpy_convolver
 from gccodec.entropy.hyper import HyperPrior
 from gccodec.entropy.layer import (
     ACTIVATION_LIMIT,
@@ -30,7 +31,6 @@ from gccodec.entropy.side import CELLS, SideInformation
 from gccodec.entropy.tables import IntArray
 from gccodec.errors import WeightsError
 
-TAPS = 9
 LATENT_FRACTION_BITS = 7
 """Latents and means are in 1/128 of a quantization step.
 
@@ -44,6 +44,8 @@ INPUT_SHIFT = 15
 NORMALISED_FRACTION_BITS = 5
 """Network inputs and activations are in 1/32."""
 ONE = 1 << NORMALISED_FRACTION_BITS
+SIGNED_ZERO = 128
+"""What stands for 0 where inputs are of either sign, in unsigned bytes."""
 
 
 class Prediction(NamedTuple):
@@ -64,8 +66,16 @@ class _Step(NamedTuple):
 class IntegerContext:
     """Built from the weights file's integer arrays (names as in `gccodec/training/export.py`)."""
 
-    def __init__(self, arrays: Mapping[str, Array], tables: int, arithmetic: type = np.float32) -> None:
-        self.arithmetic, self.tables = arithmetic, tables
+    def __init__(
+        self,
+        arrays: Mapping[str, Array],
+        tables: int,
+        arithmetic: type = np.float32,
+        convolver: Convolver | None = None,
+    ) -> None:
+        """convolver: of 3x3 convolutions better than numpy's, in place of those in float32."""
+        self.arithmetic, self.tables, self.convolver = arithmetic, tables, convolver
+        self._convolutions: dict[tuple[Any, ...], Convolve] = {}
         self.steps = [self._step(arrays, k) for k in range(STEPS)]
         self.hyper = HyperPrior(arrays, tables)
         self.multiplier = integers(arrays, "input_multiplier")
@@ -76,10 +86,16 @@ class IntegerContext:
             raise WeightsError("context model: it does not see which latents are missing; made for an older gccodec")
         if self.channels % GROUPS:
             raise WeightsError(f"context model: {self.channels} channels are not a multiple of {GROUPS}")
-        if arithmetic is np.float32 and self.known_answer() != int(integers(arrays, "known_answer")[0]):
-            self.arithmetic = np.int64
-            if self.known_answer() != int(integers(arrays, "known_answer")[0]):
-                raise WeightsError("context model: the known answer does not come out; the weights are damaged")
+        if arithmetic is np.float32:
+            self._settle(int(integers(arrays, "known_answer")[0]))
+
+    def _settle(self, known_answer: int) -> None:
+        """On the fastest arithmetic that is exact here."""
+        for convolver, arithmetic in ((self.convolver, np.float32), (None, np.float32), (None, np.int64)):
+            self.convolver, self.arithmetic = convolver, arithmetic
+            if self.known_answer() == known_answer:
+                return
+        raise WeightsError("context model: the known answer does not come out; the weights are damaged")
 
     @staticmethod
     def _step(arrays: Mapping[str, Array], k: int) -> _Step:
@@ -127,7 +143,7 @@ class IntegerContext:
         row of `side` is that above the band, in the border's place.
         """
         shares, top = side.shares(self.classes), int(not above)
-        channels: Array = np.zeros((height + 2, width + 2, 1 if shares is None else 1 + self.classes), self.arithmetic)
+        channels: Array = np.zeros((height + 2, width + 2, 1 if shares is None else 1 + self.classes), np.uint8)
         channels[..., 0] = ONE
         seen = channels[top:-1, 1:-1]
         seen[..., 0] = 0 if side.keep is None else np.where(side.keep, 0, ONE)
@@ -144,58 +160,94 @@ class IntegerContext:
         side: Array,
         above: bool = False,
     ) -> Prediction:
-        """known: integers [H, W, C], latents in 1/128 steps, zero where not yet coded; offset: the hyperprior's.
+        """Of one step alone; the rest as in `BandContext`."""
+        return BandContext(self, known, quality, offset, side, above).predict(step)
 
-        side: `side_channels` of all that is seen. `above` says that the first row (and a quality map's) is a neighbour,
-        seen but not predicted.
-        """
-        layers = self.steps[step]
-        multiplier = at_quality(self.multiplier, quality)
-        quality = rows_of(quality, slice(int(above), None))
-        scaled = known.astype(np.int64)  # in place from here on: the largest array of the entropy layer
-        scaled *= multiplier
-        scaled += 1 << (INPUT_SHIFT - 1)
-        scaled >>= INPUT_SHIFT
-        np.clip(scaled, -INPUT_LIMIT, INPUT_LIMIT, out=scaled)
+    def convolution(
+        self, step: int, name: Literal["conv1", "conv2"], first: int = 0, stop: int | None = None
+    ) -> Convolve:
+        """A step's layer, or what it does to some of its input channels; made at its first use."""
+        exact = self.convolver if self.arithmetic is np.float32 else None
+        convolver = exact or numpy_convolver(self.arithmetic)
+        key = exact, self.arithmetic, step, name, first, stop
+        if key not in self._convolutions:
+            weight: IntArray = getattr(self.steps[step], name).weight[:, first:stop]
+            self._convolutions[key] = convolver(weight, SIGNED_ZERO if name == "conv1" else 0)
+        return self._convolutions[key]
+
+
+class BandContext:
+    """The context model at work on a band: what is known of it, as the networks see it.
+
+    known: integers [H, W, C], latents in 1/128 steps, zero where not yet coded; offset: the hyperprior's.
+    side: `side_channels` of all that is seen. `above` says that the first row (and a quality map's) is a neighbour,
+    seen but not predicted.
+    """
+
+    def __init__(
+        self,
+        context: IntegerContext,
+        known: npt.NDArray[Any],
+        quality: Quality,
+        offset: Array,
+        side: Array,
+        above: bool = False,
+    ) -> None:
+        self.context, self.offset = context, offset
+        self.quality = rows_of(quality, slice(int(above), None))
+        channels = context.channels
+        self.seen: npt.NDArray[np.uint8] = np.full((*side.shape[:2], channels + side.shape[2]), SIGNED_ZERO, np.uint8)
+        self.seen[..., channels:] += side
+        multiplier = np.broadcast_to(at_quality(context.multiplier, quality), known.shape)
+        self.seen[int(not above) : -1, 1:-1, :channels] = normalised(known, multiplier)
+        self.multiplier, self.own = multiplier[int(above) :], self.seen[1:-1, 1:-1, :channels]
+        self.is_begun = bool(known.any())
+
+    def learn(self, step: int, known: npt.NDArray[Any]) -> None:
+        """What the step has coded, of the band's own [H, W, C]."""
+        for view in views(step):
+            self.own[view] = normalised(known[view], self.multiplier[view])
+            self.is_begun = self.is_begun or bool(known[view].any())
+
+    def predict(self, step: int) -> Prediction:
+        """Of what the step codes."""
+        context, layers = self.context, self.context.steps[step]
         # before the first step there is nothing to convolve but the side information
-        start = 0 if scaled.any() else self.channels
-        u: Array = np.zeros((*side.shape[:2], self.channels - start + side.shape[2]), self.arithmetic)
-        u[int(not above) : -1, 1:-1, : self.channels - start] = scaled[..., start:]
-        u[..., self.channels - start :] = side
-        del scaled
-        bias = layers.conv1.bias + at_quality(layers.quality_bias, quality)
-        weight = layers.conv1.weight[:, start : start + u.shape[2]]
-        hidden = rescale(self._conv3x3(u, weight), bias, layers.conv1.shift)
-        hidden = np.clip(hidden + offset, 0, ACTIVATION_LIMIT)
+        first = 0 if self.is_begun else context.channels
+        bias = layers.conv1.bias + at_quality(layers.quality_bias, self.quality)
+        convolve = context.convolution(step, "conv1", first, self.seen.shape[2])
+        hidden = rescale(convolve(self.seen[..., first:], 1), bias, layers.conv1.shift)
+        hidden += self.offset
+        np.clip(hidden, 0, ACTIVATION_LIMIT, out=hidden)
         height, width = hidden.shape[:2]
         # only latents are seen across a band's border, no activations
-        hidden = np.pad(hidden, ((1, 1), (1, 1), (0, 0)))
+        activations = np.zeros((height + 2, width + 2, hidden.shape[2]), np.uint8)
+        activations[1:-1, 1:-1] = hidden
         means, indices = [], []
-        index_bias = np.broadcast_to(at_quality(self.index_bias, quality), (height, width, self.channels))
+        index_bias = np.broadcast_to(
+            at_quality(context.index_bias, self.quality).astype(np.int32), (height, width, context.channels)
+        )
+        convolve = context.convolution(step, "conv2")
         for rows, columns, group in views(step):
-            part = self._conv3x3(hidden, layers.conv2.weight, rows, columns)
-            part = np.clip(rescale(part, layers.conv2.bias, layers.conv2.shift), 0, ACTIVATION_LIMIT)
-            mean = np.clip(self._output(part, layers.out_mean, group), -LATENT_LIMIT, LATENT_LIMIT)
-            fine = self._output(part, layers.out_index, group) + index_bias[rows, columns, group]
-            means.append(mean.astype(np.int32).reshape(-1))
-            indices.append(table_index(fine, self.tables).astype(np.int32).reshape(-1))
+            if rows.start >= height or columns.start >= width:
+                continue
+            part = convolve(activations[rows.start :, columns.start :], rows.step)
+            part = rescale(part, layers.conv2.bias, layers.conv2.shift)
+            np.clip(part, 0, ACTIVATION_LIMIT, out=part)
+            mean = pointwise(part, layers.out_mean.group(group))
+            means.append(np.clip(mean, -LATENT_LIMIT, LATENT_LIMIT).astype(np.int32).reshape(-1))
+            fine = pointwise(part, layers.out_index.group(group)).astype(np.int32) + index_bias[rows, columns, group]
+            indices.append(table_index(fine, context.tables).reshape(-1))
+        if not means:
+            return Prediction(np.zeros(0, np.int32), np.zeros(0, np.int32))
         return Prediction(np.concatenate(means), np.concatenate(indices))
 
-    def _conv3x3(
-        self, padded: Array, weight: IntArray, rows: slice = slice(None), columns: slice = slice(None)
-    ) -> Array:
-        """3x3 convolution of [H + 2, W + 2, in], at some of the H rows and W columns, as nine matrix products.
 
-        -> accumulators [rows, columns, out].
-        """
-        height, width = len(padded) - 2, padded.shape[1] - 2
-        taps: Array = weight.astype(self.arithmetic)
-        total: Array = np.zeros((*padded[1:-1, 1:-1][rows, columns].shape[:2], weight.shape[2]), self.arithmetic)
-        for i in range(TAPS):
-            total += padded[i // 3 : i // 3 + height, i % 3 : i % 3 + width][rows, columns] @ taps[i]
-        return total
-
-    @staticmethod
-    def _output(hidden: Array, layer: IntegerLayer, group: slice) -> npt.NDArray[np.int64]:
-        part = IntegerLayer(layer.weight[:, :, group], layer.bias[group], layer.shift[group])
-        return pointwise(hidden, part).astype(np.int64)
+def normalised(known: npt.NDArray[Any], multiplier: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    """Latents as the networks see them, 0 as SIGNED_ZERO."""
+    scaled = known * multiplier  # int64; in place from here on
+    scaled += 1 << (INPUT_SHIFT - 1)
+    scaled >>= INPUT_SHIFT
+    np.clip(scaled, -INPUT_LIMIT, INPUT_LIMIT, out=scaled)
+    scaled += SIGNED_ZERO
+    return scaled.astype(np.uint8)

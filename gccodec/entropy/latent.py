@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from gccodec.entropy.context import LATENT_FRACTION_BITS, LATENT_LIMIT, IntegerContext, Prediction
+from gccodec.entropy.context import LATENT_FRACTION_BITS, LATENT_LIMIT, BandContext, IntegerContext, Prediction
 from gccodec.entropy.mask import BLOCK, Quality, blocks_of, kept_blocks, kept_in_blocks, rows_of
 from gccodec.entropy.order import STEPS, gather, scatter
 from gccodec.entropy.range_coder import CoderFactory, SymbolDecoder, SymbolEncoder
@@ -90,8 +90,9 @@ def code_band(
     side_channels = context.side_channels(side, height, width, above is not None)
     seen = np.concatenate([band[:0] if above is None else above, np.zeros_like(band)])
     known = seen[own]
+    at_work = BandContext(context, seen, quality, offset, side_channels, above is not None)
     for step in range(STEPS):
-        prediction = context.predict(step, seen, quality, offset, side_channels, above is not None)
+        prediction = at_work.predict(step)
         coded = gather(step, np.broadcast_to(keep[..., None], band.shape))
         symbols = np.zeros(len(coded), np.int32)
         symbols[coded] = source.symbols(prediction, coded, gather(step, band))
@@ -103,6 +104,7 @@ def code_band(
             spent += bits.sum(2)
         values = ((symbols.astype(np.int64) << LATENT_FRACTION_BITS) + prediction.mean) * coded
         scatter(step, np.clip(values, -LATENT_LIMIT, LATENT_LIMIT).astype(np.int16), known)
+        at_work.learn(step, known)
     band[...] = known
     return crc
 

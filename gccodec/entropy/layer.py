@@ -39,6 +39,10 @@ class IntegerLayer(NamedTuple):
     bias: IntArray
     shift: IntArray
 
+    def group(self, channels: slice) -> IntegerLayer:
+        """Some of the output channels."""
+        return IntegerLayer(self.weight[:, :, channels], self.bias[channels], self.shift[channels])
+
     def prove(self, name: str, input_limit: int) -> None:
         """Refuse a layer whose float32 accumulation could leave the exact integers."""
         for field, array in zip(("weight", "bias", "shift"), self, strict=True):
@@ -68,18 +72,20 @@ def interpolate(nodes: IntArray, quality: int) -> npt.NDArray[np.int64]:
     return np.asarray((a * (QUALITY_MAX - rest) + b * rest + QUALITY_MAX // 2) // QUALITY_MAX, np.int64)
 
 
-def table_index(fine: npt.NDArray[np.int64], tables: int) -> npt.NDArray[np.int64]:
+def table_index(fine: npt.NDArray[np.integer[Any]], tables: int) -> IntArray:
     """Rounded from sixteenths of an index, within the tables there are."""
     half = 1 << (INDEX_FRACTION_BITS - 1)
-    return np.asarray(np.clip((fine + half) >> INDEX_FRACTION_BITS, 0, tables - 1), np.int64)
+    return np.asarray(np.clip((fine + half) >> INDEX_FRACTION_BITS, 0, tables - 1), np.int32)
 
 
 def rescale(accumulator: Array, bias: Array, shift: IntArray) -> Array:
-    """floor((acc + bias + half) / 2^shift): exact, as every term stays below 2^24."""
-    offset: Array = (bias + (1 << (shift - 1))).astype(accumulator.dtype)
+    """floor((acc + bias + half) / 2^shift), in place: exact, as every term stays below 2^24."""
+    accumulator += (bias + (1 << (shift - 1))).astype(accumulator.dtype)
     if accumulator.dtype == np.int64:
-        return np.asarray((accumulator + offset) >> shift)
-    return np.asarray(np.floor((accumulator + offset) * np.ldexp(np.float32(1), -shift).astype(np.float32)))
+        accumulator >>= shift
+        return accumulator
+    accumulator *= np.ldexp(np.float32(1), -shift).astype(np.float32)
+    return np.asarray(np.floor(accumulator, out=accumulator))
 
 
 def pointwise(x: Array, layer: IntegerLayer) -> Array:

@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from gccodec.entropy.context import IntegerContext
+from gccodec.entropy.convolution import Convolver
 from gccodec.entropy.label_map import CONTEXTS, OPINIONS, Prime
 from gccodec.entropy.latent import LatentCodec
 from gccodec.entropy.tables import FrequencyTables
@@ -62,14 +63,14 @@ class WeightsFile(NamedTuple):
             raise WeightsError(f"{self.path}: this model was exported without what --effort needs")
         return np.asarray(self.arrays["tuning.log_lmbda"], np.float32)
 
-    def latent_codec(self, pure_python: bool = False) -> LatentCodec:
-        """The entropy layer of this model."""
+    def latent_codec(self, pure_python: bool = False, convolver: Convolver | None = None) -> LatentCodec:
+        """The entropy layer of this model; convolver: as in `IntegerContext`."""
         for name in ("tables.sizes", "tables.frequencies"):
             if name not in self.arrays:
                 raise WeightsError(f"{self.path}: {name} is missing")
         sizes, frequencies = self.arrays["tables.sizes"], self.arrays["tables.frequencies"]
         tables = FrequencyTables(sizes.astype(np.int32), frequencies.astype(np.int32))
-        return LatentCodec(IntegerContext(self.arrays, len(tables)), tables, pure_python)
+        return LatentCodec(IntegerContext(self.arrays, len(tables), convolver=convolver), tables, pure_python)
 
 
 def weights_folder() -> Path:

@@ -36,11 +36,15 @@ class HaarDown(nn.Module):
         """Space to channels."""
         return F.pixel_unshuffle(x, self.factor).contiguous(memory_format=torch.channels_last)
 
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the convolution of what `unshuffle` returns."""
+        weight = self.conv.weight.unflatten(1, (-1, self.basis.shape[0]))
+        return torch.einsum("ocrhw,rk->ockhw", weight, self.basis).flatten(1, 2), self.conv.bias
+
     def convolve(self, x: Tensor, padding: tuple[int, int]) -> Tensor:
         """The folded convolution of what `unshuffle` returns."""
-        weight = self.conv.weight.unflatten(1, (-1, self.basis.shape[0]))
-        weight = torch.einsum("ocrhw,rk->ockhw", weight, self.basis).flatten(1, 2)
-        return F.conv2d(x, weight, self.conv.bias, padding=padding)
+        weight, bias = self.folded()
+        return F.conv2d(x, weight, bias, padding=padding)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.convolve(self.unshuffle(x), self.conv.padding)
@@ -55,11 +59,15 @@ class HaarUp(nn.Module):
         self.conv = nn.Conv2d(in_channels, out_channels * 4**levels, kernel_size, padding=kernel_size // 2)
         self.register_buffer("basis", haar_matrix(levels), persistent=False)
 
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the convolution before `shuffle`."""
+        weight = self.conv.weight.unflatten(0, (-1, self.basis.shape[0]))
+        bias = self.conv.bias.unflatten(0, (-1, self.basis.shape[0])) @ self.basis
+        return torch.einsum("orchw,rk->okchw", weight, self.basis).flatten(0, 1), bias.flatten()
+
     def convolve(self, x: Tensor, padding: tuple[int, int]) -> Tensor:
         """The folded convolution, before `shuffle`."""
-        weight = self.conv.weight.unflatten(0, (-1, self.basis.shape[0]))
-        weight = torch.einsum("orchw,rk->okchw", weight, self.basis).flatten(0, 1)
-        bias = (self.conv.bias.unflatten(0, (-1, self.basis.shape[0])) @ self.basis).flatten()
+        weight, bias = self.folded()
         return F.conv2d(x, weight, bias, padding=padding)
 
     def shuffle(self, x: Tensor) -> Tensor:

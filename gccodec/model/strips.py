@@ -12,23 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
-
-from gccodec.model.analysis import Analysis
-from gccodec.model.block import ResidualBlock, ResidualStack
-from gccodec.model.config import DOWNSAMPLING
-from gccodec.model.gain import hat_basis
-from gccodec.model.generator import Generator
-from gccodec.model.precision import as_operand, full_precision
-
-COLUMNS_ONLY = (0, 1)
-"""Padding of a convolution whose rows are padded here."""
-
-ROWS_A_LATENT = 4
-"""At the finest resolution of either transform's stacks, 1/4; two at 1/8."""
-
-BLOCKS_A_GROUP = 4
+from torch import Tensor
 
 Stage = Callable[[Tensor, bool], Tensor | None]
 """Rows, and whether they close the picture -> the rows that they complete."""
@@ -52,14 +36,6 @@ class RowQueue:
         taken = list(self._oldest(count))
         return taken[0] if len(taken) == 1 else torch.cat(taken, 2)
 
-    def add_to(self, x: Tensor) -> Tensor:
-        """x plus the oldest rows, as many as it has: float32, in place if x is."""
-        x, row = x.float(), 0
-        for piece in self._oldest(x.shape[2]):
-            x[:, :, row : row + piece.shape[2]] += piece
-            row += piece.shape[2]
-        return x
-
     def _oldest(self, count: int) -> Iterator[Tensor]:
         while count > 0:
             piece = self.pieces.popleft()
@@ -68,94 +44,6 @@ class RowQueue:
                 piece = piece[:, :, :count]
             count -= piece.shape[2]
             yield piece
-
-
-class ConvRows:
-    """A 3x3 convolution with zero padding; `conv` pads columns only."""
-
-    def __init__(self, conv: Callable[[Tensor], Tensor]) -> None:
-        self.conv = conv
-        self.seen: Tensor | None = None
-
-    @classmethod
-    def of(cls, conv: nn.Conv2d) -> ConvRows:
-        return cls(lambda x: F.conv2d(x, conv.weight, conv.bias, padding=COLUMNS_ONLY))
-
-    def push(self, x: Tensor | None, last: bool) -> Tensor | None:
-        """The rows that x completes; `last` closes the picture."""
-        if x is None and not last:
-            return None
-        rows = self._with_seen(x, last)
-        self._keep(rows[:, :, -2:])
-        return self.conv(rows) if rows.shape[2] > 2 else None
-
-    def _with_seen(self, x: Tensor | None, last: bool) -> Tensor:
-        """x below the rows that were seen, or the picture's border, in one piece as the convolution takes it."""
-        template = as_operand(x[:, :, :0]) if x is not None else self.seen
-        assert template is not None
-        above, below = 1 if self.seen is None else self.seen.shape[2], int(last)
-        batch, channels, _, width = template.shape
-        height = above + (0 if x is None else x.shape[2]) + below
-        rows = template.new_empty(batch, height, width, channels).permute(0, 3, 1, 2)
-        rows[:, :, :above] = 0 if self.seen is None else self.seen
-        rows[:, :, height - below :] = 0
-        if x is not None:
-            rows[:, :, above : height - below] = x
-        return rows
-
-    def _keep(self, rows: Tensor) -> None:
-        """In place, where there is one."""
-        if self.seen is not None and self.seen.shape == rows.shape:
-            self.seen.copy_(rows)
-        else:
-            self.seen = rows.clone()  # a view would keep the whole strip
-
-
-class BlockRows:
-    """`ResidualBlock`, by strips of float32: what blocks add to is never rounded, only what they multiply."""
-
-    def __init__(self, block: ResidualBlock, condition: Tensor) -> None:
-        scale, self.shift = block.film(condition)[:, :, None, None].chunk(2, 1)
-        self.scale = 1 + scale
-        self.conv1, self.conv2 = ConvRows.of(block.conv1), ConvRows.of(block.conv2)
-        self.waiting = RowQueue()
-
-    def push(self, x: Tensor | None, last: bool) -> Tensor | None:
-        if x is not None:
-            self.waiting.push(x)
-            x = (x * self.scale).add_(self.shift)
-        h = self.conv1.push(x, last)
-        h = self.conv2.push(None if h is None else F.leaky_relu(h, 0.1, inplace=True), last)
-        return None if h is None else self.waiting.add_to(h)
-
-
-class StackRows:
-    """`ResidualStack`, by strips."""
-
-    def __init__(self, blocks: Iterable[ResidualBlock], condition: Tensor) -> None:
-        self.blocks = [BlockRows(block, condition) for block in blocks]
-
-    @classmethod
-    def groups(cls, stack: ResidualStack, condition: Tensor) -> list[Stage]:
-        """In groups of BLOCKS_A_GROUP: from one to the next goes as much as a strip has, at the end too."""
-        blocks = list(stack.blocks)
-        return [cls(blocks[i : i + BLOCKS_A_GROUP], condition).push for i in range(0, len(blocks), BLOCKS_A_GROUP)]
-
-    def push(self, x: Tensor | None, last: bool) -> Tensor | None:
-        x = None if x is None else x.float()
-        for block in self.blocks:
-            x = block.push(x, last)
-        return x
-
-
-def exact(stage: Stage, device: torch.device) -> Stage:
-    """The stage in float32."""
-
-    def run(x: Tensor, last: bool) -> Tensor | None:
-        with full_precision(device):
-            return stage(x, last)
-
-    return run
 
 
 class Stages:
@@ -174,50 +62,10 @@ class Stages:
                 yield x
             return
         stage, rows_a_latent = self.stages[first]
-        pieces = () if x is None else x.split(latent_rows * rows_a_latent, 2)
+        pieces = () if x is None else x.split(latent_rows * rows_a_latent)
         for i, piece in enumerate(pieces):
             is_last = last and i == len(pieces) - 1
             yield from self.push(stage(piece, is_last), latent_rows, is_last, first + 1)
-
-
-class AnalysisRows:
-    """`Analysis`, by strips of [B, 3, 16 n, W]."""
-
-    def __init__(self, analysis: Analysis, quality: Tensor) -> None:
-        self.analysis = analysis
-        condition = hat_basis(quality, analysis.nodes)
-        self.stem = ConvRows(lambda x: analysis.stem.convolve(x, COLUMNS_ONLY))
-        fine, mid, coarse = (StackRows.groups(s, condition) for s in (analysis.fine, analysis.mid, analysis.coarse))
-        to_mid, to_coarse = HalvedRows(analysis.to_mid).push, HalvedRows(analysis.to_coarse).push
-        self.stages = Stages(
-            [
-                *((stage, ROWS_A_LATENT) for stage in (*fine, to_mid)),
-                *((stage, ROWS_A_LATENT // 2) for stage in (*mid, to_coarse)),
-                *((stage, 1) for stage in (*coarse, ConvRows.of(analysis.last).push)),
-            ]
-        )
-        self.linear = RowQueue()
-
-    def push(self, x: Tensor, last: bool) -> Iterator[Tensor]:
-        a = self.analysis
-        x = (x - 0.5).contiguous(memory_format=torch.channels_last)
-        self.linear.push(a.linear(x))
-        h = self.stem.push(a.stem.unshuffle(x), last)
-        h = None if h is None else F.leaky_relu(h, 0.1)
-        for y in self.stages.push(h, x.shape[2] // DOWNSAMPLING, last):
-            yield self.linear.take(y.shape[2]).float() + y.float()
-
-
-class HalvedRows:
-    """`HaarDown`, by strips: two rows at a time; an odd one waits."""
-
-    def __init__(self, down: nn.Module) -> None:
-        self.down, self.waiting = down, RowQueue()
-
-    def push(self, x: Tensor, last: bool) -> Tensor | None:
-        self.waiting.push(x)
-        count = self.waiting.count // 2 * 2
-        return self.down(self.waiting.take(count)) if count else None
 
 
 class Semantics(NamedTuple):
@@ -240,79 +88,6 @@ class LatentStrip(NamedTuple):
 
     y_hat: Tensor
     semantics: Semantics | None = None
-
-
-class GeneratorRows:
-    """`Generator`, by strips of the latent; origin: row and column of the first one's first latent in the picture.
-
-    All from 1/4 of the resolution on is computed in float32: rounded to bfloat16, as the rest is, it would make pixels
-    of two machines differ by two levels here and there.
-    """
-
-    def __init__(
-        self, generator: Generator, quality: Tensor, realism: Tensor, origin: tuple[int, int] = (0, 0)
-    ) -> None:
-        g, device = generator, quality.device
-        self.generator = g
-        self.next_latent = origin
-        condition = torch.cat([hat_basis(quality, g.nodes), realism[:, None]], 1)
-        self.stem, self.last = ConvRows.of(g.stem), ConvRows(lambda x: g.last.convolve(x, COLUMNS_ONLY))
-        coarse, mid = (StackRows.groups(s, condition) for s in (g.coarse, g.mid))
-        with full_precision(device):
-            fine = StackRows.groups(g.fine, condition)
-        self.stages = Stages(
-            [
-                *((stage, 1) for stage in (*coarse, self._to_mid)),
-                *((stage, ROWS_A_LATENT // 2) for stage in (*mid, exact(self._to_fine, device))),
-                *((exact(stage, device), ROWS_A_LATENT) for stage in (*fine, self._to_pixels)),
-            ]
-        )
-        self.latents, self.base, self.linear_fine = RowQueue(), RowQueue(), RowQueue()
-        self.coarse_side, self.mid_side = RowQueue(), RowQueue()
-
-    def push(self, strip: LatentStrip, last: bool) -> Iterator[Tensor]:
-        g, (y_hat, semantics) = self.generator, strip
-        if semantics is not None:
-            top, left = self.next_latent
-            y_hat = g.without_missing(y_hat, semantics.keep_mask, g.noise(y_hat, top, left))
-            self.next_latent = top + y_hat.shape[2], left
-            embedded = g.embed(semantics.label_map)
-            self.coarse_side.push(g.keep_in(1 - semantics.keep_mask) + g.labels_coarse(F.pixel_unshuffle(embedded, 2)))
-            self.mid_side.push(g.labels_mid(embedded))
-        y_hat = y_hat.contiguous(memory_format=torch.channels_last)
-        self.latents.push(y_hat)
-        h = self.stem.push(y_hat * g.latent_scale[None, :, None, None], last)
-        if h is not None and self.coarse_side.count:
-            h = h + self.coarse_side.take(h.shape[2])
-        yield from self.stages.push(h, y_hat.shape[2], last)
-
-    def _to_mid(self, h: Tensor, last: bool) -> Tensor:
-        """From 1/16 to 1/8."""
-        h = self.generator.to_mid(h)
-        return h + self.mid_side.take(h.shape[2]) if self.mid_side.count else h
-
-    def _to_fine(self, h: Tensor, last: bool) -> Tensor:
-        """From 1/8 to 1/4."""
-        h = self.generator.to_fine(h)
-        return h + self._linear_fine(h.shape[2])
-
-    def _linear_fine(self, count: int) -> Tensor:
-        """The linear path's next rows at 1/4; what its pixels are made of waits as latents, an eighth of their size."""
-        g = self.generator
-        if (lacking := count - self.linear_fine.count) > 0:
-            base = g.linear_path(self.latents.take(-(-lacking // ROWS_A_LATENT)))
-            self.base.push(base)
-            self.linear_fine.push(g.linear_fine(base))
-        return self.linear_fine.take(count)
-
-    def _to_pixels(self, h: Tensor, last: bool) -> Tensor | None:
-        """From 1/4 to pixels."""
-        g = self.generator
-        out = self.last.push(h, last)
-        if out is None:
-            return None
-        out = g.last.shuffle(out)
-        return self.base.take(out.shape[2]) + out + 0.5
 
 
 Strip = TypeVar("Strip", Tensor, LatentStrip)

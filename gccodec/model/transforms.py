@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
 from collections.abc import Iterable, Iterator
 
@@ -11,13 +12,19 @@ from torch import Tensor, nn
 
 from gccodec.entropy.weights import WeightsFile
 from gccodec.model.analysis import Analysis
+from gccodec.model.analysis_rows import AnalysisRows
 from gccodec.model.blend import blend_weight
 from gccodec.model.config import QUALITY_MAX, ModelConfig
+from gccodec.model.fused import FusedAnalysis, FusedGenerator
 from gccodec.model.gain import GainUnit
+from gccodec.model.generation import GeneratorRows
 from gccodec.model.generator import Generator
 from gccodec.model.loading import network_of
-from gccodec.model.precision import rounded_alike
-from gccodec.model.strips import AnalysisRows, GeneratorRows, LatentStrip, Semantics, stream
+from gccodec.model.precision import arithmetic
+from gccodec.model.strips import LatentStrip, Semantics, stream
+
+FUSED_KEPT = 1
+"""Of either transform with what is constant for a picture folded in: the next one may be of the same quality."""
 
 KNOWN_ROWS = 32
 """Of a latent that is known, so many are given at a time."""
@@ -32,6 +39,8 @@ class Transforms(nn.Module):
         self.gain = GainUnit(config.latent_channels, config.quality_nodes)
         self.generator = Generator(config)
         self.latents: dict[int, Tensor] = {}
+        self.fused_analysis = functools.lru_cache(FUSED_KEPT)(self._fused_analysis)
+        self.fused_generator = functools.lru_cache(FUSED_KEPT)(self._fused_generator)
 
     @classmethod
     def load(cls, weights: WeightsFile, device: torch.device) -> Transforms:
@@ -54,6 +63,15 @@ class Transforms(nn.Module):
     def _quality(self, quality: int) -> Tensor:
         return torch.full((1,), quality / QUALITY_MAX, device=self.device)
 
+    @torch.inference_mode()
+    def _fused_analysis(self, quality: int) -> FusedAnalysis:
+        return FusedAnalysis.of(self.analysis, self._quality(quality), arithmetic(self.device))
+
+    @torch.inference_mode()
+    def _fused_generator(self, quality: int, realism: float) -> FusedGenerator:
+        q = self._quality(quality)
+        return FusedGenerator.of(self.generator, q, torch.full_like(q, realism), arithmetic(self.device))
+
     def analyse(self, strips: Iterable[Tensor], quality: int) -> Iterator[Tensor]:
         """Strips of x [1, 3, 16 n, W] in [0, 1], W a multiple of 16 -> of y [1, C, m, W/16] in steps, float32.
 
@@ -67,14 +85,13 @@ class Transforms(nn.Module):
             finer = gain / self.gain(self._quality(nearest))
             yield from (band.to(self.device) * finer for band in self.latents[nearest].split(KNOWN_ROWS, 2))
             return
-        with torch.inference_mode(), rounded_alike(self.device):
-            rows = AnalysisRows(self.analysis, q)
+        rows = AnalysisRows(self.fused_analysis(quality))
 
         def push(strip: Tensor, last: bool) -> Iterator[Tensor]:
-            return self._running(rows.push(strip.to(self.device), last))
+            return inferring(rows.push(strip.to(self.device), last))
 
         for y in stream(push, strips):
-            yield y.float() * gain
+            yield y * gain
 
     def generate(
         self, strips: Iterable[LatentStrip], quality: int, realism: float = 0.0, origin: tuple[int, int] = (0, 0)
@@ -86,15 +103,14 @@ class Transforms(nn.Module):
         with torch.inference_mode():
             q = self._quality(quality)
             gain = self.gain(q)
-            with rounded_alike(self.device):
-                rows = GeneratorRows(self.generator, q, torch.full_like(q, realism), origin)
+        rows = GeneratorRows(self.generator, self.fused_generator(quality, realism), origin)
 
         def push(strip: LatentStrip, last: bool) -> Iterator[Tensor]:
             semantics = None if strip.semantics is None else Semantics(*(t.to(self.device) for t in strip.semantics))
-            return self._running(rows.push(LatentStrip(strip.y_hat.to(self.device) / gain, semantics), last))
+            y_hat = strip.y_hat.to(self.device) / gain
+            return inferring(x.clamp_(0, 1) for x in rows.push(LatentStrip(y_hat, semantics), last))
 
-        for x_hat in stream(push, strips):
-            yield x_hat.float().clamp(0, 1)
+        yield from stream(push, strips)
 
     def generate_mixed(
         self,
@@ -129,11 +145,12 @@ class Transforms(nn.Module):
             yield torch.lerp(b, a, blend_weight(keep, top, bottom).to(a.device))
             top = bottom
 
-    def _running(self, outputs: Iterator[Tensor]) -> Iterator[Tensor]:
-        """Each output is computed in the networks' mode, which must not leak out of a generator between two."""
-        while True:
-            with torch.inference_mode(), rounded_alike(self.device):
-                output = next(outputs, None)
-            if output is None:
-                return
-            yield output
+
+def inferring(outputs: Iterator[Tensor]) -> Iterator[Tensor]:
+    """Each output is computed in inference mode, which must not leak out of a generator between two."""
+    while True:
+        with torch.inference_mode():
+            output = next(outputs, None)
+        if output is None:
+            return
+        yield output

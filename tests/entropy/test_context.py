@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from gccodec.entropy.context import IntegerContext
+from gccodec.entropy.context import BandContext, IntegerContext
+from gccodec.entropy.convolution import numpy_convolver
 from gccodec.entropy.layer import interpolate
-from gccodec.entropy.order import STEPS, scatter
+from gccodec.entropy.order import STEPS, gather, scatter
 from gccodec.entropy.side import NO_SIDE_INFORMATION
 from gccodec.errors import WeightsError
 from tests.models import random_weights
@@ -125,3 +126,34 @@ def test_a_missing_array_is_named():
 def test_quality_interpolation_is_integer_and_hits_the_nodes():
     nodes = np.array([[0], [1000], [-1000]], np.int32)
     assert [int(interpolate(nodes, q)[0]) for q in (0, 250, 500, 501, 1000)] == [0, 500, 1000, 996, -1000]
+
+
+def off_by_one(weight, zero):
+    exact = numpy_convolver(np.float32)(weight, zero)
+    return lambda x, stride: exact(x, stride) + (1 << 10)
+
+
+def test_a_convolver_that_is_not_exact_is_not_used():
+    context, plain = (IntegerContext(ARRAYS, TABLES, convolver=c) for c in (off_by_one, None))
+    assert context.convolver is None
+    assert context.arithmetic is np.float32
+    for a, b in zip(*(predict(c, 1, known_latent(0), 500) for c in (context, plain)), strict=True):
+        assert np.array_equal(a, b)
+
+
+@pytest.mark.parametrize("above", [False, True])
+def test_what_a_band_learns_is_what_it_would_be_given(above):
+    """Step by step, with the row above it or without."""
+    context, (height, width) = IntegerContext(ARRAYS, TABLES), (6, 7)
+    latent = known_latent(4, height + above, width)
+    z = np.zeros(np.prod(context.hyper.grid(height, width)) * context.hyper.channels, np.int32)
+    offset = context.offset(z, height, width)
+    side = context.side_channels(NO_SIDE_INFORMATION, height, width, above)
+    seen = np.zeros_like(latent)
+    seen[: int(above)] = latent[: int(above)]
+    band = BandContext(context, seen, 400, offset, side, above)
+    for step in range(STEPS):
+        for a, b in zip(band.predict(step), context.predict(step, seen, 400, offset, side, above), strict=True):
+            assert np.array_equal(a, b)
+        scatter(step, gather(step, latent[int(above) :]), seen[int(above) :])
+        band.learn(step, seen[int(above) :])

@@ -3,19 +3,24 @@
 import pytest
 import torch
 
+from gccodec.model.analysis_rows import AnalysisRows
 from gccodec.model.config import LABEL_CLASSES
-from gccodec.model.strips import AnalysisRows, GeneratorRows, LatentStrip, Semantics, stream
+from gccodec.model.fused import FusedAnalysis, FusedGenerator
+from gccodec.model.generation import GeneratorRows
+from gccodec.model.strips import LatentStrip, Semantics, stream
 from tests.models import random_model
 
 MODEL = random_model(5).eval().requires_grad_(False)
 QUALITY, REALISM = torch.tensor([0.3]), torch.tensor([0.6])
+FUSED = FusedGenerator.of(MODEL.generator, QUALITY, REALISM, torch.float32)
 
 
 @pytest.mark.parametrize("heights", [[1], [2, 1], [1] * 9, [3, 5, 1, 2], [16, 1]])
 def test_analysis_by_strips_is_analysis(heights):
     torch.manual_seed(0)
     x = torch.rand(1, 3, 16 * sum(heights), 48)
-    parts = list(stream(AnalysisRows(MODEL.analysis, QUALITY).push, x.split([16 * n for n in heights], 2)))
+    rows = AnalysisRows(FusedAnalysis.of(MODEL.analysis, QUALITY, torch.float32))
+    parts = list(stream(rows.push, x.split([16 * n for n in heights], 2)))
     assert torch.allclose(torch.cat(parts, 2), MODEL.analysis(x, QUALITY), atol=1e-4)
 
 
@@ -23,7 +28,7 @@ def test_analysis_by_strips_is_analysis(heights):
 def test_generation_by_strips_is_generation(heights):
     torch.manual_seed(0)
     y_hat = torch.randn(1, MODEL.config.latent_channels, sum(heights), 3)
-    rows = GeneratorRows(MODEL.generator, QUALITY, REALISM)
+    rows = GeneratorRows(MODEL.generator, FUSED)
     parts = list(stream(rows.push, map(LatentStrip, y_hat.split(heights, 2))))
     assert torch.allclose(torch.cat(parts, 2), MODEL.generator(y_hat, QUALITY, REALISM), atol=1e-4)
 
@@ -35,7 +40,7 @@ def test_selective_generation_by_strips_is_selective_generation(heights):
     y_hat = torch.randn(1, MODEL.config.latent_channels, rows, 3)
     labels = torch.randint(0, LABEL_CLASSES + 1, (1, 2 * rows, 6))
     keep = (torch.rand(1, 1, rows, 3) < 0.5).float()
-    strips, outputs, top = GeneratorRows(MODEL.generator, QUALITY, REALISM), [], 0
+    strips, outputs, top = GeneratorRows(MODEL.generator, FUSED), [], 0
     for i, height in enumerate(heights):
         part = slice(top, top + height)
         semantics = Semantics(labels[:, 2 * top : 2 * (top + height)], keep[:, :, part])
@@ -52,7 +57,7 @@ def test_noise_goes_by_place_in_the_picture(monkeypatch):
     semantics = Semantics(torch.randint(0, LABEL_CLASSES + 1, (1, 8, 10)), (torch.rand(1, 1, 4, 5) < 0.5).float())
     noise, outputs = MODEL.generator.noise.forward, []
     for place in (0, 0), (9, 3):
-        rows = GeneratorRows(MODEL.generator, QUALITY, REALISM, place)
+        rows = GeneratorRows(MODEL.generator, FUSED, place)
         outputs.append(torch.cat(list(rows.push(LatentStrip(y_hat, semantics), True)), 2))
         with monkeypatch.context() as patched:
             patched.setattr(MODEL.generator.noise, "forward", lambda like, place=place: noise(like, *place))
@@ -64,6 +69,6 @@ def test_noise_goes_by_place_in_the_picture(monkeypatch):
 def test_rows_come_out_before_the_picture_ends():
     """Otherwise memory would grow with the picture."""
     strip = LatentStrip(torch.zeros(1, MODEL.config.latent_channels, 2, 3))
-    rows = GeneratorRows(MODEL.generator, QUALITY, REALISM)
+    rows = GeneratorRows(MODEL.generator, FUSED)
     heights = [sum(out.shape[2] for out in rows.push(strip, False)) for _ in range(20)]
     assert set(heights[-8:]) == {32}

@@ -1,0 +1,65 @@
+"""The analysis strip by strip, in the machine's own arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from gccodec.model.analysis import HIDDEN
+from gccodec.model.cells import gathered, rows_of
+from gccodec.model.convolution import Convolution
+from gccodec.model.fused import FusedAnalysis
+from gccodec.model.stack import ROWS_A_LATENT, StackRows
+from gccodec.model.strips import RowQueue, Stages
+
+CELL_PX = 4
+"""At 1/4 of the resolution."""
+
+
+class AnalysisRows:
+    """`Analysis`, by strips of [1, 3, 16 n, W]."""
+
+    def __init__(self, fused: FusedAnalysis) -> None:
+        self.fused = fused
+        self.stem = StackRows([], fused.stem)
+        self.fine, self.mid = StackRows(fused.fine), StackRows(fused.mid)
+        self.coarse = StackRows(fused.coarse, fused.last)
+        self.stages = Stages(
+            [(self._fine, ROWS_A_LATENT), (self._mid, ROWS_A_LATENT), (self._coarse, ROWS_A_LATENT // 2)]
+        )
+        self.linear = RowQueue()
+
+    def push(self, x: Tensor, last: bool) -> Iterator[Tensor]:
+        """-> y [1, C, m, W / 16] float32."""
+        cells = gathered(rows_of(x), CELL_PX) - HIDDEN
+        linear = gathered(cells, ROWS_A_LATENT) @ self.fused.linear
+        self.linear.push(linear.permute(2, 0, 1)[None])
+        for h in self.stages.push(cells, len(linear), last):
+            yield self.linear.take(len(h)) + h.permute(2, 0, 1)[None]
+
+    def _fine(self, cells: Tensor, last: bool) -> Tensor | None:
+        """At 1/4, from cells [n, w, 48]."""
+        rows = self.stem.room(*cells.shape, cells.new_empty(0, dtype=self.fused.dtype))
+        rows.copy_(cells)
+        h = self.stem.run(len(rows), last)
+        return None if h is None else through(self.fine, h, last)
+
+    def _mid(self, h: Tensor, last: bool) -> Tensor | None:
+        """From 1/4 to 1/8."""
+        return halved(self.mid, self.fused.to_mid, h, last)
+
+    def _coarse(self, h: Tensor, last: bool) -> Tensor | None:
+        """From 1/8 to 1/16."""
+        return halved(self.coarse, self.fused.to_coarse, h, last)
+
+
+def through(stack: StackRows, h: Tensor, last: bool) -> Tensor | None:
+    """What the stack makes of rows."""
+    stack.room(*h.shape, h).copy_(h)
+    return stack.run(len(h), last)
+
+
+def halved(stack: StackRows, conv: Convolution, h: Tensor, last: bool) -> Tensor | None:
+    """What the stack makes of rows at half of their resolution."""
+    return through(stack, conv(gathered(h, 2)), last)

@@ -1,0 +1,89 @@
+"""The generator strip by strip, in the machine's own arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gccodec.model.cells import at_places, in_cells, rows_of
+from gccodec.model.fused import FusedGenerator
+from gccodec.model.generator import Generator
+from gccodec.model.stack import ROWS_A_LATENT, ConvRows, StackRows
+from gccodec.model.strips import LatentStrip, RowQueue, Stages
+
+
+class GeneratorRows:
+    """`Generator`, by strips of the latent; origin: row and column of the first one's first latent in the picture."""
+
+    def __init__(self, generator: Generator, fused: FusedGenerator, origin: tuple[int, int] = (0, 0)) -> None:
+        self.generator, self.fused, self.next_latent = generator, fused, origin
+        self.stem = ConvRows()
+        self.coarse, self.mid = StackRows(fused.coarse), StackRows(fused.mid)
+        self.fine = StackRows(fused.fine, fused.last)
+        self.stages = Stages([(self._coarse, 1), (self._mid, 1), (self._fine, 2)])
+        self.for_fine, self.for_pixels = RowQueue(), RowQueue()
+        self.coarse_side, self.mid_side = RowQueue(), RowQueue()
+
+    def push(self, strip: LatentStrip, last: bool) -> Iterator[Tensor]:
+        """-> x_hat [1, 3, 16 m, 16 w] float32, not clamped."""
+        g, (y_hat, semantics) = self.generator, strip
+        if semantics is not None:
+            top, left = self.next_latent
+            y_hat = g.without_missing(y_hat, semantics.keep_mask, g.noise(y_hat, top, left))
+            self.next_latent = top + y_hat.shape[2], left
+            embedded = g.embed(semantics.label_map)
+            self.coarse_side.push(g.keep_in(1 - semantics.keep_mask) + g.labels_coarse(F.pixel_unshuffle(embedded, 2)))
+            self.mid_side.push(g.labels_mid(embedded))
+        y_hat = y_hat.contiguous(memory_format=torch.channels_last)
+        self.for_pixels.push(y_hat)
+        y_hat = y_hat.to(self.fused.dtype)
+        self.for_fine.push(y_hat)
+        yield from self.stages.push(rows_of(y_hat), y_hat.shape[2], last)
+
+    def _coarse(self, y_hat: Tensor, last: bool) -> Tensor | None:
+        """At 1/16."""
+        seen = self.stem.push(y_hat, last)
+        if len(seen) < 3:
+            return None
+        h = self.fused.stem(seen)
+        rows = self.coarse.room(*h.shape, h)
+        add_side(rows.copy_(h), self.coarse_side)
+        return self.coarse.run(len(rows), last)
+
+    def _mid(self, h: Tensor, last: bool) -> Tensor | None:
+        """From 1/16 to 1/8."""
+        rows = shuffled_into(self.mid, self.fused.to_mid(h))
+        add_side(rows, self.mid_side)
+        return self.mid.run(len(rows), last)
+
+    def _fine(self, h: Tensor, last: bool) -> Tensor | None:
+        """From 1/8 to pixels."""
+        rows = shuffled_into(self.fine, self.fused.to_fine(h))
+        y_hat = rows_of(self.for_fine.take(len(rows) // ROWS_A_LATENT))
+        in_cells(rows, ROWS_A_LATENT).add_(at_places(self.fused.linear_fine(y_hat), ROWS_A_LATENT))
+        out = self.fine.run(len(rows), last)
+        return None if out is None else self._pixels(out)
+
+    def _pixels(self, out: Tensor) -> Tensor:
+        """[4 n, 4 w, 48] -> [1, 3, 16 n, 16 w]."""
+        y_hat = rows_of(self.for_pixels.take(len(out) // ROWS_A_LATENT))
+        x = out.float()
+        in_cells(x, ROWS_A_LATENT).add_(at_places(y_hat @ self.fused.linear, ROWS_A_LATENT)).add_(0.5)
+        x = x.unflatten(2, (ROWS_A_LATENT, ROWS_A_LATENT, -1)).transpose(1, 2)
+        return x.flatten(2, 3).flatten(0, 1).permute(2, 0, 1)[None]
+
+
+def shuffled_into(stack: StackRows, x: Tensor) -> Tensor:
+    """Room in the stack for x [n, w, 4 C], which is brought there as [2 n, 2 w, C]."""
+    rows = stack.room(2 * x.shape[0], 2 * x.shape[1], x.shape[2] // 4, x)
+    in_cells(rows, 2).copy_(at_places(x, 2))
+    return rows
+
+
+def add_side(rows: Tensor, side: RowQueue) -> None:
+    """What the label map and the keep mask say, if there are any."""
+    if side.count:
+        rows += rows_of(side.take(len(rows)))

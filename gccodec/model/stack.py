@@ -1,0 +1,97 @@
+"""Residual stacks on rows [n, W, C] of one picture that arrive strip by strip."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gccodec.model.convolution import Convolution
+from gccodec.model.fused import FusedBlock
+
+ROWS_A_LATENT = 4
+"""At the finest resolution of either transform's stacks, 1/4; two at 1/8."""
+
+NARROW = 256
+"""Columns up to which any number is as fast as another."""
+
+
+def padded_width(width: int) -> int:
+    """With the columns beyond both borders; wide rows in eights, as oneDNN has no good blocks for 2 * 251 columns."""
+    padded = width + 2
+    return padded if padded <= NARROW else -(-padded // 8) * 8
+
+
+class ConvRows:
+    """What a 3x3 convolution sees of rows [n, W, C] that arrive strip by strip, beyond the picture's borders zeros."""
+
+    def __init__(self) -> None:
+        self.seen: Tensor | None = None
+
+    def push(self, x: Tensor, is_last: bool) -> Tensor:
+        """x below the last two rows that were seen: two rows more than what comes of it, or fewer than three."""
+        border = x.new_zeros(1, *x.shape[1:])
+        rows = torch.cat([border if self.seen is None else self.seen, x, *([border] if is_last else [])])
+        self.seen = rows[-2:].clone()  # a view would keep the whole strip
+        return rows
+
+
+class StackRows:
+    """A residual stack and what follows it, on rows [n, W, C], in place: each block is two rows behind the one before.
+
+    A row stays as it was before a block for as long as the block needs it: when the hidden rows down to r are there,
+    sums are made down to r - 1, and the next hidden rows come from r and below. So x is copied once, when it arrives.
+    A column beyond either border, and a row above and below, hold what the block at work is to see there.
+    """
+
+    def __init__(self, blocks: list[FusedBlock], last: Convolution | None = None) -> None:
+        self.blocks, self.last = blocks, last
+        self.hidden = [ConvRows() for _ in blocks]
+        self.lag = 2 * len(blocks)
+        # what comes out is behind by whole latents at any resolution, and the last convolution sees a row more
+        self.reach = -self.lag % ROWS_A_LATENT or (0 if last is None else ROWS_A_LATENT)
+        self.rows = torch.empty(0)
+        self.begin = self.end = 0
+        """Of the rows, in the picture."""
+        self.columns = slice(0)
+
+    def room(self, count: int, width: int, channels: int, like: Tensor) -> Tensor:
+        """Rows [count, width, channels] for what comes next, to be filled; of the type and on the device of `like`."""
+        begin = max(-1, self.end - self.lag - self.reach - 1)
+        kept = self.end - begin
+        self.columns = slice(1, 1 + width)
+        rows = like.new_empty(kept + count + 1, padded_width(width), channels)
+        if self.end:
+            rows[:kept] = self.rows[begin - self.begin : self.end - self.begin]
+        self.rows, self.begin, self.end = rows, begin, self.end + count
+        return rows[kept:-1, self.columns]
+
+    def run(self, count: int, is_last: bool) -> Tensor | None:
+        """The rows [n, width, C] that the last `count`, now filled, complete; None for none yet."""
+        before = self.end - count
+        for k, (block, hidden) in enumerate(zip(self.blocks, self.hidden, strict=True)):
+            first, stop = max(0, before - 2 * k - 1), self.end if is_last else self.end - 2 * k - 1
+            if stop <= first:
+                return None
+            h = block.conv1(self._seen(first, stop, block.beyond))
+            h[:, 0] = h[:, self.columns.stop :] = 0
+            h = hidden.push(h, is_last)
+            if len(h) > 2:
+                top = max(0, first - 1) - self.begin
+                block.conv2.add_to(self.rows[top : top + len(h) - 2], h)
+        lag = self.lag + self.reach
+        first, stop = max(0, before - lag), self.end if is_last else self.end - lag
+        if stop <= first:
+            return None
+        if self.last is not None:
+            return self.last(self._seen(first, stop, 0))[:, self.columns]
+        return self.rows[first - self.begin : stop - self.begin, self.columns]
+
+    def _seen(self, first: int, stop: int, beyond: Tensor | float) -> Tensor:
+        """Rows first..stop and one more on both sides; what is beyond the picture's borders is as given."""
+        rows = self.rows[first - 1 - self.begin : stop + 1 - self.begin]
+        rows[:, 0] = rows[:, self.columns.stop :] = beyond
+        if first == 0:
+            rows[0] = beyond
+        if stop == self.end:
+            rows[-1] = beyond
+        return rows
