@@ -42,10 +42,10 @@ def files(codec):
     for path in (COFFEE, CHELSEA):
         pictures = _pictures(path)
         for name, picture in pictures.items():
-            out[f"{path.stem}, {name}"] = codec.encode(picture, quality=400).data
+            out[f"{path.stem}, {name}"] = codec.encode(picture, quality=400, effort=0).data
         for name, selection in SELECTIONS.items():
             for quality in (200, 700):
-                encoded = codec.encode(pictures["colour"], quality=quality, selection=selection)
+                encoded = codec.encode(pictures["colour"], quality=quality, selection=selection, effort=0)
                 out[f"{path.stem}, {name}, {quality}"] = encoded.data
     assert len(out) == 20
     out["exact"] = exact_seed()

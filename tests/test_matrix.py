@@ -92,7 +92,9 @@ def files(tmp_path_factory, codec):
         left, top = (int(rng.integers(0, n - m + 1)) for n, m in zip(image.size, (width, height), strict=True))
         part = image.crop((left, top, left + width, top + height))
         part.save(folder / f"{i:03d}.png")
-        (folder / f"{i:03d}.gcz").write_bytes(codec.encode(Picture(part), quality=int(rng.integers(0, 1001))).data)
+        (folder / f"{i:03d}.gcz").write_bytes(
+            codec.encode(Picture(part), quality=int(rng.integers(0, 1001)), effort=0).data
+        )
     return folder
 
 

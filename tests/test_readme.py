@@ -14,11 +14,11 @@ from tests.batch.conftest import picture
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
-def blocks(heading):
-    """The shell blocks of a section."""
+def blocks(heading, language="sh"):
+    """The blocks of a section in a language."""
     section = re.split(r"^## ", README, flags=re.M)
     text = next(part for part in section if part.startswith(heading))
-    return re.findall(r"^```sh\n(.*?)^```", text, flags=re.M | re.S)
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.M | re.S)
 
 
 @pytest.fixture
@@ -59,3 +59,12 @@ def test_archives_from_the_shell(shell, tiny, tmp_path):
     assert done.returncode == 0, done.stderr
     assert sorted(p.name for p in (tmp_path / "found").rglob("*.gcz")) == ["a.jpg.gcz", "b c.jpg.gcz"]
     assert len(list((tmp_path / "parts").rglob("*.gcz"))) == 3
+
+
+def test_the_python_part(shell, tmp_path):
+    picture(1, (240, 180)).save(tmp_path / "photo.png")
+    for number, block in enumerate(blocks("Python", "python")):
+        (tmp_path / f"{number}.py").write_text(block)
+        done = shell(f"{sys.executable} {number}.py")
+        assert done.returncode == 0, done.stderr
+    assert {"back.png", "photo.gcz", "archive"} <= {path.name for path in tmp_path.iterdir()}

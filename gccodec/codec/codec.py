@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ from gccodec.codec.lossless import decode_lossless, lossless_file
 from gccodec.codec.memory import rows_with_smaller_strips, with_smaller_strips
 from gccodec.codec.metadata import metadata_of
 from gccodec.codec.region import Region
+from gccodec.codec.restoring import write_decoded
 from gccodec.codec.selection import Selection
 from gccodec.codec.strip import STRIP_PIXELS
 from gccodec.container.file import DEFAULT_MAX_PIXELS, GczFile, parse
@@ -33,7 +35,7 @@ from gccodec.entropy.weights import WeightsFile, find_weights, load_weights, wei
 from gccodec.errors import LimitError, UsageError, WeightsError
 from gccodec.image.metadata import Metadata
 from gccodec.image.picture import Picture
-from gccodec.image.writer import joined
+from gccodec.image.writer import Format, joined, picture_format
 from gccodec.model.distance import PerceptualDistance
 from gccodec.model.integer_convolution import integer_convolver
 from gccodec.model.refiner import Refiner
@@ -56,6 +58,17 @@ class Decoded(NamedTuple):
     def pixels(self) -> npt.NDArray[np.uint8]:
         """uint8 [H, W, 3] or [H, W], without alpha."""
         return np.asarray(self.image.convert("L" if self.file.gray else "RGB"))
+
+    def save(self, name: str | os.PathLike[str], form: Format | None = None) -> tuple[str, ...]:
+        """Write a picture file, in the format of the name's suffix, with the metadata of the original.
+
+        The XMP of a picture that the model has made says so. Returns notes on what the format cannot hold.
+        An existing file is replaced. UsageError for an unknown suffix.
+        """
+        form = form or picture_format(os.path.splitext(os.fspath(name))[1] or "png")
+        decoding = Decoding(iter([self.image]), self.image.size, self.metadata, self.file)
+        with open(name, "wb") as file:
+            return write_decoded(decoding, form, file)
 
     @property
     def alpha(self) -> npt.NDArray[np.uint8] | None:
@@ -99,7 +112,7 @@ class Codec:
         size_bytes: int | None = None,
         count_metadata: bool = False,
         selection: Selection | None = None,
-        effort: int | None = 0,
+        effort: int | None = None,
         lossless: bool = True,
         progress: Progress = untold,
     ) -> Encoded:

@@ -63,7 +63,7 @@ class Example(NamedTuple):
 def examples(codec, coffee):
     """At about the default rate."""
     pixels = {name: on(coffee, background) for name, background in BACKGROUNDS.items()}
-    return {name: Example(p, codec.encode(Picture.of(p), quality=450).data) for name, p in pixels.items()}
+    return {name: Example(p, codec.encode(Picture.of(p), quality=450, effort=0).data) for name, p in pixels.items()}
 
 
 @pytest.mark.parametrize("name", BACKGROUNDS)
@@ -86,13 +86,13 @@ def test_what_is_white_or_black_is_so_to_the_last_pixel(codec, examples, name, l
 
 def test_gray_pictures_have_flat_parts_too(codec, coffee):
     pixels = np.ascontiguousarray(on(coffee, even(243, 243, 243))[..., 1])
-    decoded = codec.decode(codec.encode(Picture.of(pixels), quality=300).data).pixels
+    decoded = codec.decode(codec.encode(Picture.of(pixels), quality=300, effort=0).data).pixels
     assert set(np.unique(decoded[:48, :64])) == {243}
 
 
 def test_texture_is_left_alone(codec, coffee, chelsea):
     for picture in coffee, chelsea:
-        file = parse(codec.encode(picture, quality=200).data)
+        file = parse(codec.encode(picture, quality=200, effort=0).data)
         assert SectionId.FLAT_PARTS not in {section.id for section in file.sections}
 
 
@@ -137,7 +137,7 @@ def test_regions_of_interest_and_selective_files_have_flat_parts(codec, coffee):
     keep[:, :12] = True
     labels = np.full((32, 40), 24, np.uint8)
     for selection in Selection(keep, None, 100), Selection(keep, labels):
-        data = codec.encode(Picture.of(pixels), quality=500, selection=selection).data
+        data = codec.encode(Picture.of(pixels), quality=500, selection=selection, effort=0).data
         assert SectionId.FLAT_PARTS in {section.id for section in parse(data).sections}
         assert codec.decode(data).pixels[:64, :128].min() == 255
 
@@ -157,7 +157,7 @@ def test_nothing_of_what_is_not_named_is_in_a_selective_file(codec, coffee):
 
 def test_flat_parts_count_under_the_ceiling_and_are_no_metadata(codec, coffee):
     pixels = on(coffee, even(255, 255, 255))[:160, 80:256]
-    data = codec.encode(Picture.of(pixels, None, Metadata(xmp=b"<x/>")), size_bytes=600).data
+    data = codec.encode(Picture.of(pixels, None, Metadata(xmp=b"<x/>")), size_bytes=600, effort=0).data
     file = parse(data)
     assert {section.id for section in file.sections} == {SectionId.XMP, SectionId.FLAT_PARTS}
     assert 588 <= len(data) - metadata_bytes(file) <= 600

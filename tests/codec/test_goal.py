@@ -51,12 +51,12 @@ def test_the_wish_of_a_small_picture_leaves_enough_for_its_latents():
 
 def test_neither_quality_nor_size_is_the_wish(codec, coffee):
     picture = Picture.of(coffee.pixels[100:200, 100:250])
-    encoded = codec.encode(picture)
+    encoded = codec.encode(picture, effort=0)
     ceiling = WISH.ceiling(dataclasses.replace(parse(encoded.data), payload=b"", quality=0))
     assert FEWEST_WISHED_BYTES < ceiling < FEWEST_WISHED_BYTES + 24
-    assert encoded.data == codec.encode(picture, size_bytes=ceiling).data
+    assert encoded.data == codec.encode(picture, size_bytes=ceiling, effort=0).data
     with pytest.raises(UsageError, match="either a quality or a size"):
-        codec.encode(picture, quality=3, size_bytes=3000)
+        codec.encode(picture, quality=3, size_bytes=3000, effort=0)
 
 
 @pytest.mark.parametrize("name", ["icon-48.png", "soft-alpha.png"])
@@ -65,7 +65,7 @@ def test_icons_and_cutouts_are_encoded_without_a_rate(codec, name):
         pixels = np.asarray(image.convert("RGB"))
         alpha = np.asarray(image.getchannel("A")) if image.mode == "RGBA" else None
     picture = Picture.of(pixels, alpha, Metadata(exif=b"II*\0" + bytes(range(99))))
-    encoded = codec.encode(picture)
+    encoded = codec.encode(picture, effort=0)
     file = parse(encoded.data)
     assert 200 < len(file.payload) <= FEWEST_WISHED_BYTES
     assert file.quality > 400
@@ -78,7 +78,7 @@ def test_icons_and_cutouts_are_encoded_without_a_rate(codec, name):
 
 
 def test_a_picture_of_the_usual_size_gets_no_note(codec, coffee):
-    encoded = codec.encode(Picture.of(coffee.pixels[:260, :260]))
+    encoded = codec.encode(Picture.of(coffee.pixels[:260, :260]), effort=0)
     assert 0.98 * 507 <= len(encoded.data) <= 507 == bytes_of_bpp(DEFAULT_BPP, 260, 260)
     assert encoded.notes == ()
 
@@ -90,21 +90,21 @@ def test_the_smallest_file_is_made_when_a_wish_cannot_be_met():
     assert len(encoded.data) > WISH.ceiling(dataclasses.replace(parse(encoded.data), payload=b""))
     assert len(encoded.notes) == 1
     with pytest.raises(UsageError, match=f"the smallest file for this 300x200 picture has {len(encoded.data):,} bytes"):
-        TINY.encode(picture, size_bytes=450)
+        TINY.encode(picture, size_bytes=450, effort=0)
 
 
 def test_label_map_and_keep_mask_are_named():
     picture, keep = Picture.of(noise(64, 80)), np.random.default_rng(0).random((4, 5)) < 0.5
     labels = np.random.default_rng(0).integers(0, 25, (8, 10)).astype(np.uint8)
     with pytest.raises(UsageError, match=r"the label map takes \d+ bytes, .*the keep mask \d+.*; --bpp"):
-        TINY.encode(picture, size_bytes=60, selection=Selection(keep, labels))
+        TINY.encode(picture, size_bytes=60, selection=Selection(keep, labels), effort=0)
 
 
 def test_a_ceiling_that_cannot_be_met_says_what_takes_the_bytes():
     alpha = np.random.default_rng(1).integers(0, 256, (16, 24), np.uint8)
     picture = Picture.of(noise(16, 24), alpha, Metadata(exif=bytes(range(250)) * 2))
     with pytest.raises(UsageError) as caught:
-        TINY.encode(picture, size_bytes=288)
+        TINY.encode(picture, size_bytes=288, effort=0)
     words = str(caught.value)
     assert words.startswith("288 bytes are too few: the smallest file for this 24x16 picture has ")
     assert ": alpha takes 4" in words
@@ -112,18 +112,18 @@ def test_a_ceiling_that_cannot_be_met_says_what_takes_the_bytes():
     assert "EXIF" not in words
     assert "; --alpha drop, or --bpp " in words
     with pytest.raises(UsageError, match="EXIF 2.*--alpha drop, or --metadata none, or --bpp"):
-        TINY.encode(picture, size_bytes=288, count_metadata=True)
+        TINY.encode(picture, size_bytes=288, count_metadata=True, effort=0)
 
 
 def test_the_way_out_that_is_named_is_one():
     picture = Picture.of(noise(20, 40))
     with pytest.raises(UsageError, match="--bpp") as caught:
-        TINY.encode(picture, size_bytes=22)
+        TINY.encode(picture, size_bytes=22, effort=0)
     rate = float(str(caught.value).rsplit("--bpp ", 1)[1])
-    assert TINY.encode(picture, size_bytes=bytes_of_bpp(rate, 40, 20)).data
+    assert TINY.encode(picture, size_bytes=bytes_of_bpp(rate, 40, 20), effort=0).data
     with pytest.raises(UsageError, match=r"--size \d+$") as caught:  # more than --bpp takes
-        TINY.encode(Picture.of(noise(1, 1)), size_bytes=5)
-    assert TINY.encode(Picture.of(noise(1, 1)), size_bytes=int(str(caught.value).rsplit(" ", 1)[1])).data
+        TINY.encode(Picture.of(noise(1, 1)), size_bytes=5, effort=0)
+    assert TINY.encode(Picture.of(noise(1, 1)), size_bytes=int(str(caught.value).rsplit(" ", 1)[1]), effort=0).data
 
 
 def test_metadata_beside_the_ceiling_does_not_matter_to_the_wish():

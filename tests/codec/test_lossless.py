@@ -88,7 +88,7 @@ def assert_exact(picture, decoded):
     ids=lambda p: f"{p.image.mode} {p.image.size}",
 )
 def test_flat_colour_icons_and_gradients_are_exact_by_default(picture):
-    encoded = CODEC.encode(picture)
+    encoded = CODEC.encode(picture, effort=0)
     assert (encoded.coding, encoded.quality, encoded.below_target) == ("lossless", 0, False)
     assert_exact(picture, Codec(random_weights(1)).decode(encoded.data))
 
@@ -96,12 +96,12 @@ def test_flat_colour_icons_and_gradients_are_exact_by_default(picture):
 @pytest.mark.parametrize("picture", [screenshot(), line_art()], ids=["text", "lines"])
 def test_graphics_are_exact_where_the_ceiling_allows_it_and_only_there(codec, picture):
     size = len(lossless_file(picture, 10_000, False))
-    assert_exact(picture, CODEC.decode(codec.encode(picture, size_bytes=size).data))
-    assert codec.encode(picture, size_bytes=size - 1).coding == "generative"
+    assert_exact(picture, CODEC.decode(codec.encode(picture, size_bytes=size, effort=0).data))
+    assert codec.encode(picture, size_bytes=size - 1, effort=0).coding == "generative"
 
 
 def test_a_fixed_quality_is_replaced_by_a_file_that_is_no_larger():
-    high = CODEC.encode(Picture.of(NOISE), quality=1000)
+    high = CODEC.encode(Picture.of(NOISE), quality=1000, effort=0)
     assert high.coding == "generative"
     assert len(lossless_file(Picture.of(NOISE), 10**6, False)) > len(high.data)
     same = CODEC.encode(icon(), quality=1000, effort=0)
@@ -114,27 +114,27 @@ def test_the_exact_file_is_named_where_it_is_the_smallest():
     tiles = Picture.of(np.kron(NOISE[:6, :8] // 128 * 128, np.ones((32, 32, 1), np.uint8)))
     exact = len(lossless_file(tiles, 10**6, False))
     with pytest.raises(UsageError, match=f"has {exact} bytes .*the exact picture takes"):
-        CODEC.encode(tiles, size_bytes=exact - 1)
+        CODEC.encode(tiles, size_bytes=exact - 1, effort=0)
 
 
 def test_a_cutout_that_is_exact_says_how_to_leave_its_alpha_out():
     picture = cutout()
     exact = len(lossless_file(picture, 10**6, False))
     with pytest.raises(UsageError, match=f"has {exact} bytes .*the exact picture takes .*; --alpha drop, or --bpp"):
-        CODEC.encode(picture, size_bytes=exact - 1)
+        CODEC.encode(picture, size_bytes=exact - 1, effort=0)
 
 
 def test_with_a_selection_or_on_demand_the_model_is_used():
     keep = np.ones((3, 3), bool)
-    assert CODEC.encode(icon(), quality=500, selection=Selection(keep, None, 0)).coding == "region"
-    assert CODEC.encode(icon(), selection=Selection(keep, None, 0)).coding == "region"
-    assert CODEC.encode(icon(), lossless=False).coding == "generative"
+    assert CODEC.encode(icon(), quality=500, selection=Selection(keep, None, 0), effort=0).coding == "region"
+    assert CODEC.encode(icon(), selection=Selection(keep, None, 0), effort=0).coding == "region"
+    assert CODEC.encode(icon(), lossless=False, effort=0).coding == "generative"
 
 
 def test_photographs_are_generated(codec, coffee):
     crop = Picture.of(coffee.pixels[100:196, 100:228])
-    assert codec.encode(crop, size_bytes=2000).coding == "generative"
-    assert codec.encode(crop).coding == "generative"
+    assert codec.encode(crop, size_bytes=2000, effort=0).coding == "generative"
+    assert codec.encode(crop, effort=0).coding == "generative"
 
 
 def test_effort_does_not_matter_and_needs_nothing():
@@ -155,11 +155,11 @@ def test_colour_that_nobody_sees_does_not_survive():
 
 def test_full_alpha_is_no_alpha():
     picture = icon()._replace(alpha=np.full((48, 48), 255, np.uint8))
-    assert_exact(icon(), CODEC.decode(CODEC.encode(picture).data))
+    assert_exact(icon(), CODEC.decode(CODEC.encode(picture, effort=0).data))
 
 
 def test_the_file_names_no_model_and_its_framing_is_small():
-    file = parse(CODEC.encode(icon()).data)
+    file = parse(CODEC.encode(icon(), effort=0).data)
     assert (file.model_id, file.quality, file.symbol_digest, file.payload) == (NO_MODEL, 0, 0, b"")
     assert [section.id for section in file.sections] == [SectionId.LOSSLESS]
     assert overhead_bytes(file) <= 24 + 6
@@ -171,11 +171,11 @@ def test_metadata_is_kept_beside_the_ceiling_or_under_it():
     metadata = Metadata(exif=b"II*\0" + bytes(range(200)), xmp=b"<x/>")
     picture = icon()._replace(metadata=metadata)
     bare = len(lossless_file(icon(), 10_000, False))
-    beside = CODEC.encode(picture, size_bytes=bare)
+    beside = CODEC.encode(picture, size_bytes=bare, effort=0)
     assert CODEC.decode(beside.data).metadata == metadata
     assert len(beside.data) - metadata_bytes(parse(beside.data)) == bare
-    assert CODEC.encode(picture, size_bytes=len(beside.data), count_metadata=True).data == beside.data
-    assert CODEC.encode(picture, size_bytes=len(beside.data) - 1, count_metadata=True).coding == "generative"
+    assert CODEC.encode(picture, size_bytes=len(beside.data), count_metadata=True, effort=0).data == beside.data
+    assert CODEC.encode(picture, size_bytes=len(beside.data) - 1, count_metadata=True, effort=0).coding == "generative"
 
 
 @pytest.mark.parametrize("picture", [screenshot(), cutout(), line_art()], ids=["RGB", "RGBA", "L"])
@@ -200,7 +200,7 @@ def test_a_large_picture_read_in_strips_is_exact_too():
     image.save(png, "PNG")
     picture = read_picture(png)
     assert picture.streamed
-    encoded = CODEC.encode(picture)
+    encoded = CODEC.encode(picture, effort=0)
     body = parse(encoded.data).sections[0].body
     assert body.startswith(b"\x89PNG")
     decoded = CODEC.decode(encoded.data).image
@@ -209,7 +209,7 @@ def test_a_large_picture_read_in_strips_is_exact_too():
 
 
 def with_body(body, gray=False, size=(48, 48)):
-    file = parse(CODEC.encode(icon()).data)
+    file = parse(CODEC.encode(icon(), effort=0).data)
     sections = (Section(int(SectionId.LOSSLESS), body),)
     return parse(serialize(dataclasses.replace(file, width=size[0], height=size[1], gray=gray, sections=sections)))
 
@@ -221,7 +221,7 @@ def saved(image, form, **options):
 
 
 def test_a_body_of_another_kind_or_size_is_refused():
-    image, body = icon().image, parse(CODEC.encode(icon()).data).sections[0].body
+    image, body = icon().image, parse(CODEC.encode(icon(), effort=0).data).sections[0].body
     with pytest.raises(SectionError, match="48x48, expected 48x47"):
         CODEC.decode(serialize(with_body(body, size=(48, 47))))
     for broken in (
@@ -271,13 +271,13 @@ def test_what_else_the_body_says_is_ignored():
 
 
 def test_alpha_is_known_without_pixels(monkeypatch):
-    files = [parse(CODEC.encode(p).data) for p in (graphics(), icon())]
+    files = [parse(CODEC.encode(p, effort=0).data) for p in (graphics(), icon())]
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda self: pytest.fail("pixels were decoded"))
     assert [is_transparent(file) for file in files] == [True, False]
 
 
 def test_more_memory_than_allowed_is_refused():
-    file = parse(CODEC.encode(flat(600, 400, "white")).data)
+    file = parse(CODEC.encode(flat(600, 400, "white"), effort=0).data)
     with pytest.raises(LimitError, match="memory limit: 1000 bytes, this picture of 240000 pixels needs"):
         decode_lossless(file, Region(0, 0, 600, 400), 1000)
     assert decode_lossless(file, Region(0, 0, 600, 400), 1 << 27).size == (600, 400)

@@ -40,7 +40,7 @@ def picture(seed=0):
 @pytest.mark.parametrize("share", [0, 0.3, 1])
 def test_the_selection_comes_back(share):
     chosen = selection(3, share)
-    file = parse(CODEC.encode(picture(), quality=500, selection=chosen).data)
+    file = parse(CODEC.encode(picture(), quality=500, selection=chosen, effort=0).data)
     found = Selection.of(file, CODEC.weights)
     assert np.array_equal(found.labels, chosen.labels)
     assert np.array_equal(found.keep, chosen.keep)
@@ -59,14 +59,14 @@ def test_beside_what_is_named_few_bits_are_spent(codec, coffee):
     named, labels = (rows < 8) & (columns < 8), np.full(label_grid(height, width), UNKNOWN, np.uint8)
     around, whole = Selection.around(named, labels), Selection(keep_mask(named), labels)
     assert np.array_equal(around.keep, whole.keep)
-    sizes = [len(codec.encode(coffee, quality=300, selection=chosen).data) for chosen in (around, whole)]
+    sizes = [len(codec.encode(coffee, quality=300, selection=chosen, effort=0).data) for chosen in (around, whole)]
     assert sizes[0] < 0.92 * sizes[1]
 
 
 def test_a_region_of_interest_is_not_blurred():
     named = named_pixels()
     files = [
-        CODEC.encode(picture(), quality=700, selection=chosen).data
+        CODEC.encode(picture(), quality=700, selection=chosen, effort=0).data
         for chosen in (Selection.around(named, None), Selection(keep_mask(named)))
     ]
     assert files[0] == files[1]
@@ -76,8 +76,8 @@ def test_strips_do_not_change_what_is_shown():
     chosen = Selection.around(named_pixels(), selection().labels)
     small = Codec(random_weights(0, True), strip_pixels=1)
     assert (
-        small.encode(picture(), quality=500, selection=chosen).data
-        == CODEC.encode(picture(), quality=500, selection=chosen).data
+        small.encode(picture(), quality=500, selection=chosen, effort=0).data
+        == CODEC.encode(picture(), quality=500, selection=chosen, effort=0).data
     )
 
 
@@ -88,7 +88,7 @@ def test_what_is_named_must_be_what_is_kept():
         Selection.around(named[1:], selection().labels),
     ):
         with pytest.raises(UsageError):
-            CODEC.encode(picture(), quality=500, selection=wrong)
+            CODEC.encode(picture(), quality=500, selection=wrong, effort=0)
 
 
 def test_what_is_not_kept_does_not_reach_the_file():
@@ -96,19 +96,21 @@ def test_what_is_not_kept_does_not_reach_the_file():
     chosen, one, other = selection(2, 0.5), picture(0), picture(1)
     kept_px = chosen.keep.repeat(16, 0).repeat(16, 1)[:HEIGHT, :WIDTH, None]
     mixed = Picture.of(np.where(kept_px, one.pixels, other.pixels))
-    files = [CODEC.encode(p, quality=700, selection=chosen).data for p in (one, mixed, other)]
+    files = [CODEC.encode(p, quality=700, selection=chosen, effort=0).data for p in (one, mixed, other)]
     assert files[0] == files[1] != files[2]
     nothing = selection(share=0)
-    files = [CODEC.encode(picture(seed), quality=700, selection=nothing).data for seed in (0, 1)]
+    files = [CODEC.encode(picture(seed), quality=700, selection=nothing, effort=0).data for seed in (0, 1)]
     assert files[0] == files[1]
     assert len(parse(files[0]).payload) == 0
-    sizes = [len(CODEC.encode(picture(), quality=700, selection=selection(1, s)).data) for s in (0, 0.3, 0.7, 1)]
+    sizes = [
+        len(CODEC.encode(picture(), quality=700, selection=selection(1, s), effort=0).data) for s in (0, 0.3, 0.7, 1)
+    ]
     assert sizes == sorted(set(sizes))
 
 
 def test_all_bits_are_those_of_kept_positions():
     for chosen in (None, selection(4, 0.4)):
-        file = parse(CODEC.encode(picture(), quality=700, selection=chosen).data)
+        file = parse(CODEC.encode(picture(), quality=700, selection=chosen, effort=0).data)
         spent = bits_of_positions(file, CODEC.latents, chosen)
         assert spent.sum() == pytest.approx(8 * len(file.payload), abs=10)
         assert chosen is None or spent[~chosen.keep].max() == 0
@@ -117,7 +119,7 @@ def test_all_bits_are_those_of_kept_positions():
 def test_the_label_map_steers_what_is_synthesised():
     keep = np.zeros((5, 8), bool)
     pictures = [
-        CODEC.decode(CODEC.encode(picture(), quality=300, selection=Selection(keep, labels)).data).pixels
+        CODEC.decode(CODEC.encode(picture(), quality=300, selection=Selection(keep, labels), effort=0).data).pixels
         for labels in (np.zeros((10, 16), np.uint8), np.full((10, 16), 7, np.uint8))
     ]
     assert not np.array_equal(*pictures)
@@ -125,14 +127,16 @@ def test_the_label_map_steers_what_is_synthesised():
 
 def test_the_ceiling_counts_map_and_mask():
     chosen = selection()
-    fixed = len(CODEC.encode(picture(), quality=0, selection=chosen._replace(keep=np.zeros((5, 8), bool))).data)
+    fixed = len(
+        CODEC.encode(picture(), quality=0, selection=chosen._replace(keep=np.zeros((5, 8), bool)), effort=0).data
+    )
     for budget in (fixed + 200, fixed + 400):
-        data = CODEC.encode(picture(), size_bytes=budget, selection=chosen).data
+        data = CODEC.encode(picture(), size_bytes=budget, selection=chosen, effort=0).data
         assert min(0.9 * budget, budget - 8) <= len(data) <= budget
 
 
 def test_strips_and_crops_do_not_change_a_selective_picture():
-    data = CODEC.encode(picture(), quality=600, selection=selection()).data
+    data = CODEC.encode(picture(), quality=600, selection=selection(), effort=0).data
     whole = CODEC.decode(data).pixels
     thin = Codec(CODEC.weights, strip_pixels=1).decode(data).pixels
     assert np.abs(whole.astype(int) - thin).max() <= 1
@@ -147,25 +151,25 @@ def kept_map(file, region):
 
 def test_the_kept_map_shows_the_mask():
     chosen = selection(5)
-    file = parse(CODEC.encode(picture(), quality=100, selection=chosen).data)
+    file = parse(CODEC.encode(picture(), quality=100, selection=chosen, effort=0).data)
     pixels = np.where(chosen.keep, KEPT, SYNTHESISED).repeat(16, 0).repeat(16, 1)[:HEIGHT, :WIDTH]
     assert np.array_equal(kept_map(file, Region(0, 0, WIDTH, HEIGHT)), pixels)
     assert np.array_equal(kept_map(file, Region(33, 17, 50, 40)), pixels[17:57, 33:83])
     assert kept_share(file) == pytest.approx((pixels == KEPT).mean())
-    plain = parse(CODEC.encode(picture(), quality=100).data)
+    plain = parse(CODEC.encode(picture(), quality=100, effort=0).data)
     assert kept_share(plain) == 1
     assert kept_map(plain, Region(0, 0, 5, 4)).min() == KEPT
 
 
 def test_wrong_grids_and_models_are_refused():
     with pytest.raises(UsageError, match="not those of a 122x75"):
-        CODEC.encode(picture(), quality=100, selection=selection()._replace(keep=np.ones((5, 9), bool)))
+        CODEC.encode(picture(), quality=100, selection=selection()._replace(keep=np.ones((5, 9), bool)), effort=0)
     with pytest.raises(WeightsError, match="not trained for selective coding"):
-        Codec(random_weights()).encode(picture(), quality=100, selection=selection())
+        Codec(random_weights()).encode(picture(), quality=100, selection=selection(), effort=0)
 
 
 def test_one_section_without_the_other_is_refused():
-    file = parse(CODEC.encode(picture(), quality=100, selection=selection()).data)
+    file = parse(CODEC.encode(picture(), quality=100, selection=selection(), effort=0).data)
     for i in (0, 1):
         with pytest.raises(SectionError, match="goes with a label map"):
             parse(serialize(dataclasses.replace(file, sections=file.sections[i : i + 1])))
@@ -173,7 +177,7 @@ def test_one_section_without_the_other_is_refused():
 
 def test_foreign_masks_and_maps_never_pass_for_the_picture():
     """With checksums recomputed: a wrong mask breaks the digest or is no mask at all."""
-    file = parse(CODEC.encode(picture(), quality=600, selection=selection()).data)
+    file = parse(CODEC.encode(picture(), quality=600, selection=selection(), effort=0).data)
     labels = file.sections[0]
     other = selection(9).sections(CODEC.weights)[1]
     with pytest.raises((CorruptError, ChecksumError)):
@@ -186,7 +190,7 @@ def test_foreign_masks_and_maps_never_pass_for_the_picture():
 @pytest.mark.parametrize("rest_quality", [0, 400, 1000])
 def test_a_region_of_interest_comes_back_from_any_model(rest_quality):
     codec, chosen = Codec(random_weights()), region_of_interest(rest_quality)
-    file = parse(codec.encode(picture(), quality=700, selection=chosen).data)
+    file = parse(codec.encode(picture(), quality=700, selection=chosen, effort=0).data)
     found = Selection.of(file, codec.weights)
     assert np.array_equal(found.keep, chosen.keep)
     assert (found.labels, found.rest_quality) == (None, rest_quality)
@@ -200,8 +204,8 @@ def test_a_region_of_interest_comes_back_from_any_model(rest_quality):
 
 def test_equal_qualities_are_a_plain_file():
     """The same symbols, whatever the mask, when both qualities are the same."""
-    plain = parse(CODEC.encode(picture(), quality=400).data)
-    mixed = parse(CODEC.encode(picture(), quality=400, selection=region_of_interest(400)).data)
+    plain = parse(CODEC.encode(picture(), quality=400, effort=0).data)
+    mixed = parse(CODEC.encode(picture(), quality=400, selection=region_of_interest(400), effort=0).data)
     assert mixed.payload == plain.payload
     assert mixed.symbol_digest == plain.symbol_digest
 
@@ -216,15 +220,15 @@ def test_a_region_is_closer_than_the_rest_and_than_without(codec, coffee):
         difference = codec.decode(data).pixels.astype(float) - coffee.pixels
         return np.square(difference)[kept_px].mean(), np.square(difference)[~kept_px].mean()
 
-    plain = codec.encode(coffee, size_bytes=1500).data
-    chosen = codec.encode(coffee, size_bytes=1500, selection=Selection(keep)).data
+    plain = codec.encode(coffee, size_bytes=1500, effort=0).data
+    chosen = codec.encode(coffee, size_bytes=1500, selection=Selection(keep), effort=0).data
     assert 0.97 * 1500 <= len(chosen) <= 1500
     assert error(chosen)[0] < 0.8 * error(plain)[0]
     assert error(chosen)[1] > error(plain)[1]
 
 
 def test_a_bad_quality_of_the_rest_is_corrupt():
-    file = parse(CODEC.encode(picture(), quality=400, selection=region_of_interest()).data)
+    file = parse(CODEC.encode(picture(), quality=400, selection=region_of_interest(), effort=0).data)
     for body in (b"", b"\xe9\x07", b"\x00\x00", b"\x80"):
         sections = (file.sections[0], Section(int(SectionId.REST_QUALITY), body))
         with pytest.raises(CorruptError):

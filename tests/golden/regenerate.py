@@ -33,7 +33,7 @@ def _add_photographs() -> None:
         codec = Codec.load()
         with Image.open(source) as image:
             pixels = np.asarray(image.convert("L" if gray else "RGB"))
-        _add(path, codec.encode(Picture.of(pixels), quality=quality).data)
+        _add(path, codec.encode(Picture.of(pixels), quality=quality, effort=0).data)
         latents = list(decode_latent(codec.latents, parse(path.read_bytes()), None))
         checksums[path.name] = zlib.crc32(np.concatenate(latents).astype("<i8").tobytes())
         LATENTS.write_text(json.dumps(checksums, indent=2) + "\n")
@@ -47,7 +47,7 @@ def _add(path: Path, data: bytes) -> None:
 def main() -> None:
     _add_photographs()
     if not (path := GOLDEN / "lossless.gcz").exists():
-        _add(path, Codec.load().encode(graphics()).data)
+        _add(path, Codec.load().encode(graphics(), effort=0).data)
 
 
 if __name__ == "__main__":
