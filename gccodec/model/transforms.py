@@ -54,6 +54,11 @@ class Transforms(nn.Module):
     def _quality(self, quality: int) -> Tensor:
         return torch.full((1,), quality / QUALITY_MAX, device=self.device)
 
+    def finer(self, quality: int, known: int) -> Tensor:
+        """By how much latents [1, C, h, w] in steps of one quality grow to be in those of another: [1, C, 1, 1]."""
+        with torch.inference_mode():
+            return self.gain(self._quality(quality)) / self.gain(self._quality(known))
+
     def analyse(self, strips: Iterable[Tensor], quality: int) -> Iterator[Tensor]:
         """Strips of x [1, 3, 16 n, W] in [0, 1], W a multiple of 16 -> of y [1, C, m, W/16] in steps, float32.
 
