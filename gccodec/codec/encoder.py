@@ -147,7 +147,8 @@ class Encoder:
         """Of a latent in fixed point, in steps of the setting's quality; overwrites the bands."""
         quality = source.quality(at.quality)
         payload, digest = self.model.latents.encode(bands, quality, at.rate_weight, source.side, limit)
-        return serialize(dataclasses.replace(source.template, quality=at.quality, payload=payload, symbol_digest=digest))
+        file = dataclasses.replace(source.template, quality=at.quality, payload=payload, symbol_digest=digest)
+        return serialize(file)
 
     def encode(self, source: Source, quality: int) -> Encoded:
         """At a quality 0..1000."""

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from gccodec.container.file import MAX_QUALITY
 
 MIN_LEVEL, MAX_LEVEL = -1000, MAX_QUALITY
+LEVELS = range(MIN_LEVEL, MAX_LEVEL + 1)
 
 HIGHEST_RATE_WEIGHT = 64.0
 """In squared quantization steps a bit: nearly everything is then taken from the predicted means."""
 
-USUAL_SLOPE = 0.0031
-"""Of the logarithm of a file's size, a level; photographs have 0.002 to 0.004."""
-
-LEAST_SHARE, CONTENT = 0.995, 0.99
-"""Of the ceiling, of a file with which a search is content: at first, and once it has seen CONTENT_SIZES."""
-
-CONTENT_SIZES = 2
-
-AIMED_SHARE = 1.01
-"""What is a little too large is made to fit as it is written."""
+STEEPER = 1.18
+"""Than those of files made anew are the steps in size of files whose latents are another quality's, scaled."""
 
 LEAST_RUN = 5
-"""Levels between two sizes that tell a slope; with fewer, it is one of ripples."""
+"""Levels between two sizes from which a slope is told; between nearer ones it is one of ripples."""
 
-SECANT_SIZES = 4
+LEAST_SHARES = (0.995, 0.99)
+"""Of the ceiling, that a first and any later file must fill for a search to be content."""
+
+STEADY_SIZES = 4
+"""After so many sizes, what they tell of the next has proved wrong."""
 
 
 class Setting(NamedTuple):
@@ -42,75 +41,82 @@ def setting(level: int) -> Setting:
     return Setting(max(0, level), HIGHEST_RATE_WEIGHT * (min(0, level) / MIN_LEVEL) ** 3)
 
 
-def within_range(level: float) -> int:
-    """The nearest level that there is, at or below this one."""
-    return min(max(math.floor(level), MIN_LEVEL), MAX_LEVEL)
-
-
 class Point(NamedTuple):
     """The size in bytes of a file at a level."""
 
     level: int
     size: float
 
-    def slope_from(self, other: Point) -> float | None:
-        """Growth of log size a level, no further from the usual one than photographs are; None for too near ones."""
-        run = self.level - other.level
-        if abs(run) < LEAST_RUN:
-            return None
-        rise = math.log(self.size / other.size)
-        return min(max(rise / run, USUAL_SLOPE / 4), 4 * USUAL_SLOPE)
-
 
 class LevelSearch:
     """Asks for the size at one level after the other until one fits the ceiling tightly.
 
-    Sizes grow with the level, but for small ripples. `level` is the one to try next; `fitting` is the highest that
-    fits, None if none does.
+    Sizes grow with the level, but for small ripples, about as the expected ones [2001] do; all of these may be wrong
+    by a factor, and by the power `steeper`. `aim_bytes` is the size that is sought: above the ceiling where files that
+    are a little too large can be made to fit. `level` is the one to try next, at first `start` or the one expected to
+    have that size.
     """
 
-    def __init__(self, ceiling_bytes: int, level: int, slope: float = USUAL_SLOPE) -> None:
-        self.ceiling, self.level, self.slope = ceiling_bytes, level, slope
-        self.fitting: Point | None = None
+    def __init__(
+        self,
+        ceiling_bytes: int,
+        aim_bytes: float,
+        expected_bytes: npt.NDArray[np.float64],
+        start: int | None = None,
+        steeper: float = STEEPER,
+    ) -> None:
+        self.ceiling = ceiling_bytes
+        # strictly growing, so that every size has one level
+        self._expected = np.maximum.accumulate(np.log(expected_bytes)) + 1e-9 * np.arange(len(LEVELS))
+        self._fitting: Point | None = None
         self._above: Point | None = None
         self._last: Point | None = None
-        self._sizes = 0
+        self._sizes, self._steeper = 0, steeper
+        self._aim = float(np.log(max(aim_bytes, 1)))
+        self.level = self._level_of(self._aim) if start is None else start
 
     @property
     def is_over(self) -> bool:
-        fitting, above = self.fitting, self._above
+        fitting, above = self._fitting, self._above
         if fitting is None:
             return above is not None and above.level == MIN_LEVEL
-        least = LEAST_SHARE if self._sizes < CONTENT_SIZES else CONTENT
-        full = fitting.size >= least * self.ceiling or fitting.level == MAX_LEVEL
-        return full or (above is not None and above.level - fitting.level <= 1)
+        full = fitting.size >= LEAST_SHARES[min(self._sizes, len(LEAST_SHARES)) - 1] * self.ceiling
+        return full or fitting.level == MAX_LEVEL or (above is not None and above.level - fitting.level <= 1)
 
     def record(self, size_bytes: int) -> bool:
         """The size of the file at `level`; whether it fits."""
-        point = Point(self.level, size_bytes)
-        if self._last is not None:
-            self.slope = point.slope_from(self._last) or self.slope
-        fits = size_bytes <= self.ceiling
+        last, fits = Point(self.level, size_bytes), size_bytes <= self.ceiling
         if fits:
-            self.fitting = point
+            self._fitting = last
         else:
-            self._above = point
-        self._last = point
+            self._above = last
         self._sizes += 1
+        if self._last is not None and abs(last.level - self._last.level) >= LEAST_RUN:
+            rise = self._expected_at(last) - self._expected_at(self._last)
+            self._steeper = min(max(float(np.log(last.size / self._last.size)) / rise, 0.5), 2.0)
+        self._last = last
         if not self.is_over:
-            self.level = self._next(point)
+            lowest = MIN_LEVEL if self._fitting is None else self._fitting.level + 1
+            highest = MAX_LEVEL if self._above is None else self._above.level - 1
+            self.level = min(max(self._next(last), lowest), highest)
         return fits
 
     def _next(self, last: Point) -> int:
-        lowest = MIN_LEVEL if self.fitting is None else self.fitting.level + 1
-        highest = MAX_LEVEL if self._above is None else self._above.level - 1
-        aim = math.log(AIMED_SHARE * max(self.ceiling, 1))
-        if self.fitting is None or self._above is None:
+        low, high = self._fitting, self._above
+        if low is None or high is None:
             # again and again on the same side: in ever larger steps
-            step = (aim - math.log(last.size)) / self.slope * 2 ** max(0, self._sizes - 2)
-            return min(max(within_range(last.level + step), lowest), highest)
-        run, rise = self._above.level - self.fitting.level, math.log(self._above.size / self.fitting.size)
-        # where the size is far from log-linear the secant creeps along one side: every second step then halves
-        halve = self._sizes >= SECANT_SIZES and self._sizes % 2 == 0
-        share = 0.5 if halve else (aim - math.log(self.fitting.size)) / rise
-        return min(max(self.fitting.level + math.floor(share * run), lowest), highest)
+            step = (self._aim - np.log(last.size)) / self._steeper * 2.0 ** max(0, self._sizes - 2)
+            return self._level_of(self._expected_at(last) + step)
+        # where sizes are far from what was expected this creeps along one side: every second step then halves
+        if self._sizes >= STEADY_SIZES and self._sizes % 2 == 0:
+            return (low.level + high.level) // 2
+        share = (self._aim - np.log(low.size)) / np.log(high.size / low.size)
+        rise = self._expected_at(high) - self._expected_at(low)
+        return self._level_of(self._expected_at(low) + share * rise)
+
+    def _expected_at(self, point: Point) -> float:
+        return float(self._expected[point.level - MIN_LEVEL])
+
+    def _level_of(self, log_size: float) -> int:
+        """The highest that is expected to need no more."""
+        return LEVELS[max(0, int(np.searchsorted(self._expected, log_size, "right")) - 1)]

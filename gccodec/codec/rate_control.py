@@ -1,4 +1,4 @@
-"""The largest file under a ceiling, for about the time of one: one analysis, and a sample to know where to begin."""
+"""The largest file under a ceiling, for little more than the time of any file: most take one analysis."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from gccodec.codec.activity import expected_payload
 from gccodec.codec.encoder import Encoded, Encoder, Source
 from gccodec.codec.goal import Goal
 from gccodec.codec.latent import grid_size
 from gccodec.codec.loaded_model import untold
-from gccodec.codec.rate import AIMED_SHARE, USUAL_SLOPE, LevelSearch, Point, setting, within_range
-from gccodec.codec.sample import sample_of
+from gccodec.codec.rate import LEVELS, MIN_LEVEL, LevelSearch, setting
+from gccodec.codec.window import window_of
 from gccodec.container.file import MAX_QUALITY, serialize
 from gccodec.entropy.context import LATENT_FRACTION_BITS
 from gccodec.entropy.latent import Limit, band_rows, fixed_point
@@ -23,30 +24,30 @@ Bands = Iterator[npt.NDArray[np.int16]]
 
 TARGET_TOLERANCE = 0.02
 
-ANALYSED_LOWER = 20
+ANALYSED_LOWER = 30
 """Latents are taken at a quality so much below the one expected: too coarse ones look better than too fine ones."""
 
-NEAR = range(-30, 121)
+NEAR = range(-35, 121)
 """Levels above the quality of latents that these serve, scaled; further away they cost a percent of LPIPS."""
 
-NEAR_SAMPLED = range(-100, 141)
+AIMED_EXCESS = 0.03
+"""Over the ceiling: the last step of the last band is made to fit, and takes a sixth of the bits of its band."""
+
+TRIED_RUN, MAX_TILTED_RUN = 60, 150
+"""Levels between the two at which that is done, and up to which what they tell of a slope is believed."""
+
+MIN_TRIED_POSITIONS = 1 << 13
+"""Of larger pictures, above 2 megapixels, a part is tried first: its time is small beside that of a wrong guess."""
 
 MAX_HELD_POSITIONS = 1 << 19
 """Of 134 megapixels, in 200 MB; the latents of larger pictures are not held, but taken each time."""
-
-FIRST_BITS, FIRST_SLOPE = 4.9, 0.0029
-"""A latent position of a photograph takes so many at quality 0, and the logarithm of that grows so much a level."""
-
-MAX_SAMPLINGS = 5
-LAST_STEP = 70
-"""Levels within which another size of the sample tells less than the file itself."""
 
 
 class HeldLatents:
     """The latents of a picture at one quality, which stand for those nearby."""
 
-    def __init__(self, encoder: Encoder, source: Source, near: range, refined_at: int | None = None) -> None:
-        self.encoder, self.source, self.near, self.refined_at = encoder, source, near, refined_at
+    def __init__(self, encoder: Encoder, source: Source, refined_at: int | None = None) -> None:
+        self.encoder, self.source, self.refined_at = encoder, source, refined_at
         self._quality, self._bands = -1, list[npt.NDArray[np.int16]]()
         rows, columns = grid_size(*source.image.size[::-1])
         self._held = rows * columns <= MAX_HELD_POSITIONS
@@ -65,13 +66,13 @@ class HeldLatents:
         if self.refined_at is not None:
             return True
         # the lowest levels must not depend on how a search came there: the smallest file is one of them
-        return quality - self._quality in self.near and (quality > 0 or self._quality == 0)
+        return quality - self._quality in NEAR and (quality > 0 or self._quality == 0)
 
     def _scaled(self, quality: int) -> Bands:
         transforms, by_position, top = self.encoder.model.transforms, self.source.quality(quality), 0
-        finer = transforms.finer(quality, self._quality).flatten().cpu().numpy()
+        finer = transforms.finer(quality, self._quality).flatten().cpu().numpy() / (1 << LATENT_FRACTION_BITS)
         for band in self._bands:
-            scaled = fixed_point(band * (finer / (1 << LATENT_FRACTION_BITS)))
+            scaled = fixed_point(np.multiply(band, finer, dtype=np.float32))
             if isinstance(by_position, QualityMap):
                 keep = by_position.keep[top : top + len(band), :, None]
                 scaled = np.where(keep, scaled, band)
@@ -92,11 +93,13 @@ class RateControl:
 
     def encode(self, refined_at: int | None = None) -> Encoded:
         """Above the ceiling when even the smallest file is; `refined_at`: the quality of latents that are known."""
-        latents = HeldLatents(self.encoder, self.source, NEAR, refined_at)
-        search = self._sampled() if refined_at is None else LevelSearch(self.ceiling, refined_at)
+        latents = HeldLatents(self.encoder, self.source, refined_at)
         rows, columns = grid_size(*self.source.image.size[::-1])
+        height = band_rows(columns)
         # the file without latents, and the one byte more that their length may take in it
-        limit = Limit(self.ceiling - self.framing, -(-rows // band_rows(columns)))
+        limit = Limit(self.ceiling - self.framing, -(-rows // height))
+        aim = (1 + AIMED_EXCESS * ((rows - 1) % height + 1) / rows) * self.ceiling
+        search = self._search(aim, refined_at)
         fitting = None
         while not search.is_over:
             at = setting(search.level)
@@ -110,31 +113,33 @@ class RateControl:
         below = fitting.quality == MAX_QUALITY and len(fitting.data) - self.beside < least
         return fitting._replace(below_target=below and not self.goal.is_wish)
 
-    def _sampled(self) -> LevelSearch:
-        """The search, begun at the level at which a sample of the picture would fill the ceiling."""
-        level, slope = self._first_level(), USUAL_SLOPE
-        sample = sample_of(self.source)
-        if sample is None:
-            return LevelSearch(self.ceiling, level)
-        latents = HeldLatents(Encoder(self.encoder.model, self.encoder.strip_pixels, untold), sample.source, NEAR_SAMPLED)
-        last: Point | None = None
-        for _ in range(MAX_SAMPLINGS):
-            point = Point(level, self.framing + self._bits(sample.source, latents, level) / (8 * sample.share))
-            slope = slope if last is None else point.slope_from(last) or slope
-            step = math.log(AIMED_SHARE * max(self.ceiling, 1) / point.size) / slope
-            level, last = within_range(level + step), point
-            if abs(step) <= LAST_STEP:
-                break
-        return LevelSearch(self.ceiling, level, slope)
+    def _search(self, aim: float, refined_at: int | None) -> LevelSearch:
+        expected, positions = expected_payload(self.source), math.prod(grid_size(*self.source.image.size))
+        search = LevelSearch(self.ceiling, aim, self.framing + expected / 8, refined_at)
+        if refined_at is not None or positions <= MIN_TRIED_POSITIONS:
+            return search
+        deviation = self._deviation(search.level)
+        return LevelSearch(self.ceiling, aim, self.framing + expected * deviation / 8, steeper=1.0)
 
-    def _first_level(self) -> int:
-        """Of a usual photograph."""
-        rows, columns = grid_size(*self.source.image.size[::-1])
-        bits = 8 * max(self.ceiling - self.framing, 1) / (rows * columns)
-        return max(0, within_range(math.log(bits / FIRST_BITS) / FIRST_SLOPE))
+    def _deviation(self, first: int) -> npt.NDArray[np.float64]:
+        """By what factor the middle of the picture takes more bits at each level than is expected of it.
 
-    def _bits(self, source: Source, latents: HeldLatents, level: int) -> float:
-        """Of the payload."""
-        at = setting(level)
-        quality = source.quality(at.quality)
-        return self.encoder.model.latents.cost(latents.at(at.quality), quality, at.rate_weight, source.side)
+        That is found out at two levels, from latents of the first.
+        """
+        window = window_of(self.source)
+        if window.side.keep is not None and not window.side.keep.any():
+            return np.ones(len(LEVELS))
+        encoder = Encoder(self.encoder.model, self.encoder.strip_pixels, untold)
+        latents, expected = HeldLatents(encoder, window, setting(first).quality), expected_payload(window)
+
+        def log_deviation(level: int) -> float:
+            at = setting(level)
+            bits = encoder.model.latents.cost(
+                latents.at(at.quality), window.quality(at.quality), at.rate_weight, window.side
+            )
+            return math.log(bits / expected[level - MIN_LEVEL])
+
+        near, other = log_deviation(first), max(first - TRIED_RUN, MIN_LEVEL)
+        tilt = 0.0 if other == first else (near - log_deviation(other)) / (first - other)
+        run = np.clip(np.array(LEVELS) - first, -MAX_TILTED_RUN, MAX_TILTED_RUN)
+        return np.asarray(np.exp(near + tilt * run))
