@@ -54,8 +54,8 @@ def strip_pixels_within(
 ) -> int:
     """Strip size for a picture under a memory limit; LimitError when not even the smallest strip fits.
 
-    streamed: it is read or written as it goes, never held as a whole; refined: its latents are; ceiling: so they are, as
-    far as `HeldLatents` does.
+    streamed: it is read or written as it goes, never held as a whole; refined: its latents are; ceiling: so they are,
+    as far as `HeldLatents` does.
     """
     if limit_bytes is None:
         return STRIP_PIXELS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 
@@ -14,7 +15,7 @@ from gccodec.codec.goal import Goal
 from gccodec.codec.latent import grid_size
 from gccodec.codec.loaded_model import untold
 from gccodec.codec.rate import LEVELS, MIN_LEVEL, LevelSearch, setting
-from gccodec.codec.window import window_of
+from gccodec.codec.window import windows_of
 from gccodec.container.file import MAX_QUALITY, serialize
 from gccodec.entropy.context import LATENT_FRACTION_BITS
 from gccodec.entropy.latent import Limit, band_rows, fixed_point
@@ -24,10 +25,10 @@ Bands = Iterator[npt.NDArray[np.int16]]
 
 TARGET_TOLERANCE = 0.02
 
-ANALYSED_LOWER = 30
+ANALYSED_LOWER = 35
 """Latents are taken at a quality so much below the one expected: too coarse ones look better than too fine ones."""
 
-NEAR = range(-35, 121)
+NEAR = range(-45, 121)
 """Levels above the quality of latents that these serve, scaled; further away they cost a percent of LPIPS."""
 
 AIMED_EXCESS = 0.03
@@ -37,7 +38,7 @@ TRIED_RUN, MAX_TILTED_RUN = 60, 150
 """Levels between the two at which that is done, and up to which what they tell of a slope is believed."""
 
 MIN_TRIED_POSITIONS = 1 << 13
-"""Of larger pictures, above 2 megapixels, a part is tried first: its time is small beside that of a wrong guess."""
+"""Of larger pictures, above 2 megapixels, parts are tried first: its time is small beside that of a wrong guess."""
 
 MAX_HELD_POSITIONS = 1 << 19
 """Of 134 megapixels, in 200 MB; the latents of larger pictures are not held, but taken each time."""
@@ -61,6 +62,12 @@ class HeldLatents:
             self._quality = max(0, quality - ANALYSED_LOWER) if self.refined_at is None else self.refined_at
             self._bands += self.encoder.latent(self.source, self._quality)
         return self._scaled(quality)
+
+    def bits(self, level: int) -> float:
+        """Of a payload, about."""
+        source, at = self.source, setting(level)
+        latents, quality = self.encoder.model.latents, source.quality(at.quality)
+        return latents.cost(self.at(at.quality), quality, at.rate_weight, source.side)
 
     def _serves(self, quality: int) -> bool:
         if self.refined_at is not None:
@@ -89,20 +96,21 @@ class RateControl:
         self.encoder, self.source, self.goal, self.ceiling = encoder, source, goal, ceiling
         # what does not count must not even enter the search: it would end at another of several levels that fit
         self.beside = goal.beside(source.template)
-        self.framing = len(serialize(source.template)) + 1 - self.beside
+        self.framing = len(serialize(source.template)) - self.beside
 
     def encode(self, refined_at: int | None = None) -> Encoded:
         """Above the ceiling when even the smallest file is; `refined_at`: the quality of latents that are known."""
         latents = HeldLatents(self.encoder, self.source, refined_at)
         rows, columns = grid_size(*self.source.image.size[::-1])
         height = band_rows(columns)
-        # the file without latents, and the one byte more that their length may take in it
-        limit = Limit(self.ceiling - self.framing, -(-rows // height))
         aim = (1 + AIMED_EXCESS * ((rows - 1) % height + 1) / rows) * self.ceiling
         search = self._search(aim, refined_at)
         fitting = None
         while not search.is_over:
             at = setting(search.level)
+            # the file without latents has this quality, too, whose length in bytes counts
+            framing = len(serialize(dataclasses.replace(self.source.template, quality=at.quality))) - self.beside
+            limit = Limit(self.ceiling - framing, -(-rows // height))
             data = self.encoder.file(self.source, latents.at(at.quality), at, limit)
             made = Encoded(data, at.quality, False, coding=self.source.template.coding)
             if search.record(len(data) - self.beside):
@@ -122,22 +130,19 @@ class RateControl:
         return LevelSearch(self.ceiling, aim, self.framing + expected * deviation / 8, steeper=1.0)
 
     def _deviation(self, first: int) -> npt.NDArray[np.float64]:
-        """By what factor the middle of the picture takes more bits at each level than is expected of it.
+        """By what factor windows onto the picture take more bits at each level than is expected of them.
 
         That is found out at two levels, from latents of the first.
         """
-        window = window_of(self.source)
-        if window.side.keep is not None and not window.side.keep.any():
-            return np.ones(len(LEVELS))
         encoder = Encoder(self.encoder.model, self.encoder.strip_pixels, untold)
-        latents, expected = HeldLatents(encoder, window, setting(first).quality), expected_payload(window)
+        windows = [HeldLatents(encoder, window, setting(first).quality) for window in windows_of(self.source)]
+        if not windows:
+            return np.ones(len(LEVELS))
+        expected = sum(expected_payload(window.source) for window in windows)
 
         def log_deviation(level: int) -> float:
-            at = setting(level)
-            bits = encoder.model.latents.cost(
-                latents.at(at.quality), window.quality(at.quality), at.rate_weight, window.side
-            )
-            return math.log(bits / expected[level - MIN_LEVEL])
+            bits = sum(window.bits(level) for window in windows)
+            return math.log(bits / np.asarray(expected)[level - MIN_LEVEL])
 
         near, other = log_deviation(first), max(first - TRIED_RUN, MIN_LEVEL)
         tilt = 0.0 if other == first else (near - log_deviation(other)) / (first - other)

@@ -1,8 +1,9 @@
-"""The middle of a large picture: enough to learn how far it is from what is expected of its like."""
+"""Some windows onto a large picture: enough to learn how far it is from what is expected of its like."""
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 from gccodec.codec.encoder import Source
 from gccodec.codec.latent import LATENT_CELL_PX
@@ -14,21 +15,33 @@ from gccodec.image.picture import cropped
 BLOCK_PX = BLOCK * LATENT_CELL_PX
 """Along a side of a block of the hyperprior, which a window does not cut."""
 
-WINDOW_PX = 12 * BLOCK_PX
+WINDOW_PX = 6 * BLOCK_PX
+QUARTERS = (1, 3)
+"""Where windows have their middle, on either axis."""
 
 
-def window_of(source: Source) -> Source:
-    """At most WINDOW_PX a side, without the file's sections, which say nothing of a part."""
+def windows_of(source: Source) -> list[Source]:
+    """Four, at most WINDOW_PX a side, but for those in which nothing is coded.
+
+    They are without the file's sections, which say nothing of a part.
+    """
     width, height = source.image.size
-    rows, columns = (_middle(length) for length in (height, width))
+    windows = [
+        _window(source, _around(down, height), _around(across, width))
+        for down, across in itertools.product(QUARTERS, QUARTERS)
+    ]
+    return [window for window in windows if window.side.keep is None or window.side.keep.any()]
+
+
+def _window(source: Source, rows: range, columns: range) -> Source:
     image = cropped(source.image, (columns.start, rows.start, columns.stop, rows.stop))
     selection = None if source.selection is None else _selection(source.selection, rows, columns)
     template = dataclasses.replace(source.template, width=image.width, height=image.height, sections=())
     return Source(template, image, selection)
 
 
-def _middle(length: int) -> range:
-    start = max(0, length - WINDOW_PX) // 2 // BLOCK_PX * BLOCK_PX
+def _around(quarters: int, length: int) -> range:
+    start = max(0, min(quarters * length // 4 - WINDOW_PX // 2, length - WINDOW_PX)) // BLOCK_PX * BLOCK_PX
     return range(start, min(start + WINDOW_PX, length))
 
 

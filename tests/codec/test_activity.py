@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gccodec.codec.activity import NODES, STRIP_ROWS, activity, expected_bits, expected_payload
+from gccodec.codec.activity import NODES, STRIP_ROWS, Activity, activity, expected_bits, expected_payload
 from gccodec.codec.encoder import Source
 from gccodec.codec.rate import LEVELS
 from gccodec.codec.selection import Selection
@@ -20,37 +20,52 @@ def noise(height, width):
 
 def test_flat_positions_have_none_and_lively_ones_much():
     pixels = np.full((40, 50, 3), 90, np.uint8)
-    pixels[:16, 16:32, :] = np.where(np.arange(16)[:, None] < 8, 50, 90)[..., None]
-    lively = activity(Image.fromarray(pixels))
-    assert lively.shape == (3, 4)
-    assert lively[0, 1] == pytest.approx(np.log2(1 + 20**2))
-    lively[0, 1] = 0
-    assert not lively.any()
+    pixels[:16, 16:32] = np.where(np.arange(16)[:, None] < 8, 50, 90)[..., None]  # black and white bars
+    pixels[16:32, :16, 2] = np.where(np.arange(16) < 8, 50, 130)  # blue ones
+    luma, colour = activity(Image.fromarray(pixels))
+    assert luma.shape == colour.shape == (3, 4)
+    assert luma[0, 1] == pytest.approx(20)
+    assert colour[0, 1] == 0
+    assert 0 < luma[1, 0] < 5
+    assert colour[1, 0] == pytest.approx(np.log2(1 + 20**2 + 3.5**2), abs=0.1)
+    for values in (luma, colour):
+        values[0, 1] = values[1, 0] = 0
+        assert not values.any()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 70), (70, 3), (16 * STRIP_ROWS + 5, 20)])
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_every_size_has_one_for_each_position(size, mode):
-    width, height = size[::-1]
-    lively = activity(Image.fromarray(noise(height, width)).convert(mode))
-    assert lively.shape == (-(-height // 16), -(-width // 16))
-    assert np.isfinite(lively).all()
+    height, width = size
+    for values in activity(Image.fromarray(noise(height, width)).convert(mode)):
+        assert values.shape == (-(-height // 16), -(-width // 16))
+        assert np.isfinite(values).all()
+
+
+def test_gray_pictures_have_no_colour():
+    image = Image.fromarray(noise(64, 64)).convert("L")
+    assert activity(image).luma.all()
+    assert not activity(image).colour.any()
 
 
 def test_strips_do_not_change_it():
     pixels = noise(16 * STRIP_ROWS + 40, 32)
     lower = activity(Image.fromarray(pixels[16 * STRIP_ROWS :]))
-    np.testing.assert_array_equal(activity(Image.fromarray(pixels))[STRIP_ROWS:], lower)
+    for whole, part in zip(activity(Image.fromarray(pixels)), lower, strict=True):
+        np.testing.assert_array_equal(whole[STRIP_ROWS:], part)
 
 
 def test_bits_grow_with_the_level_and_with_activity():
-    calm, lively = (expected_bits(np.full(100, a)) for a in (2.0, 6.0))
-    assert (np.diff(calm) >= 0).all()
-    assert (np.diff(lively) >= 0).all()
+    calm, lively, colourful = (
+        expected_bits(Activity(np.full(100, luma), np.full(100, colour))) for luma, colour in ((2, 1), (9, 1), (2, 5))
+    )
+    for bits in (calm, lively, colourful):
+        assert (np.diff(bits) >= 0).all()
     assert (lively > calm).all()
+    assert (colourful > calm)[LEVELS.index(-300) :].all()
     node = NODES[4]
-    assert lively[LEVELS.index(node.level)] == pytest.approx(100 * np.exp(node.log_bits) * 6**node.power)
-    assert not expected_bits(np.zeros(0)).any()
+    assert lively[LEVELS.index(node.level)] == pytest.approx(100 * np.exp(node.log_bits) * 9**node.luma_power)
+    assert not expected_bits(Activity(np.zeros(0), np.zeros(0))).any()
 
 
 def test_what_is_not_coded_counts_nothing_and_the_rest_of_a_region_its_own_quality():
@@ -64,8 +79,9 @@ def test_what_is_not_coded_counts_nothing_and_the_rest_of_a_region_its_own_quali
     def expected(selection):
         return expected_payload(Source.of(picture, selection, weights))
 
-    np.testing.assert_allclose(expected(None), expected_bits(lively.ravel()))
+    np.testing.assert_allclose(expected(None), expected_bits(lively))
     labels = np.full((8, 12), 3, np.uint8)
-    np.testing.assert_allclose(expected(Selection(keep, labels)), expected_bits(lively[keep]))
-    rest = expected_bits(lively[~keep])[LEVELS.index(200)]
-    np.testing.assert_allclose(expected(Selection(keep, rest_quality=200)), expected_bits(lively[keep]) + rest)
+    np.testing.assert_allclose(expected(Selection(keep, labels)), expected_bits(lively.where(keep)))
+    rest = expected_bits(lively.where(~keep))[LEVELS.index(200)]
+    found = expected(Selection(keep, rest_quality=200))
+    np.testing.assert_allclose(found, expected_bits(lively.where(keep)) + rest)

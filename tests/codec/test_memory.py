@@ -89,7 +89,7 @@ def test_a_wide_picture_needs_more_than_a_high_one():
 
 def test_a_ceiling_needs_room_for_latents_up_to_a_size():
     most = [
-        strip_pixels_within(900 << 20, *size, True, ceiling=ceiling)
+        strip_pixels_within(930 << 20, *size, True, ceiling=ceiling)
         for size in ((12_000, 8_192), (12_000, 100_000), (12_000, 200_000))
         for ceiling in (False, True)
     ]
