@@ -120,13 +120,14 @@ def command(
 
         width, height = picture.image.size
         refined = (usual_effort(width, height) if effort is None else effort) > 0
+        ceiling = quality is None
         try:
-            strip_pixels = strip_pixels_within(mem_limit, width, height, picture.streamed, refined)
+            strip_pixels = strip_pixels_within(mem_limit, width, height, picture.streamed, refined, ceiling)
         except LimitError:
             if effort is not None or not refined:
                 raise
             effort = 0  # nobody asked for what does not fit
-            strip_pixels = strip_pixels_within(mem_limit, width, height, picture.streamed)
+            strip_pixels = strip_pixels_within(mem_limit, width, height, picture.streamed, ceiling=ceiling)
         codec = Codec.load(weights, device=chosen(), strip_pixels=strip_pixels)
         with named(input), Progress(progress, input, messages.quiet) as told:
             encoded = codec.encode(

@@ -24,6 +24,7 @@ from gccodec.codec.loaded_model import LoadedModel, Progress, untold
 from gccodec.codec.lossless import decode_lossless, lossless_file
 from gccodec.codec.memory import rows_with_smaller_strips, with_smaller_strips
 from gccodec.codec.metadata import metadata_of
+from gccodec.codec.rate_control import RateControl
 from gccodec.codec.region import Region
 from gccodec.codec.restoring import write_decoded
 from gccodec.codec.selection import Selection
@@ -167,19 +168,24 @@ class Codec:
     def _refined(self, source: Source, goal: Goal, effort: int, progress: Progress) -> Encoded:
         refiner = self._refiner if effort else None
 
+        def made(encoder: Encoder, refined_at: int | None = None) -> Encoded:
+            if goal.quality is not None:
+                return encoder.encode(source, goal.quality)
+            return RateControl(encoder, source, goal).encode(refined_at)
+
         def encoded(strip_pixels: int) -> Encoded:
             plain = Encoder(self._model, strip_pixels, progress)
             if refiner is None:
-                return plain.encode(source, goal)
+                return made(plain)
             near = goal.quality
             if near is None:
-                first = plain.encode(source, goal)
+                first = made(plain)
                 if not goal.is_met(source.template, len(first.data)):
                     return first  # refining takes more bits
                 near = max(0, first.quality - REFINED_LOWER)
             latents = refined_latents(plain, refiner, source, near, effort)
             model = self._model._replace(transforms=self.transforms.with_latents(latents))
-            return Encoder(model, strip_pixels, progress).encode(source, goal)._replace(effort=effort)
+            return made(Encoder(model, strip_pixels, progress), near)._replace(effort=effort)
 
         return with_smaller_strips(encoded, self.strip_pixels)
 

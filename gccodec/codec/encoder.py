@@ -1,4 +1,4 @@
-"""Picture -> file: analysis, rate control, the finished bytes."""
+"""Picture -> file at a quality: analysis, the finished bytes."""
 
 from __future__ import annotations
 
@@ -13,25 +13,20 @@ from torch import Tensor
 
 from gccodec.codec.alpha import encode_alpha, fill_transparent
 from gccodec.codec.flat import flat_section
-from gccodec.codec.goal import Goal
 from gccodec.codec.latent import grid_size, padded
 from gccodec.codec.loaded_model import LoadedModel, Progress
 from gccodec.codec.metadata import metadata_sections
-from gccodec.codec.rate import search_quality
+from gccodec.codec.rate import Setting, setting
 from gccodec.codec.selection import Selection
 from gccodec.codec.strip import to_strips
-from gccodec.container.file import MAX_QUALITY, Coding, GczFile, serialize
+from gccodec.container.file import Coding, GczFile, serialize
 from gccodec.container.section import Section, SectionId
-from gccodec.entropy.latent import band_rows, fixed_point
+from gccodec.entropy.latent import Limit, band_rows, fixed_point
 from gccodec.entropy.mask import Quality
 from gccodec.entropy.side import NO_SIDE_INFORMATION, SideInformation
 from gccodec.entropy.weights import WeightsFile
 from gccodec.image.picture import Picture, Pixels
 from gccodec.model.analysis import shown
-
-TARGET_TOLERANCE = 0.02
-HIGHEST_RATE_WEIGHT = 64.0
-"""In squared quantization steps a bit: nearly everything is then taken from the predicted means."""
 
 MOST_FLAT_SHARE = 0.1
 """Of the bytes that are allowed, for flat parts."""
@@ -119,15 +114,16 @@ class Encoder:
             yield strip
             top += height
 
-    def _latent(self, source: Source, quality: Quality) -> Iterator[npt.NDArray[np.int16]]:
-        """Bands of y [n, w, C] in fixed point, ready to be coded."""
+    def latent(self, source: Source, kept: int) -> Iterator[npt.NDArray[np.int16]]:
+        """Bands of y [n, w, C] in fixed point, ready to be coded; the rest of a selection at its own quality."""
+        quality = source.quality(kept)
         if isinstance(quality, int):
             yield from self._latent_at(source, quality)
             return
         top = 0
-        for kept, rest in zip(*(self._latent_at(source, q) for q in (quality.kept, quality.rest)), strict=True):
-            yield np.where(quality.keep[top : top + len(kept), :, None], kept, rest)
-            top += len(kept)
+        for fine, rest in zip(*(self._latent_at(source, q) for q in (quality.kept, quality.rest)), strict=True):
+            yield np.where(quality.keep[top : top + len(fine), :, None], fine, rest)
+            top += len(fine)
 
     def _latent_at(self, source: Source, quality: int) -> Iterator[npt.NDArray[np.int16]]:
         rows, columns = grid_size(*source.image.size[::-1])
@@ -145,53 +141,16 @@ class Encoder:
         if len(rest := np.concatenate(parts)):
             yield rest
 
-    def encode(self, source: Source, goal: Goal) -> Encoded:
-        """At the goal's quality or under its ceiling; above that when even the smallest file is."""
-        coding, ceiling = source.template.coding, goal.ceiling(source.template)
-        if ceiling is None:
-            assert goal.quality is not None
-            return Encoded(self._encode_at(source, goal.quality), goal.quality, False, coding=coding)
-        # what does not count must not even enter the search: it would end at another of several qualities that fit
-        beside = goal.beside(source.template)
-        framing = len(serialize(source.template)) + 1 - beside
-        quality = search_quality(
-            lambda q: framing + self._cost(source, self._latent(source, source.quality(q)), q) / 8, ceiling + 1
-        )
-        if quality is not None:
-            for q in range(quality, -1, -1):  # the estimate is a byte off at times
-                data = self._encode_at(source, q)
-                if (counted := len(data) - beside) <= ceiling:
-                    below = q == MAX_QUALITY and counted < (1 - TARGET_TOLERANCE) * ceiling - 4
-                    return Encoded(data, q, below and not goal.is_wish, coding=coding)
-        data = self._encode_below_range(source, ceiling, framing, beside)
-        return Encoded(data, 0, False, coding=coding)
+    def file(
+        self, source: Source, bands: Iterable[npt.NDArray[np.int16]], at: Setting, limit: Limit | None = None
+    ) -> bytes:
+        """Of a latent in fixed point, in steps of the setting's quality; overwrites the bands."""
+        quality = source.quality(at.quality)
+        payload, digest = self.model.latents.encode(bands, quality, at.rate_weight, source.side, limit)
+        file = dataclasses.replace(source.template, quality=at.quality, payload=payload, symbol_digest=digest)
+        return serialize(file)
 
-    def _encode_below_range(self, source: Source, ceiling: int, framing: int, beside: int) -> bytes:
-        """Quality 0 is still too large: let its quantiser weigh bits more, as far as it takes, or as it can."""
-        bands = list(self._latent(source, source.quality(0)))
-
-        def rate_weight(share: int) -> float:
-            # cubic, so that the logarithm of the size falls about evenly with the share
-            return HIGHEST_RATE_WEIGHT * (1 - share / MAX_QUALITY) ** 3
-
-        def size(share: int) -> float:
-            return framing + self._cost(source, (b.copy() for b in bands), 0, rate_weight(share)) / 8
-
-        found = search_quality(size, ceiling + 1)
-        for share in range(found if found is not None else 0, -1, -1):
-            data = self._encode_at(source, 0, rate_weight(share))
-            if len(data) - beside <= ceiling:
-                break
-        return data
-
-    def _cost(
-        self, source: Source, bands: Iterable[npt.NDArray[np.int16]], quality: int, rate_weight: float = 0.0
-    ) -> float:
-        """Bits of the payload."""
-        return self.model.latents.cost(bands, source.quality(quality), rate_weight, source.side)
-
-    def _encode_at(self, source: Source, quality: int, rate_weight: float = 0.0) -> bytes:
-        by_position = source.quality(quality)
-        latent = self._latent(source, by_position)
-        payload, digest = self.model.latents.encode(latent, by_position, rate_weight, source.side)
-        return serialize(dataclasses.replace(source.template, quality=quality, payload=payload, symbol_digest=digest))
+    def encode(self, source: Source, quality: int) -> Encoded:
+        """At a quality 0..1000."""
+        data = self.file(source, self.latent(source, quality), setting(quality))
+        return Encoded(data, quality, False, coding=source.template.coding)

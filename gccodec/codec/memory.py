@@ -11,6 +11,7 @@ import torch
 
 from gccodec.codec.effort import PART_PIXELS
 from gccodec.codec.latent import grid_size
+from gccodec.codec.rate_control import MAX_HELD_POSITIONS
 from gccodec.codec.strip import STRIP_PIXELS
 from gccodec.entropy.latent import BAND_POSITIONS
 from gccodec.errors import LimitError
@@ -39,16 +40,22 @@ BYTES_A_REFINED_PIXEL = 1600
 BYTES_A_LATENT = 4 * 192
 """Refined latents are held as a whole."""
 
+BYTES_A_HELD_LATENT = 2 * 192
+"""Under a ceiling, a picture's latents are held in int16."""
+
 LEAST_STRIP_PIXELS = 1 << 12
 
 T = TypeVar("T")
 Rows = npt.NDArray[np.uint8]
 
 
-def strip_pixels_within(limit_bytes: int | None, width: int, height: int, streamed: bool, refined: bool = False) -> int:
+def strip_pixels_within(
+    limit_bytes: int | None, width: int, height: int, streamed: bool, refined: bool = False, ceiling: bool = False
+) -> int:
     """Strip size for a picture under a memory limit; LimitError when not even the smallest strip fits.
 
-    streamed: it is read or written as it goes, never held as a whole; refined: its latents are.
+    streamed: it is read or written as it goes, never held as a whole; refined: its latents are; ceiling: so they are,
+    as far as `HeldLatents` does.
     """
     if limit_bytes is None:
         return STRIP_PIXELS
@@ -56,6 +63,8 @@ def strip_pixels_within(limit_bytes: int | None, width: int, height: int, stream
     positions = min(rows * columns, BAND_POSITIONS)
     fixed = PROGRAM_BYTES + (0 if streamed else BYTES_A_PIXEL * pixels) + BYTES_A_BAND_POSITION * positions
     fixed += BYTES_A_COLUMN * columns
+    if ceiling:
+        fixed += BYTES_A_HELD_LATENT * min(rows * columns, MAX_HELD_POSITIONS)
     if refined:
         fixed += REFINING_BYTES + BYTES_A_REFINED_PIXEL * min(pixels, PART_PIXELS) + BYTES_A_LATENT * rows * columns
     allowed = (limit_bytes - fixed) // BYTES_A_STRIP_PIXEL

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from gccodec.entropy.tables import IntArray, Tables
-from gccodec.entropy.tail import padded_words, trimmed
+from gccodec.entropy.tail import padded_words, spent_bits, trimmed
 from gccodec.entropy.twin import TwinDecoder, TwinEncoder
 from gccodec.errors import CorruptError
 
@@ -20,11 +20,13 @@ except ImportError:  # no wheel for this platform
 
 
 class SymbolEncoder(Protocol):
-    """Entries of one table a call, or raw bits; then `finish` once."""
+    """Entries of one table a call, or raw bits; then `finish` once. `spent_bits`: what all so far takes."""
 
     def encode(self, table: int, entries: IntArray) -> None: ...
 
     def encode_bits(self, bits: IntArray) -> None: ...
+
+    def spent_bits(self) -> float: ...
 
     def finish(self) -> bytes: ...
 
@@ -56,6 +58,10 @@ class ConstrictionEncoder:
 
     def encode_bits(self, bits: IntArray) -> None:
         self.coder.encode(np.ascontiguousarray(bits, np.int32), self.models.bit)
+
+    def spent_bits(self) -> float:
+        count, (_, width) = self.coder.pos()
+        return spent_bits(count, width)
 
     def finish(self) -> bytes:
         count, (lower, width) = self.coder.pos()

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 WORD_BYTES = 4
 STATE_BITS = 64
+
+
+def spent_bits(words_before_state: int, width: int) -> float:
+    """What a stream takes so far, whose coder is in the state of `trimmed`; less than a byte is added by its end."""
+    return 8 * WORD_BYTES * words_before_state + STATE_BITS - math.log2(width)
 
 
 def trimmed(words_before_state: bytes, lower: int, width: int) -> bytes:

@@ -10,7 +10,7 @@ from bisect import bisect_right
 import numpy as np
 
 from gccodec.entropy.tables import PRECISION_BITS, IntArray, Tables
-from gccodec.entropy.tail import padded_words, trimmed
+from gccodec.entropy.tail import padded_words, spent_bits, trimmed
 from gccodec.errors import CorruptError
 
 FULL = (1 << 64) - 1
@@ -52,6 +52,9 @@ class TwinEncoder:
 
     def encode_bits(self, bits: IntArray) -> None:
         self._encode(BIT_SPLIT, bits)
+
+    def spent_bits(self) -> float:
+        return spent_bits(len(self.words), self.width)
 
     def finish(self) -> bytes:
         return trimmed(np.array(self.words, ">u4").tobytes(), self.lower, self.width)

@@ -72,6 +72,11 @@ class Transforms(nn.Module):
         q = self._quality(quality)
         return FusedGenerator.of(self.generator, q, torch.full_like(q, realism), arithmetic(self.device))
 
+    def finer(self, quality: int, known: int) -> Tensor:
+        """By how much latents [1, C, h, w] in steps of one quality grow to be in those of another: [1, C, 1, 1]."""
+        with torch.inference_mode():
+            return self.gain(self._quality(quality)) / self.gain(self._quality(known))
+
     def analyse(self, strips: Iterable[Tensor], quality: int) -> Iterator[Tensor]:
         """Strips of x [1, 3, 16 n, W] in [0, 1], W a multiple of 16 -> of y [1, C, m, W/16] in steps, float32.
 
@@ -82,7 +87,7 @@ class Transforms(nn.Module):
             gain = self.gain(q)
         if self.latents:
             nearest = min(self.latents, key=lambda known: abs(known - quality))
-            finer = gain / self.gain(self._quality(nearest))
+            finer = self.finer(quality, nearest)
             yield from (band.to(self.device) * finer for band in self.latents[nearest].split(KNOWN_ROWS, 2))
             return
         rows = AnalysisRows(self.fused_analysis(quality))

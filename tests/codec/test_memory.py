@@ -85,3 +85,13 @@ def test_a_wide_picture_needs_more_than_a_high_one():
     assert wide < high
     with pytest.raises(LimitError):
         strip_pixels_within(700 << 20, 16_384, 12_288, True)
+
+
+def test_a_ceiling_needs_room_for_latents_up_to_a_size():
+    most = [
+        strip_pixels_within(930 << 20, *size, True, ceiling=ceiling)
+        for size in ((12_000, 8_192), (12_000, 100_000), (12_000, 200_000))
+        for ceiling in (False, True)
+    ]
+    plain, held = most[::2], most[1::2]
+    assert plain[0] > held[0] > held[1] == held[2]

@@ -5,7 +5,7 @@ import pytest
 
 from gccodec.entropy import latent as latent_module
 from gccodec.entropy.context import Prediction
-from gccodec.entropy.latent import QuantizingSource, band_rows, fixed_point
+from gccodec.entropy.latent import Limit, QuantizingSource, band_rows, fixed_point
 from gccodec.entropy.side import SideInformation
 from gccodec.errors import ChecksumError, CorruptError
 from gccodec.model.config import LABEL_CLASSES
@@ -175,3 +175,28 @@ def test_another_payload_is_corrupt_never_a_crash():
         except CorruptError:
             continue
     assert passed == []
+
+
+@pytest.mark.parametrize("positions", [48, 1 << 15])
+@pytest.mark.parametrize("codec", [CODEC, TWIN])
+@pytest.mark.parametrize("rate_weight", [0.0, 0.3])
+def test_what_is_a_little_too_large_is_made_to_fit(positions, codec, rate_weight, monkeypatch):
+    monkeypatch.setattr(latent_module, "BAND_POSITIONS", positions)
+    grid = (24, 12)
+    plain, _, plain_latent = encoded(random_y(*grid), 500, rate_weight)
+    most = len(plain) - 12
+    bands = np.split(random_y(*grid), range(band_rows(12), 24, band_rows(12)))
+    payload, digest = codec.encode(bands, 500, rate_weight, limit=Limit(most, len(bands)))
+    assert most - 4 <= len(payload) <= most
+    latent = np.concatenate(bands)
+    assert np.array_equal(decoded(payload, *grid, 500, digest), latent)
+    changed = (latent != plain_latent).mean()
+    assert 0 < changed < 0.05
+
+
+def test_what_fits_and_what_is_far_too_large_stay_as_they_are():
+    plain, digest, latent = encoded(random_y(16, 12), 500)
+    for most in (len(plain) + 2, len(plain) // 2, 0):
+        y = random_y(16, 12)
+        assert CODEC.encode([y], 500, limit=Limit(most, 1)) == (plain, digest)
+        assert np.array_equal(y, latent)

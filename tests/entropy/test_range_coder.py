@@ -59,6 +59,20 @@ def test_the_predicted_cost_is_the_real_one_to_two_bytes(seed_count):
     assert abs(len(written(TWIN, index, symbols)) - TABLES.bits(index, symbols).sum() / 8) < 2
 
 
+@settings(max_examples=60)
+@given(messages)
+@example((1, 0))
+def test_what_is_spent_so_far_is_known_to_a_byte(seed_count):
+    index, symbols = message(*seed_count)
+    for factory in (COMPILED, TWIN):
+        coder = factory.encoder()
+        assert coder.spent_bits() == pytest.approx(0, abs=1e-6)
+        encode_symbols(coder, TABLES, index, symbols)
+        spent = coder.spent_bits()
+        assert spent == pytest.approx(float(TABLES.bits(index, symbols).sum()), rel=1e-3, abs=0.1)
+        assert len(coder.finish()) <= spent / 8 + 1
+
+
 def test_known_bytes():
     index = (np.arange(40) * 5 % 56).astype(np.int32)
     symbols = (np.arange(40) * 7 % 11 - 5).astype(np.int32)
