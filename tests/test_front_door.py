@@ -42,8 +42,8 @@ def test_a_file_its_bytes_a_picture_and_an_array_give_the_same_file(tmp_path):
     path = tmp_path / "a.png"
     image = picture(1)
     image.save(path)
-    files = [gccodec.encode(source, quality=50, effort=0) for source in (path, str(path), path.read_bytes(), image)]
-    files.append(gccodec.encode(np.asarray(image), quality=50, effort=0))
+    files = [gccodec.encode(source, quality=50) for source in (path, str(path), path.read_bytes(), image)]
+    files.append(gccodec.encode(np.asarray(image), quality=50))
     assert len(set(files)) == 1
     decoded = gccodec.decode(files[0])
     assert decoded.pixels.shape == (48, 64, 3)
@@ -54,29 +54,29 @@ def test_pictures_in_memory_keep_what_they_hold():
     image.putalpha(100)
     exif = image.getexif()
     exif[0x010E] = "a cup"
-    decoded = gccodec.decode(gccodec.encode(image, effort=0))
+    decoded = gccodec.decode(gccodec.encode(image))
     assert (decoded.alpha == 100).all()
     assert b"a cup" in decoded.metadata.exif
-    assert gccodec.decode(gccodec.encode(picture(2).convert("CMYK"), effort=0)).image.mode == "RGB"
-    assert gccodec.decode(gccodec.encode(picture(2).convert("L"), effort=0)).image.mode == "L"
+    assert gccodec.decode(gccodec.encode(picture(2).convert("CMYK"))).image.mode == "RGB"
+    assert gccodec.decode(gccodec.encode(picture(2).convert("L"))).image.mode == "L"
 
 
 def test_what_is_saved_is_marked_as_generated_unless_it_is_exact(tmp_path):
-    gccodec.decode(gccodec.encode(picture(1), quality=50, effort=0)).save(tmp_path / "made.jpg")
+    gccodec.decode(gccodec.encode(picture(1), quality=50)).save(tmp_path / "made.jpg")
     assert b"digitalsourcetype/compositeWithTrainedAlgorithmicMedia" in (tmp_path / "made.jpg").read_bytes()
-    gccodec.decode(gccodec.encode(Image.new("RGB", (64, 64), "red"), effort=0)).save(tmp_path / "exact.png")
+    gccodec.decode(gccodec.encode(Image.new("RGB", (64, 64), "red"))).save(tmp_path / "exact.png")
     assert b"digitalsourcetype/compositeWithTrainedAlgorithmicMedia" not in (tmp_path / "exact.png").read_bytes()
     with pytest.raises(UsageError):
-        gccodec.decode(gccodec.encode(picture(1), quality=50, effort=0)).save(tmp_path / "made.nonsense")
+        gccodec.decode(gccodec.encode(picture(1), quality=50)).save(tmp_path / "made.nonsense")
 
 
 def test_goals_exclude_each_other_and_files_that_are_missing_are_named(tmp_path):
     with pytest.raises(UsageError, match="give one of"):
-        gccodec.encode(picture(1), bpp=1, quality=3, effort=0)
+        gccodec.encode(picture(1), bpp=1, quality=3)
     with pytest.raises(FileError, match="none.png"):
-        gccodec.encode(tmp_path / "none.png", effort=0)
-    assert len(gccodec.encode(picture(1), bpp=2, effort=0)) <= 64 * 48 * 2 / 8
+        gccodec.encode(tmp_path / "none.png")
+    assert len(gccodec.encode(picture(1), bpp=2)) <= 64 * 48 * 2 / 8
     with pytest.raises(gccodec.errors.PictureError):
-        gccodec.encode(b"no picture", effort=0)
+        gccodec.encode(b"no picture")
     with pytest.raises(gccodec.errors.CorruptError):
         gccodec.decode(io.BytesIO(b"no file").getvalue())

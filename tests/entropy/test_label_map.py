@@ -48,7 +48,7 @@ def test_maps_come_back_from_both_coders(shape, kind):
         "street": street(40, 40)[: shape[0], : shape[1]],
     }[kind]
     original = labels.copy()
-    data = CODEC.encode(labels, effort=0)
+    data = CODEC.encode(labels)
     assert TWIN.encode(labels) == data
     assert np.array_equal(labels, original)
     assert np.array_equal(CODEC.decode(data, *shape), labels)
@@ -62,11 +62,11 @@ def test_a_street_is_smaller_than_as_png_or_webp():
         out = io.BytesIO()
         Image.fromarray(labels).save(out, form, **options)
         sizes.append(len(out.getvalue()))
-    assert len(CODEC.encode(labels, effort=0)) < min(sizes)
+    assert len(CODEC.encode(labels)) < min(sizes)
 
 
 def test_a_flat_map_costs_next_to_nothing():
-    assert len(CODEC.encode(np.full((64, 96), 4, np.uint8), effort=0)) < 12
+    assert len(CODEC.encode(np.full((64, 96), 4, np.uint8))) < 12
 
 
 def test_a_primed_start_saves_bytes():
@@ -77,7 +77,7 @@ def test_a_primed_start_saves_bytes():
     primed = LabelMapCodec(adaptive.prime())
     labels = street()
     data = primed.encode(labels)
-    assert len(data) < 0.9 * len(CODEC.encode(labels, effort=0))
+    assert len(data) < 0.9 * len(CODEC.encode(labels))
     assert np.array_equal(primed.decode(data, *labels.shape), labels)
 
 
@@ -87,7 +87,7 @@ def test_probabilities_stay_inside_the_tables():
     for probability, weight in itertools.product((0, 65535), (-(1 << 31), 0, (1 << 31) - 1)):
         codec = LabelMapCodec(Prime(np.full_like(none[0], probability), np.full_like(none[1], weight)))
         labels = np.random.default_rng(2).integers(0, CLASSES, (12, 12)).astype(np.uint8)
-        assert np.array_equal(codec.decode(codec.encode(labels, effort=0), 12, 12), labels)
+        assert np.array_equal(codec.decode(codec.encode(labels), 12, 12), labels)
     assert LEVELS - 1 == 65535 >> 8 == max(logistic().squashed) >> 4
 
 
