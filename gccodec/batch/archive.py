@@ -18,14 +18,14 @@ from gccodec.batch.manifest import Record
 from gccodec.batch.options import DecodeOptions, EncodeOptions, Machine
 from gccodec.batch.plan import Job, Plan
 from gccodec.batch.preparation import (
-    Place,
     Preparation,
     check_obstacles,
+    is_manifest_name,
     manifest_place,
     overwrite_rule,
     preparation,
+    same_folder,
     skipped,
-    without_own_files,
 )
 from gccodec.batch.report import Report, Tally
 from gccodec.batch.resume import Wanted
@@ -48,9 +48,10 @@ class Observer(NamedTuple):
     seen: Callable[[Record], None] = lambda record: None
 
 
-def part_of(plan: Plan, settings: Settings, place: Place) -> Plan:
-    """Of a shard, without the archive's own files."""
-    others = without_own_files(plan.others, place, (ENCODE_MANIFEST, DECODE_MANIFEST))
+def part_of(plan: Plan, settings: Settings, archives: Iterable[str]) -> Plan:
+    """Of a shard. Manifests in the outermost folder of an archive are no part of it."""
+    own = [root for root in {entry.root for entry in plan.others} if any(same_folder(root, a) for a in archives)]
+    others = [entry for entry in plan.others if not (entry.root in own and is_manifest_name(entry.name))]
     if settings.shard is None:
         return plan._replace(others=others)
     holds = settings.shard.holds
@@ -81,7 +82,7 @@ def encode_archive(
     if options.total_bytes is not None and settings.shard is not None:
         raise UsageError("--total and --shard exclude each other: a shard knows nothing of the others")
     place = manifest_place(settings, ENCODE_MANIFEST)
-    whole, plan = plan, part_of(plan, settings, place)
+    whole, plan = plan, part_of(plan, settings, [settings.out_dir])
     if is_empty(plan):
         if is_empty(whole):
             raise NothingToDoError("no files were found")
@@ -163,7 +164,7 @@ def decode_archive(
     """
     settings.check()
     place = manifest_place(settings, DECODE_MANIFEST)
-    whole, plan = plan, part_of(plan, settings, place)
+    whole, plan = plan, part_of(plan, settings, [settings.out_dir, *{job.source.root for job in plan.jobs}])
     if is_empty(plan):
         if is_empty(whole):
             raise NothingToDoError("no files were found")
@@ -196,7 +197,7 @@ def _carry_out(
     """Start the workers and do what is left; NothingToDoError where nothing is."""
     begun_s = time.monotonic()
     rest, others = ready.rest, ready.others
-    finished = {record.name: record.target for record in rest.done if settings.delete_sources}
+    finished = {record.name: record for record in rest.done if settings.delete_sources}
     doomed = [(job.source, finished[job.source.name]) for job in plan.jobs if job.source.name in finished]
     todo = [*rest.jobs, *others.jobs]
     if not todo and not doomed and not plan.faults:
@@ -230,7 +231,7 @@ def _carry_out(
             run.carry_out(engine, (CopyTask(job.source, job.target, overwrite(job)) for job in copies))
             for tasks in rounds(run, engine):
                 run.carry_out(engine, tasks)
-    run.delete_sources(doomed)
+    run.delete_finished(doomed)
     for fault in run.faults:
         tally.add_fault(fault)
     return tally.report(time.monotonic() - begun_s)

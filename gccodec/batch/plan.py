@@ -96,6 +96,8 @@ def make_plan(
         key = target.casefold() if folds_case else target
         if (first := taken.setdefault(key, len(plan.jobs))) < len(plan.jobs):
             other = plan.jobs[first].source.path
+            if plan.jobs[first].source == item:  # listed twice
+                continue
             plan.obstacles.append(f"{item.path} and {other} would both become {target}")
             continue
         if obstacle := _name_obstacle(target):

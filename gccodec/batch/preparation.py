@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -14,8 +15,9 @@ from gccodec.batch.resume import Rest, Wanted, existing, rest_of
 from gccodec.batch.settings import Settings
 from gccodec.errors import FileError, UsageError
 from gccodec.storage.entry import Entry
-from gccodec.storage.store import Store, store_of
+from gccodec.storage.store import Store, is_remote, store_of
 
+OWN_NAMES = re.compile(r"manifest(-decode)?(-[0-9]+-of-[0-9]+)?\.jsonl(\.parts/.*|\.lock)?")
 RESERVE = 1.02
 """Of the estimate: what must be free."""
 
@@ -50,28 +52,53 @@ def manifest_place(settings: Settings, default: str) -> Place:
     return Place(store_of(folder or (os.sep if path.startswith("/") else os.curdir)), name)
 
 
-def without_own_files(entries: Iterable[Entry], place: Place, names: Iterable[str] = ()) -> list[Entry]:
-    """Files of an archive that are no part of it: its manifests."""
-    own = {place.name, *names}
-    return [
-        entry
-        for entry in entries
-        if not (entry.name in own or (entry.name.startswith("manifest-") and entry.name.endswith(".jsonl")))
-    ]
+def is_manifest_name(name: str) -> bool:
+    """Whether archives keep their own records under that name, in their outermost folder."""
+    return OWN_NAMES.fullmatch(name) is not None
+
+
+def same_folder(one: str, other: str) -> bool:
+    """Whether two folders or URLs are the same."""
+    if is_remote(one) or is_remote(other):
+        return one.rstrip("/") == other.rstrip("/")
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def others_to_copy(plan: Plan, settings: Settings) -> list[Job]:
+    """Files that are no pictures, where they are to be copied and are not in their place already."""
+    if settings.others != "copy":
+        return []
+    in_place = {root for root in {entry.root for entry in plan.others} if same_folder(root, settings.out_dir)}
+    return [Job(entry, entry.name) for entry in plan.others if entry.root not in in_place]
+
+
+def copy_obstacles(plan: Plan, settings: Settings) -> list[str]:
+    """Why other files cannot be copied: names that the archive needs for itself."""
+    targets = {job.target for job in plan.jobs}
+    copies = others_to_copy(plan, settings)
+    taken = [job for job in copies if job.target in targets]
+    own = [job for job in copies if settings.manifest is None and is_manifest_name(job.target)]
+    obstacles = [f"{job.source.path}: its copy and a coded picture would both be {job.target}" for job in taken]
+    obstacles += [f"{job.source.path}: its copy would be in the place of the manifest; see --manifest" for job in own]
+    seen: set[str] = set()
+    for job in copies:
+        if job.target in seen:
+            obstacles.append(f"{job.source.path}: another file would be copied to {job.target}, too")
+        seen.add(job.target)
+    return obstacles
 
 
 def check_obstacles(plan: Plan, settings: Settings, needed_bytes: float) -> None:
     """ObstacleError, FileError where nothing can be written or there is too little space."""
-    if plan.obstacles:
-        raise ObstacleError(plan.obstacles)
+    if obstacles := plan.obstacles + copy_obstacles(plan, settings):
+        raise ObstacleError(obstacles)
     if settings.others == "fail" and plan.others:
         raise ObstacleError([f"{entry.path}: is no picture" for entry in plan.others])
     out = store_of(settings.out_dir)
     if (obstacle := out.obstacle()) is not None:
         raise FileError(obstacle)
     free = out.free_bytes()
-    if settings.others == "copy":
-        needed_bytes += sum(entry.size_bytes for entry in plan.others)
+    needed_bytes += sum(job.source.size_bytes for job in others_to_copy(plan, settings))
     if free is not None and needed_bytes * RESERVE > free:
         raise FileError(f"{settings.out_dir}: about {amount(needed_bytes)} are needed, {amount(free)} are free")
 
@@ -96,8 +123,7 @@ def preparation(plan: Plan, settings: Settings, place: Place, wanted: Wanted) ->
                 f"{len(rest.changed)} files were made with other options or weights, {rest.changed[0]} first;"
                 " --redo makes them again"
             )
-        copies = [Job(entry, entry.name) for entry in plan.others] if settings.others == "copy" else []
-        others = rest_of(copies, past, out, wanted)
+        others = rest_of(others_to_copy(plan, settings), past, out, wanted)
         if not settings.force:
             taken = existing(rest.jobs, rest.ours, out) + existing(others.jobs, others.ours, out)
             if taken:

@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
+from gccodec.batch.copying import digest
 from gccodec.batch.engine import Engine, Failure, Outcome
 from gccodec.batch.manifest import Manifest, Record
 from gccodec.batch.task import CopyTask, DecodeTask, EncodeTask
@@ -106,13 +107,26 @@ class Run:
         for observe in self._observers:
             observe(record)
 
-    def delete_sources(self, done: Iterable[tuple[Entry, str]] = ()) -> None:
+    def delete_finished(self, finished: Iterable[tuple[Entry, Record]]) -> None:
+        """Sources that an earlier run has coded, if they still hold what was coded."""
+        for source, record in finished:
+            try:
+                with store_of(source.root).open(source.name) as file:
+                    reason = None if digest(file) == record.sha256 else "it has changed"
+            except FileError as error:
+                reason = str(error)
+            if reason is None:
+                self._to_delete.append((source, record.target))
+            else:
+                self.faults.append(Fault(source.path, f"the original stays: {reason}"))
+        self.delete_sources()
+
+    def delete_sources(self) -> None:
         """Of what is done: their records first, then the names of their targets reach the disk.
 
         A source that has changed since, or that a link leads to, stays; `faults` says so.
         """
-        doomed = [*self._to_delete, *done]
-        self._to_delete = []
+        doomed, self._to_delete = self._to_delete, []
         if not doomed:
             return
         self._manifest.sync()

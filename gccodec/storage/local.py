@@ -72,8 +72,18 @@ class LocalStore:
         return os.path.realpath(self._path(name)) != os.path.join(os.path.realpath(self.root), name)
 
     def sync_folder(self, name: str) -> None:
+        """Folders above it, too: they may be new."""
+        folder = os.path.dirname(name)
+        while True:
+            self._sync(self._path(folder))
+            if not folder:
+                break
+            folder = os.path.dirname(folder)
+        self._sync(os.path.dirname(os.path.abspath(self.root)))
+
+    def _sync(self, folder: str) -> None:
         with contextlib.suppress(OSError):
-            descriptor = os.open(os.path.dirname(self._path(name)) or os.curdir, os.O_RDONLY)
+            descriptor = os.open(folder or os.curdir, os.O_RDONLY)
             try:
                 os.fsync(descriptor)
             finally:

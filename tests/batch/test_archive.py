@@ -294,3 +294,46 @@ def test_nothing_at_all(tmp_path):
     with pytest.raises(NothingToDoError):
         encode(tmp_path / "photos", tmp_path / "archive", start=never)
     assert not (tmp_path / "archive").exists()
+
+
+def test_a_manifest_of_somebody_else_is_no_manifest_of_ours(photos, tmp_path):
+    (photos / "manifest.jsonl").write_text("theirs")
+    (photos / "2020" / "manifest.jsonl").write_text("theirs, too")
+    with pytest.raises(ObstacleError, match="in the place of the manifest"):
+        encode(photos, tmp_path / "archive", start=never, others="copy")
+    elsewhere = str(tmp_path / "m.jsonl")
+    assert encode(photos, tmp_path / "archive", others="copy", manifest=elsewhere).counts["copied"] == 3
+    assert (tmp_path / "archive" / "manifest.jsonl").read_text() == "theirs"
+
+
+def test_copies_never_meet_coded_pictures_and_stay_where_they_are_in_place(photos, tmp_path):
+    (photos / "a.jpg.gcz").write_bytes(b"theirs")
+    with pytest.raises(ObstacleError, match="would both be a.jpg.gcz"):
+        encode(photos, tmp_path / "archive", start=never, others="copy")
+    (photos / "a.jpg.gcz").unlink()
+    assert encode(photos, photos, others="copy").counts == {"ok": 3, "failed": 1}
+    (photos / "bad.jpg").unlink()
+    with pytest.raises(NothingToDoError):
+        encode(photos, photos, start=never, others="copy", resume=True)
+
+
+def test_an_original_that_changed_under_the_same_time_stays(photos, tmp_path):
+    (photos / "bad.jpg").unlink()
+    encode(photos, tmp_path / "archive", verify=True)
+    data = bytearray((photos / "a.jpg").read_bytes())
+    data[-3] ^= 1
+    (photos / "a.jpg").write_bytes(data)
+    os.utime(photos / "a.jpg", ns=(10**18, 10**18))
+    report = encode(photos, tmp_path / "archive", resume=True, verify=True, delete_sources=True)
+    assert [reason for _, reason in report.failures] == ["the original stays: it has changed"]
+    assert sorted(files(photos)) == ["a.jpg", "note.txt"]
+
+
+def test_a_file_that_is_listed_twice_is_one(photos, tmp_path):
+    plan = make_plan(
+        entries([str(photos / "a.jpg"), str(photos / "a.jpg")]),
+        Template("{name}.gcz").target,
+        str(tmp_path / "archive"),
+        is_picture_name,
+    )
+    assert (len(plan.jobs), plan.obstacles) == (1, [])

@@ -161,6 +161,9 @@ def test_other_errors_have_their_codes(photos, batch, tmp_path):
     assert batch("status", "photos").returncode == 7
     assert batch("verify", "photos").returncode == 3
     assert batch("encode", "photos", "--out-dir", "archive", "--weights", "none").returncode == 5
+    done = batch("encode", "photos", "--out-dir", "archive", *HERE, "--report", "none/report.json")
+    assert done.returncode == 7
+    assert not (tmp_path / "archive").exists()
     (tmp_path / "file").write_text("")
     assert batch("encode", "photos", "--out-dir", "file/archive", *HERE).returncode == 7
     (tmp_path / "archive").mkdir()

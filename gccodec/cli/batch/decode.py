@@ -26,7 +26,7 @@ from gccodec.cli.batch.options import (
     tell_obstacles,
 )
 from gccodec.cli.batch.progress import BatchProgress
-from gccodec.cli.batch.report import tell
+from gccodec.cli.batch.report import check_report, tell
 from gccodec.cli.options import Messages, Number, check_machine, metadata_kinds, progress_mode, volume
 from gccodec.cli.progress import ProgressMode
 from gccodec.errors import CorruptError, FileError
@@ -83,6 +83,7 @@ def command(
     kept = metadata_kinds(kinds)
     inputs.check()
     engines.check()
+    check_report(report)
     settings.check()
     check_machine(engines.device, weights)
     name_of = picture_name(format_name)

@@ -24,7 +24,7 @@ from gccodec.cli.batch.options import (
     tell_obstacles,
 )
 from gccodec.cli.batch.progress import BatchProgress
-from gccodec.cli.batch.report import tell
+from gccodec.cli.batch.report import check_report, tell
 from gccodec.cli.message import printable
 from gccodec.cli.options import ByteSize, Messages, Number, check_machine, effort, metadata_kinds, progress_mode, volume
 from gccodec.cli.progress import ProgressMode
@@ -104,6 +104,7 @@ def command(
     kept = metadata_kinds(kinds)
     inputs.check()
     engines.check()
+    check_report(report)
     check_machine(engines.device, weights)
     settings = settings._replace(verify=verify, delete_sources=delete_source)
     settings.check()

@@ -9,9 +9,15 @@ import click
 from gccodec.batch.report import Report
 from gccodec.cli.message import printable
 from gccodec.cli.options import Messages
-from gccodec.cli.stream import write_output
+from gccodec.cli.stream import check_output, write_output
 
 EXIT_SOME_FAILED = 1
+
+
+def check_report(path: str | None) -> None:
+    """Refuse before any work what cannot be written after it."""
+    if path is not None:
+        check_output(path, True)
 
 
 def tell(report: Report, path: str | None, messages: Messages, on_terminal: bool) -> None:

@@ -7,7 +7,7 @@ import click
 from gccodec.batch.verification import verify_archive
 from gccodec.cli.batch.options import Engines, engines
 from gccodec.cli.batch.progress import BatchProgress
-from gccodec.cli.batch.report import tell
+from gccodec.cli.batch.report import check_report, tell
 from gccodec.cli.options import Messages, progress_mode, volume
 from gccodec.cli.progress import ProgressMode
 from gccodec.storage.store import shown
@@ -39,6 +39,7 @@ def command(
     Files that no manifest lists are checked by themselves.
     """
     engines.check()
+    check_report(report)
     with BatchProgress(progress, messages) as told:
         result, unlisted = verify_archive(folder, manifest, symbols, engines.start, told.observer)
     if unlisted:
