@@ -1,12 +1,14 @@
 """Archives on servers: S3 and sftp, each a real one that the test has started."""
 
 import json
+import signal
 import subprocess
 import time
 
 import pytest
 
 from gccodec.storage.store import store_of
+from tests.batch.conftest import picture
 from tests.cli.program import PROGRAM, run
 
 pytestmark = pytest.mark.cluster
@@ -58,16 +60,19 @@ def test_sftp(photos, sftp, tmp_path):
 
 
 def test_two_runs_on_one_archive_of_a_server(photos, s3, tmp_path):
+    for i in range(400):  # the first is at work for a while
+        picture(i, (160, 120)).save(photos / f"more-{i}.png")
     command = [*PROGRAM, "batch", "encode", str(photos), "--out-dir", f"{s3}/out", *HERE]
-    first = subprocess.Popen(command, stderr=subprocess.PIPE)
-    while not store_of(f"{s3}/out").log_is_held("manifest.jsonl"):
-        assert first.poll() is None
-        time.sleep(0.05)
-    second = run("batch", "encode", photos, "--out-dir", f"{s3}/out", *HERE, "--resume")
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as first:
+        while not store_of(f"{s3}/out").log_is_held("manifest.jsonl"):
+            assert first.poll() is None
+            time.sleep(0.05)
+        second = run("batch", "encode", photos, "--out-dir", f"{s3}/out", *HERE, "--resume")
+        first.send_signal(signal.SIGINT)
+        assert first.communicate(timeout=120)[1] == b"gccodec: interrupted\n"
     assert second.returncode == 7
     assert b"another run is at work on this archive" in second.stderr
-    first.communicate(timeout=120)
-    assert first.returncode == 1
+    assert not store_of(f"{s3}/out").log_is_held("manifest.jsonl")
 
 
 def test_a_folder_that_the_server_refuses(photos, s3):
