@@ -15,7 +15,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Iterable
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self, get_args
 
 from gccodec.errors import CorruptError, FileError
 from gccodec.storage.store import Log, Store
@@ -62,6 +62,14 @@ FIELDS = {field.name: field.default for field in dataclasses.fields(Record)}
 """And what each is where a line says nothing of it."""
 
 
+NUMBERS = ("size_bytes", "mtime_ns", "target_bytes", "exit_code", "tries", "pixels")
+TYPES: dict[str, tuple[type, ...]] = dict.fromkeys(FIELDS, (str,)) | {
+    **dict.fromkeys(NUMBERS, (int,)),
+    **{"quality": (int, float), "seconds": (int, float), "verified": (bool,), "notes": (list,)},
+}
+"""Of the fields, as JSON has them."""
+
+
 class Past(NamedTuple):
     """What a manifest holds: the last record of each name, targets that were begun and have none, the last run."""
 
@@ -83,6 +91,11 @@ def parse_line(line: bytes, number: int) -> Record | list[str] | dict[str, Any]:
     if not isinstance(value, dict) or not {"name", "status"} <= set(value):
         raise CorruptError(f"manifest: line {number} has neither a run nor a name and a status")
     fields = {key: value[key] for key in FIELDS if key in value}
+    if value["status"] not in get_args(Status):
+        raise CorruptError(f"manifest: line {number} has the status {value['status']!r}")
+    for key, field in fields.items():
+        if not isinstance(field, TYPES[key]):
+            raise CorruptError(f"manifest: line {number} has the {key} {field!r}")
     return Record(**fields | {"notes": tuple(fields.get("notes", ()))})
 
 

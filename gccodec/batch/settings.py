@@ -56,6 +56,8 @@ class Settings(NamedTuple):
 
     def check(self) -> None:
         """UsageError for settings that contradict each other."""
+        if not self.out_dir:
+            raise UsageError("the name of the output folder is empty; . is the current one")
         if self.delete_sources and not self.verify:
             raise UsageError("--delete-source needs --verify: an original goes only after its file was decoded")
         if self.delete_sources and self.others != "skip":

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from gccodec.batch.manifest import Manifest, Record, read_manifest
+from gccodec.batch.manifest import Manifest, Record, parse_line, read_manifest
 from gccodec.errors import CorruptError, FileError
 from gccodec.storage.local import LocalStore
 
@@ -80,3 +80,20 @@ def test_who_reads_while_a_run_is_at_work_sees_that(store):
     with Manifest(store, NAME):
         assert store.log_is_held(NAME)
         assert len(read_manifest(store, NAME).records) == 3
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"name": "a", "status": "done"}',
+        b'{"name": 1, "status": "ok"}',
+        b'{"name": "a", "status": "ok", "target_bytes": "5"}',
+        b'{"name": "a", "status": "ok", "notes": "x"}',
+        b'{"name": "a", "status": ["ok"]}',
+        b"[]",
+        b'{"name": "a"}',
+    ],
+)
+def test_lines_that_no_run_has_written_are_named(line):
+    with pytest.raises(CorruptError, match="line 7"):
+        parse_line(line, 7)

@@ -146,10 +146,11 @@ def test_in_place(photos, batch, tmp_path):
         (["photos", "--gpus", "1"], "for --engine ray"),
         (["photos", "--device", "tpu"], "known are auto, cpu"),
         (["photos", "--metadata", "gps"], "is unknown"),
+        (["photos", "--out-dir", ""], "output folder is empty"),
     ],
 )
 def test_contradictions_are_usage_errors(photos, batch, tmp_path, arguments, message):
-    done = batch("encode", *arguments, "--out-dir", "archive")
+    done = batch("encode", "--out-dir", "archive", *arguments)
     assert done.returncode == 2
     assert message in done.stderr.decode()
     assert len(done.stderr.splitlines()) == 1
