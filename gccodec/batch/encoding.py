@@ -133,6 +133,7 @@ class Encoding:
             seconds=round(time.perf_counter() - begun_s, 3),
             pixels=width * height,
             notes=(*picture.notes, *encoded.notes),
+            partial=picture.partial,
         )
 
     def _check(self, target: str, sha256: str) -> None:

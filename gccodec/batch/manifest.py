@@ -2,6 +2,7 @@
 
     {"run": {...}}                                 once a run: version, options, when, how many files
     {"begun": ["2020/a.jpg.gcz", ...]}             targets that may appear from here on
+    {"deleted": ["2020/a.jpg", ...]}               originals that may be gone from here on
     {"name": "2020/a.jpg", "status": "ok", ...}    once a file and try: see `Record`
 
 The last line of a name counts. A last line that is torn (the machine stopped while it was written) is
@@ -34,7 +35,7 @@ class Record:
     the output folder; target_bytes, target_sha256: of what was written; weights: the model's id in
     hexadecimal; options: a digest of what shaped the output; quality: 0..100; coding: generative,
     selective or lossless; verified: what was written has been decoded and compared; seconds: of work;
-    tries: how often; notes: what was converted or left out.
+    tries: how often; notes: what was converted or left out; partial: the input holds further pictures.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Record:
     tries: int = 1
     pixels: int = 0
     notes: tuple[str, ...] = ()
+    partial: bool = False
 
 
 FIELDS = {field.name: field.default for field in dataclasses.fields(Record)}
@@ -63,53 +65,88 @@ FIELDS = {field.name: field.default for field in dataclasses.fields(Record)}
 
 
 NUMBERS = ("size_bytes", "mtime_ns", "target_bytes", "exit_code", "tries", "pixels")
+MAX_NUMBER = (1 << 63) - 1
 TYPES: dict[str, tuple[type, ...]] = dict.fromkeys(FIELDS, (str,)) | {
     **dict.fromkeys(NUMBERS, (int,)),
-    **{"quality": (int, float), "seconds": (int, float), "verified": (bool,), "notes": (list,)},
+    **{"quality": (int, float), "seconds": (int, float), "verified": (bool,), "partial": (bool,), "notes": (list,)},
 }
 """Of the fields, as JSON has them."""
 
 
 class Past(NamedTuple):
-    """What a manifest holds: the last record of each name, targets that were begun and have none, the last run."""
+    """What a manifest holds: the last record of each name, targets that were begun and have none, the last run.
+
+    makers: of targets that were written, the names of the inputs that they hold; deleted: names whose
+    originals an earlier run has deleted, so that their files are all that there is.
+    """
 
     records: dict[str, Record]
     begun: set[str]
     run: dict[str, Any]
+    makers: dict[str, str]
+    deleted: set[str]
+
+    @classmethod
+    def empty(cls) -> Past:
+        return cls({}, set(), {}, {}, set())
+
+    def is_ours(self, name: str, target: str) -> bool:
+        """Whether what is at a target can only be from this input, and may be made again."""
+        return self.makers.get(target, name if target in self.begun else None) == name
 
 
-def parse_line(line: bytes, number: int) -> Record | list[str] | dict[str, Any]:
-    """A record, targets that were begun, or the facts of a run. CorruptError for anything else."""
+class Deleted(NamedTuple):
+    """A line of the manifest."""
+
+    names: list[str]
+
+
+def parse_line(line: bytes, number: int) -> Record | list[str] | Deleted | dict[str, Any]:
+    """A record, targets that were begun, deleted originals, or the facts of a run. CorruptError for anything else."""
     try:
         value = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise CorruptError(f"manifest: line {number} is not JSON") from None
     if isinstance(value, dict) and isinstance(value.get("run"), dict):
-        return dict(value["run"])
+        return _checked_run(dict(value["run"]), number)
     if isinstance(value, dict) and isinstance(value.get("begun"), list):
         return [str(target) for target in value["begun"]]
+    if isinstance(value, dict) and isinstance(value.get("deleted"), list):
+        return Deleted([str(name) for name in value["deleted"]])
     if not isinstance(value, dict) or not {"name", "status"} <= set(value):
         raise CorruptError(f"manifest: line {number} has neither a run nor a name and a status")
     fields = {key: value[key] for key in FIELDS if key in value}
     if value["status"] not in get_args(Status):
         raise CorruptError(f"manifest: line {number} has the status {value['status']!r}")
     for key, field in fields.items():
-        if not isinstance(field, TYPES[key]):
+        if not isinstance(field, TYPES[key]) or (isinstance(field, int) and abs(field) > MAX_NUMBER):
             raise CorruptError(f"manifest: line {number} has the {key} {field!r}")
     return Record(**fields | {"notes": tuple(fields.get("notes", ()))})
 
 
+def _checked_run(run: dict[str, Any], number: int) -> dict[str, Any]:
+    """The facts that are read again have their types."""
+    if not isinstance(run.get("files", 0), int) or not isinstance(run.get("options", {}), dict):
+        raise CorruptError(f"manifest: line {number} has a run that no version wrote")
+    return run
+
+
 def read_manifest(store: Store, name: str) -> Past:
     """All that it holds; empty where there is none. A torn last line is left out."""
-    past = Past({}, set(), {})
+    past = Past.empty()
     run: dict[str, Any] = {}
     for number, line in enumerate(store.read_log(name), 1):
         value = parse_line(line, number)
         if isinstance(value, Record):
             past.records[value.name] = value
             past.begun.discard(value.target)
+            if value.status in ("ok", "copied"):
+                past.makers[value.target] = value.name
+                past.deleted.discard(value.name)
         elif isinstance(value, list):
             past.begun.update(value)
+        elif isinstance(value, Deleted):
+            past.deleted.update(value.names)
         else:
             run = value
     return past._replace(run=run)
@@ -134,6 +171,11 @@ class Manifest:
         for ours by this line.
         """
         self._append({"begun": list(targets)})
+        self.sync()
+
+    def delete(self, names: Iterable[str]) -> None:
+        """These originals are about to be deleted; on the disk when this returns. A later record takes it back."""
+        self._append({"deleted": list(names)})
         self.sync()
 
     def add(self, record: Record) -> None:

@@ -26,13 +26,15 @@ class Wanted(NamedTuple):
 class Rest(NamedTuple):
     """done: records that hold; jobs: what is still to be done; ours: their targets that may be overwritten.
 
-    changed: of these, names that were done with other options or weights.
+    changed: of these, names that were done with other options or weights; lost: names whose files hold other
+    pictures, the originals of which were deleted: coding these would destroy those.
     """
 
     done: list[Record]
     jobs: list[Job]
     ours: set[str]
     changed: list[str]
+    lost: list[str]
 
 
 def rest_of(jobs: list[Job], past: Past, out: Store, wanted: Wanted) -> Rest:
@@ -41,17 +43,16 @@ def rest_of(jobs: list[Job], past: Past, out: Store, wanted: Wanted) -> Rest:
     A file is done when its input has the size and time (or else the hash) of its record, its output the
     size and hash, and options and weights are the wanted ones.
     """
-    rest = Rest([], [], set(), [])
+    rest = Rest([], [], set(), [], [])
     for job in jobs:
         record = past.records.get(job.source.name)
-        if record is None or record.target != job.target:
-            if job.target in past.begun:
-                rest.ours.add(job.target)
-            rest.jobs.append(job)
-            continue
-        if record.status in ("ok", "copied") or job.target in past.begun:
+        if past.is_ours(job.source.name, job.target):
             rest.ours.add(job.target)
-        if record.status not in ("ok", "copied") or not _holds(job, record, out):
+        if record is None or record.target != job.target:
+            rest.jobs.append(job)
+        elif job.source.name in past.deleted and not _is_input(job, record) and out.status(job.target) is not None:
+            rest.lost.append(job.source.name)
+        elif record.status not in ("ok", "copied") or not _holds(job, record, out):
             rest.jobs.append(job)
         elif record.status == "ok" and not _is_wanted(record, wanted):
             rest.jobs.append(job)
@@ -70,18 +71,26 @@ def _is_wanted(record: Record, wanted: Wanted) -> bool:
 
 def _holds(job: Job, record: Record, out: Store) -> bool:
     """Whether input and output are those of the record."""
-    source, status = job.source, out.status(job.target)
-    if status is None or status.size_bytes != record.target_bytes:
-        return False
-    if source.size_bytes != record.size_bytes:
+    status = out.status(job.target)
+    if status is None or status.size_bytes != record.target_bytes or not _is_input(job, record):
         return False
     try:
-        if source.mtime_ns != record.mtime_ns:
-            with store_of(source.root).open(source.name) as file:
-                if digest(file) != record.sha256:
-                    return False
         with out.open(job.target) as file:
             return digest(file) == record.target_sha256
+    except FileError:
+        return False
+
+
+def _is_input(job: Job, record: Record) -> bool:
+    """Whether the input is what the record was made from."""
+    source = job.source
+    if source.size_bytes != record.size_bytes:
+        return False
+    if source.mtime_ns == record.mtime_ns:
+        return True
+    try:
+        with store_of(source.root).open(source.name) as file:
+            return digest(file) == record.sha256
     except FileError:
         return False
 

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from gccodec.batch.copying import digest
 from gccodec.batch.engine import Engine, Failure, Outcome
@@ -18,6 +18,8 @@ from gccodec.storage.store import Store, store_of
 
 BEGUN_AT_ONCE = 64
 """Targets that a line of the manifest announces."""
+
+Deletion = Literal["never", "soon", "at the end"]
 
 Task = EncodeTask | CopyTask | DecodeTask
 
@@ -43,8 +45,8 @@ def announced(items: Iterable[T], manifest: Manifest) -> Iterator[T]:
 class Run:
     """Carries out tasks and keeps their records.
 
-    observe: is told each record as it comes; delete_sources: remove inputs once their records are on
-    the disk; faults: what was not deleted.
+    observe: is told each record as it comes; deletion: of inputs whose records are on the disk; faults:
+    what was not deleted.
     """
 
     def __init__(
@@ -53,13 +55,13 @@ class Run:
         out: Store,
         options_digest: str,
         observe: Callable[[Record], None],
-        delete_sources: bool = False,
+        deletion: Deletion = "never",
     ) -> None:
         self._manifest, self._out = manifest, out
         self._options_digest = options_digest
         self._observers = [observe]
-        self._delete = delete_sources
-        self._to_delete: list[tuple[Entry, str]] = []
+        self._deletion = deletion
+        self._to_delete: list[tuple[Entry, Record]] = []
         self.faults: list[Fault] = []
 
     def carry_out(self, engine: Engine, tasks: Iterable[Task]) -> None:
@@ -67,11 +69,10 @@ class Run:
         for outcome in engine.run(tasks):
             record = self._record_of(outcome)
             self.add(record)
-            if self._delete and record.status == "ok":
-                self._to_delete.append((outcome.task.source, record.target))
-                if len(self._to_delete) >= BEGUN_AT_ONCE:
+            if self._deletion != "never" and record.status == "ok":
+                self._to_delete.append((outcome.task.source, record))
+                if self._deletion == "soon" and len(self._to_delete) >= BEGUN_AT_ONCE:
                     self.delete_sources()
-        self.delete_sources()
 
     @contextlib.contextmanager
     def watched(self, observe: Callable[[Record], None]) -> Iterator[None]:
@@ -116,7 +117,7 @@ class Run:
             except FileError as error:
                 reason = str(error)
             if reason is None:
-                self._to_delete.append((source, record.target))
+                self._to_delete.append((source, record))
             else:
                 self.faults.append(Fault(source.path, f"the original stays: {reason}"))
         self.delete_sources()
@@ -124,18 +125,32 @@ class Run:
     def delete_sources(self) -> None:
         """Of what is done: their records first, then the names of their targets reach the disk.
 
-        A source that has changed since, or that a link leads to, stays; `faults` says so.
+        A source that has changed since, or that a link leads to, stays, as one that holds more than was
+        coded, or whose file is not what it was; `faults` says so.
         """
         doomed, self._to_delete = self._to_delete, []
         if not doomed:
             return
-        self._manifest.sync()
-        folders = {target.rpartition("/")[0]: target for _, target in doomed}
+        folders = {record.target.rpartition("/")[0]: record.target for _, record in doomed}
         for target in folders.values():
             self._out.sync_folder(target)
-        for source, _ in doomed:
-            if (reason := _deletion_fault(source)) is not None:
+        self._manifest.delete(source.name for source, _ in doomed)
+        for source, record in doomed:
+            reason = self._holding_fault(record) or _deletion_fault(source)
+            if reason is not None:
+                self._manifest.add(record)
                 self.faults.append(Fault(source.path, f"the original stays: {reason}"))
+
+    def _holding_fault(self, record: Record) -> str | None:
+        """Why a file does not stand for its original."""
+        if record.partial:
+            return "it holds further pictures, of which only one is coded"
+        try:
+            with self._out.open(record.target) as file:
+                same = digest(file) == record.target_sha256
+        except FileError as error:
+            return str(error)
+        return None if same else f"{record.target} is not what was written"
 
 
 def _deletion_fault(source: Entry) -> str | None:

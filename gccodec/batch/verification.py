@@ -36,7 +36,7 @@ def read_manifests(folder: str, manifest: str | None = None) -> tuple[Past, list
     store = store_of(folder)
     names = [e.name for e in store.walk() if isinstance(e, Entry) and MANIFEST.fullmatch(e.name)]
     names = sorted({name.partition(".parts/")[0] for name in names})
-    all_of_them = Past({}, set(), {})
+    all_of_them = Past.empty()
     for name in names:
         past = read_manifest(store, name)
         all_of_them.records.update(past.records)

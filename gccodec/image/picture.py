@@ -37,13 +37,14 @@ def cropped(image: Pixels, box: tuple[int, int, int, int]) -> Image.Image:
 class Picture(NamedTuple):
     """image in mode RGB or L; alpha uint8 [H, W] or None when opaque.
 
-    notes: what was converted or dropped, one line each.
+    notes: what was converted or dropped, one line each; partial: the file holds further pictures, which are not here.
     """
 
     image: Pixels
     alpha: npt.NDArray[np.uint8] | None = None
     metadata: Metadata = Metadata()
     notes: tuple[str, ...] = ()
+    partial: bool = False
 
     @classmethod
     def of(

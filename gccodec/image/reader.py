@@ -122,7 +122,8 @@ def _decoded(file: IO[bytes], wanted: Wanted) -> Picture:
                 attempt = next(attempts, None)
                 if attempt is None:
                     break
-                return _read(attempt._replace(notes=notes + attempt.notes), form, wanted)
+                picture = _read(attempt._replace(notes=notes + attempt.notes), form, wanted)
+                return picture._replace(partial=picture.partial or bool(notes))  # further icons
         except PictureError as error:
             first_error = first_error or error
     kind = jpeg_segments.unusual_kind(file) if form == "JPEG" else None
@@ -244,4 +245,4 @@ def _to_picture(image: Image.Image, attempt: Attempt, wanted: Wanted) -> Picture
         raise UsageError("the picture has transparency (--alpha keep codes it, --alpha drop removes it)")
     pixels, icc = eight_bit_colour(pixels, metadata.icc, "icc" in wanted.metadata, notes)
     kept = metadata._replace(icc=icc).only(wanted.metadata)
-    return Picture(pixels, alpha if wanted.alpha == "keep" else None, kept, tuple(notes))
+    return Picture(pixels, alpha if wanted.alpha == "keep" else None, kept, tuple(notes), frames > 1)

@@ -97,3 +97,44 @@ def test_who_reads_while_a_run_is_at_work_sees_that(store):
 def test_lines_that_no_run_has_written_are_named(line):
     with pytest.raises(CorruptError, match="line 7"):
         parse_line(line, 7)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"[" * 100_000,
+        b'{"name": "a", "status": "ok", "mtime_ns": 1' + b"0" * 30 + b"}",
+        b'{"run": {"files": "many"}}',
+        b'{"run": {"options": 5}}',
+    ],
+)
+def test_lines_that_no_version_wrote_are_damage(line):
+    with pytest.raises(CorruptError, match="line 1 "):
+        parse_line(line, 1)
+
+
+def test_what_was_made_stays_known_for_ours_through_failures(store):
+    with Manifest(store, NAME) as manifest:
+        manifest.add(Record("b.jpg", "ok", target="b.gcz"))
+        manifest.begin(["b.gcz"])
+        manifest.add(Record("b.jpg", "failed", target="b.gcz"))
+    past = read_manifest(store, NAME)
+    assert past.is_ours("b.jpg", "b.gcz")
+    assert not past.is_ours("b.png", "b.gcz")
+
+
+def test_deleted_originals_are_known_until_they_are_coded_again(store):
+    with Manifest(store, NAME) as manifest:
+        manifest.delete(["b.jpg", ODD.name])
+        manifest.add(Record("b.jpg", "ok"))
+    assert read_manifest(store, NAME).deleted == {ODD.name}
+
+
+def test_a_manifest_that_another_run_has_just_removed_is_not_written_to(store, monkeypatch):
+    def removed_meanwhile(descriptor):
+        os.unlink(os.path.join(store.root, NAME))
+        return True
+
+    monkeypatch.setattr("gccodec.storage.local.try_lock", removed_meanwhile)
+    with pytest.raises(FileError, match="another run"):
+        Manifest(store, NAME)
