@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from gccodec.batch.engine import Failure, Outcome, Worker, attempt
+from gccodec.batch.engine import Failure, Outcome, Worker, attempt, retried
 from gccodec.errors import GccodecError, LimitError, UsageError
 
 IN_FLIGHT = 2
@@ -205,7 +205,7 @@ class Cluster:
         alone = len(slot.held) == 1
         for held in slot.held.values():
             if held.tries < self._tries or not alone:  # of two, nobody knows which it was
-                again.append(_Held(held.task, held.tries + 1, True))
+                again.append(_Held(retried(held.task), held.tries + 1, True))
                 continue
             message = f"the worker died {held.tries} times, perhaps for lack of memory"
             yield Outcome(held.task, Failure(message, LimitError.exit_code), held.tries)

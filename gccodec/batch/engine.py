@@ -19,6 +19,11 @@ class Worker(Protocol):
     def store(self, task: Any, done: Any) -> Any: ...
 
 
+def retried(task: Any) -> Any:
+    """The same for another worker: what the one that died has left at its target is ours."""
+    return task._replace(overwrite=True) if "overwrite" in getattr(task, "_fields", ()) else task
+
+
 class Failure(NamedTuple):
     """Why a task has no result: one line, and the exit code of its kind."""
 

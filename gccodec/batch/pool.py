@@ -20,7 +20,7 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from types import TracebackType
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
-from gccodec.batch.engine import Failure, Outcome, Worker, attempt
+from gccodec.batch.engine import Failure, Outcome, Worker, attempt, retried
 from gccodec.errors import GccodecError, LimitError
 
 Task = TypeVar("Task")
@@ -146,7 +146,7 @@ class Pool(Generic[Task]):
         for number, held in slot.held.items():
             innocent = slot.begun in slot.held and slot.begun != number
             if innocent or held.tries < self._tries:
-                again.append(_Held(held.task, held.tries + (not innocent), True))
+                again.append(_Held(retried(held.task), held.tries + (not innocent), True))
                 continue
             code = slot.process.exitcode
             how = f"signal {-code}" if code is not None and code < 0 else f"exit {code}"

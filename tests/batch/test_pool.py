@@ -4,6 +4,7 @@ import functools
 import os
 import signal
 import time
+from typing import NamedTuple
 
 import pytest
 
@@ -49,6 +50,29 @@ class Full(Doubler):
 
 def start(folder):
     return Full(folder)
+
+
+class Writing(NamedTuple):
+    target: str
+    overwrite: bool = False
+
+
+class DiesWhenWritten(Doubler):
+    """As a worker that is killed while it verifies."""
+
+    def store(self, task, done):
+        with open(task.target, "wb" if task.overwrite else "xb"):
+            pass
+        if not task.overwrite:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return "written"
+
+    def work(self, task, prepared):
+        return task
+
+
+def start_dying(folder):
+    return DiesWhenWritten(folder)
 
 
 def no_weights():
@@ -110,3 +134,9 @@ def test_closing_ends_the_processes(tmp_path):
     pool.close()
     assert time.monotonic() - begun < 5
     assert not any(process.is_alive() for process in processes)
+
+
+def test_what_a_worker_wrote_before_it_died_is_no_obstacle_to_the_next(tmp_path):
+    tasks = [Writing(str(tmp_path / name)) for name in "ab"]
+    with Pool(functools.partial(start_dying, str(tmp_path)), 1) as pool:
+        assert [outcome.result for outcome in pool.run(tasks)] == ["written"] * 2
