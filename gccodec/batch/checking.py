@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from gccodec.batch.manifest import Record
+from gccodec.batch.restoration import is_coded_name
 from gccodec.batch.task import VerifyTask
 from gccodec.container.file import GczFile, parse
 from gccodec.errors import CorruptError
@@ -30,7 +31,7 @@ class Checking:
         if task.sha256 not in ("", sha256):
             raise CorruptError("other bytes than the manifest says")
         record = Record(task.source.name, "ok", *task.source.status, sha256=sha256)
-        if not task.source.name.endswith(".gcz"):
+        if not is_coded_name(task.source.name):
             return None, record
         parsed = parse(data)
         seconds = round(time.perf_counter() - begun_s, 3)

@@ -49,13 +49,15 @@ class Template:
     """Names of targets from names of sources: {dir}, {name}, {stem} and {suffix} (without its dot)."""
 
     def __init__(self, text: str) -> None:
-        """UsageError for unknown fields, and for a template without {name} or {stem}."""
+        """UsageError for unknown fields, fields with a conversion or a format, names that end in a folder, and a
+        template without {name} or {stem}."""
         try:
-            fields = [field for _, field, _, _ in string.Formatter().parse(text) if field is not None]
+            parts = [part for part in string.Formatter().parse(text) if part[1] is not None]
         except ValueError as error:
             raise UsageError(f"--name {text}: {error}") from None
-        unknown = [field for field in fields if field not in TEMPLATE_FIELDS]
-        if unknown or not {"name", "stem"} & set(fields):
+        fields = {field for _, field, _, _ in parts}
+        plain = all(field in TEMPLATE_FIELDS and not form and not how for _, field, form, how in parts)
+        if not plain or not {"name", "stem"} & fields or text.endswith(("/", "/.")):
             raise UsageError(
                 f"--name {text}: known are {{dir}}, {{name}}, {{stem}} and {{suffix}};"
                 " {name} or {stem} must be there"
@@ -63,13 +65,13 @@ class Template:
         self._text = text
 
     def target(self, name: str) -> str:
-        """Of a source's name; a leading `/` left by an empty {dir} is cut off."""
+        """Of a source's name, as a walk through the archive will find it: {dir} may be empty."""
         if self._text == DEFAULT_TEMPLATE:  # a million names take seconds otherwise
             return name + ".gcz"
         folder, base = os.path.split(name)
         stem, suffix = os.path.splitext(base)
         filled = self._text.format(dir=folder, name=base, stem=stem, suffix=suffix[1:])
-        return filled.lstrip("/")
+        return os.path.normpath(filled.lstrip("/"))
 
 
 def make_plan(
@@ -104,8 +106,41 @@ def make_plan(
             plan.obstacles.append(f"{item.path}: {obstacle}")
             continue
         plan.jobs.append(Job(item, target))
+    plan.obstacles.extend(_folder_obstacles(plan.jobs))
+    if not is_remote(out_dir):
+        plan.obstacles.extend(_alias_obstacles(plan.jobs, out_dir))
     plan.obstacles.extend(_overwritten_inputs(plan.jobs, out_dir))
     return plan
+
+
+def _folder_obstacles(jobs: list[Job]) -> list[str]:
+    """Sentences on targets that others need for a folder."""
+    folders = {os.path.dirname(job.target) for job in jobs}
+    for folder in list(folders):
+        while folder := os.path.dirname(folder):
+            folders.add(folder)
+    return [
+        f"{job.source.path}: its target {job.target} is a folder of others" for job in jobs if job.target in folders
+    ]
+
+
+def _alias_obstacles(jobs: list[Job], out_dir: str) -> list[str]:
+    """Sentences on targets that links in the output folder make one file."""
+    real = _real_folders(jobs, out_dir)
+    if len(set(real.values())) == len(real):
+        return []
+    obstacles, taken = [], dict[str, Job]()
+    for job in jobs:
+        folder, base = os.path.split(job.target)
+        if (first := taken.setdefault(os.path.join(real[folder], base), job)) is not job:
+            obstacles.append(f"{job.target} and {first.target} would be one file: a link is in {out_dir}")
+    return obstacles
+
+
+def _real_folders(jobs: list[Job], out_dir: str) -> dict[str, str]:
+    """Where the folders of targets are, links resolved."""
+    folders = {os.path.dirname(job.target) for job in jobs}
+    return {folder: os.path.realpath(os.path.join(out_dir, folder)) for folder in folders}
 
 
 def _name_obstacle(target: str) -> str | None:
@@ -126,19 +161,15 @@ def _overwritten_inputs(jobs: list[Job], out_dir: str) -> list[str]:
             for job in jobs
             if (job.source.root.rstrip("/"), job.source.name) == (out_dir.rstrip("/"), job.target)
         ]
-    root = os.path.realpath(out_dir)
-    inputs = {os.path.realpath(job.source.path) for job in jobs} if _shares_folders(jobs, root) else set()
+    targets, sources = _real_folders(jobs, out_dir), {os.path.dirname(job.source.path) for job in jobs}
+    if not {os.path.realpath(folder) for folder in sources} & set(targets.values()):
+        return []
+    inputs = {os.path.realpath(job.source.path) for job in jobs}
     return [
         f"{job.source.path}: its target {job.target} is an input, too"
         for job in jobs
-        if inputs and os.path.join(root, job.target) in inputs
+        if os.path.join(targets[os.path.dirname(job.target)], os.path.basename(job.target)) in inputs
     ]
-
-
-def _shares_folders(jobs: list[Job], root: str) -> bool:
-    """Whether any input lies below the output folder."""
-    folders = {os.path.dirname(job.source.path) for job in jobs}
-    return any((os.path.realpath(folder) + "/").startswith(root + "/") for folder in folders)
 
 
 def output_obstacle(out_dir: str, folders: Iterable[str]) -> str | None:

@@ -7,12 +7,15 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import IO
+from typing import IO, NamedTuple
 
-from gccodec.errors import FileError
+from gccodec.errors import CorruptError, FileError
 from gccodec.storage.entry import Entry, Fault, Status
 from gccodec.storage.lock import require_locks, try_lock
 from gccodec.storage.replacement import TEMPORARY, write_whole
+
+LOG_START = b'{"'
+"""Of any log: objects that `json.dumps` writes."""
 
 STRAY_AGE_S = 2.0
 """A younger temporary file may not be locked yet by the program that makes it."""
@@ -33,7 +36,7 @@ class LocalStore:
             identity = _identity(self.root)
         except OSError as error:
             raise FileError(f"{self.root}: {error.strerror}") from error
-        yield from _walk(self.root, self.root, "", (identity,))
+        yield from _walk(self.root, identity)
 
     def status(self, name: str) -> Status | None:
         try:
@@ -59,7 +62,7 @@ class LocalStore:
         write_whole(path, path, force, write)
 
     def set_mtime(self, name: str, mtime_ns: int) -> None:
-        with contextlib.suppress(OSError):  # on some file systems times cannot be set
+        with contextlib.suppress(OSError, OverflowError):  # on some file systems times cannot be set
             os.utime(self._path(name), ns=(mtime_ns, mtime_ns))
 
     def remove(self, name: str) -> None:
@@ -164,18 +167,26 @@ class LocalLog:
     sync_s = 2.0
 
     def __init__(self, path: str) -> None:
-        """FileError while another program holds it."""
+        """FileError while another program holds it, CorruptError for a file that is no log."""
         require_locks()
         self.path = path
         try:
             os.makedirs(os.path.dirname(path) or os.curdir, exist_ok=True)
+            _check_log(path)
             self._file = open(path, "a+b", buffering=0)  # noqa: SIM115  # closed by `close`
         except OSError as error:
             raise FileError(f"{path}: {error.strerror}") from error
-        if not try_lock(self._file.fileno()):
+        if not try_lock(self._file.fileno()) or not self._is_in_place():
             self._file.close()
             raise FileError(f"{path}: another run is at work on this archive")
         self._cut_torn_line()
+
+    def _is_in_place(self) -> bool:
+        """Whether a run that ended meanwhile has not removed it."""
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(self._file.fileno()))
+        except OSError:
+            return False
 
     def _cut_torn_line(self) -> None:
         end = self._file.seek(0, os.SEEK_END)
@@ -212,31 +223,65 @@ class LocalLog:
         self._file.close()
 
 
+def _check_log(path: str) -> None:
+    """What is there already may be appended to and cut. CorruptError for a file that does not begin as lines of
+    JSON objects do, FileError for pipes and devices, which are not opened."""
+    if not os.path.exists(path):
+        return
+    if not os.path.isfile(path):
+        raise FileError(f"{path}: is no regular file")
+    with open(path, "rb") as file:
+        if not LOG_START.startswith(file.read(len(LOG_START))):
+            raise CorruptError(f"{path}: is no manifest, and stays as it is")
+
+
 def _identity(folder: str) -> tuple[int, int]:
     status = os.stat(folder)
     return status.st_dev, status.st_ino
 
 
-def _walk(root: str, folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[Entry | Fault]:
+class _Folder(NamedTuple):
+    """One of those that a walk is in. prefix: of names in it; left: what is still to be seen."""
+
+    identity: tuple[int, int]
+    prefix: str
+    left: Iterator[os.DirEntry[str]]
+
+
+def _walk(root: str, identity: tuple[int, int]) -> Iterator[Entry | Fault]:
+    """Without recursion: folders may be nested deeper than Python's calls."""
     try:
-        with os.scandir(folder) as scan:
-            found = sorted(scan, key=lambda entry: entry.name)
+        folders = [_Folder(identity, "", _scanned(root))]
     except OSError as error:
-        yield Fault(folder, f"the folder cannot be read: {error.strerror}")
+        yield Fault(root, f"the folder cannot be read: {error.strerror}")
         return
-    for item in found:
-        name = prefix + item.name
+    above = {identity}
+    while folders:
+        prefix = folders[-1].prefix
+        if (item := next(folders[-1].left, None)) is None:
+            above.discard(folders.pop().identity)
+            continue
         try:
             if item.is_dir():
                 identity = _identity(item.path)
                 if identity in above:
                     yield Fault(item.path, "the link leads back to a folder that it is in")
-                else:
-                    yield from _walk(root, item.path, name + "/", (*above, identity))
+                    continue
+                try:
+                    folders.append(_Folder(identity, f"{prefix}{item.name}/", _scanned(item.path)))
+                    above.add(identity)
+                except OSError as error:
+                    yield Fault(item.path, f"the folder cannot be read: {error.strerror}")
             elif item.is_file():
                 status = item.stat()
-                yield Entry(root, name, status.st_size, status.st_mtime_ns)
+                yield Entry(root, prefix + item.name, status.st_size, status.st_mtime_ns)
             elif item.is_symlink():
                 yield Fault(item.path, "the link leads nowhere")
         except OSError as error:
             yield Fault(item.path, error.strerror or str(error))
+
+
+def _scanned(folder: str) -> Iterator[os.DirEntry[str]]:
+    """By name."""
+    with os.scandir(folder) as scan:
+        return iter(sorted(scan, key=lambda entry: entry.name))

@@ -68,3 +68,30 @@ def test_an_output_folder_inside_the_input_is_refused_and_in_place_is_not(tmp_pa
     assert output_obstacle(photos, [photos + "/"]) is None
     assert output_obstacle(str(tmp_path / "photos2"), [photos]) is None
     assert not folds_case(photos)
+
+
+@pytest.mark.parametrize("text", ["{name!x}", "{name!r}.gcz", "{name:d}", "{stem:>9}", "{name}/", "{name}/."])
+def test_templates_with_formats_and_names_of_folders_are_refused(text):
+    with pytest.raises(UsageError, match="--name"):
+        Template(text)
+
+
+def test_a_target_that_is_a_folder_of_others_is_found():
+    plan = planned(["a.jpg", "a/x/b.jpg"], Template("{dir}/{stem}").target)
+    assert plan.obstacles == ["/in/a.jpg: its target a is a folder of others"]
+
+
+def test_targets_that_links_make_one_file_are_found(tmp_path):
+    (tmp_path / "x").mkdir()
+    os.symlink("x", tmp_path / "y")
+    plan = planned(["x/a.jpg", "y/a.jpg", "y/b.jpg"], out_dir=str(tmp_path))
+    assert plan.obstacles == [f"y/a.jpg.gcz and x/a.jpg.gcz would be one file: a link is in {tmp_path}"]
+
+
+def test_targets_that_links_lead_to_inputs_are_found(tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "a.jpg").touch()
+    os.symlink("x", tmp_path / "y")
+    jobs = [Entry(str(tmp_path / "x"), "a.jpg", 1, 0)]
+    plan = make_plan(jobs, Template("y/{name}").target, str(tmp_path), is_jpeg)
+    assert len(plan.obstacles) == 1

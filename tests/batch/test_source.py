@@ -94,3 +94,36 @@ def test_arguments_are_folders_files_and_globs(tree, monkeypatch):
 def test_a_list_is_split_at_newlines_or_nuls_and_keeps_odd_names():
     assert split_list(b"a b\nc\n", b"\n") == ["a b", "c"]
     assert split_list(b"a\nb\0\xff.jpg\0", b"\0") == ["a\nb", os.fsdecode(b"\xff.jpg")]
+
+
+def test_pipes_in_a_list_are_not_opened(tree):
+    os.mkfifo(tree / "pipe.jpg")
+    assert list(listed([str(tree / "pipe.jpg")])) == [Fault(str(tree / "pipe.jpg"), "is no regular file")]
+
+
+def test_folders_have_names_below_a_root(tree):
+    assert names(entries([str(tree / "2020")], str(tree))) == ["2020/a.jpg", "2020/x/c.png"]
+    assert names(entries([str(tree)], str(tree)))[0] == "2020/a.jpg"
+    with pytest.raises(UsageError, match="not below --root"):
+        list(entries([str(tree)], str(tree / "2020")))
+
+
+def test_folders_may_be_nested_deeper_than_calls(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(1200):
+        os.mkdir("d")
+        os.chdir("d")
+    with open("a.jpg", "wb"):
+        pass
+    found = list(walk(str(tmp_path)))
+    os.unlink("a.jpg")
+    for _ in range(1200):  # pytest's own clearing up is recursive
+        os.chdir("..")
+        os.rmdir("d")
+    assert names(found) == ["d/" * 1200 + "a.jpg"]
+
+
+def test_lists_of_windows():
+    assert split_list(b"a.jpg\r\nb.jpg\r\n", b"\n") == ["a.jpg", "b.jpg"]
+    assert split_list(b"a.jpg\r\nb.jpg\n", b"\n") == ["a.jpg\r", "b.jpg"]
+    assert split_list(b"a.jpg\r\n\0", b"\0") == ["a.jpg\r\n"]
