@@ -20,6 +20,7 @@ from gccodec.batch.plan import Job, Plan
 from gccodec.batch.preparation import (
     Preparation,
     check_obstacles,
+    check_space,
     is_manifest_name,
     manifest_place,
     overwrite_rule,
@@ -29,7 +30,7 @@ from gccodec.batch.preparation import (
 )
 from gccodec.batch.report import Report, Tally
 from gccodec.batch.resume import Wanted
-from gccodec.batch.run import Run, Task, announced
+from gccodec.batch.run import Deletion, Run, Task, announced
 from gccodec.batch.settings import Settings
 from gccodec.batch.task import CopyTask, DecodeTask, EncodeTask
 from gccodec.batch.total import LAST, Fit, Pace, fitted, sample_curve, shuffled, weights_of
@@ -91,6 +92,10 @@ def encode_archive(
     wanted = Wanted(options.digest, weights_id(machine), settings.verify)
     start = encoding_start(machine, options, settings.out_dir, settings.verify)
     with preparation(plan, settings, place, wanted) as ready:
+        if settings.resume:
+            left = encode_estimate(ready.rest.jobs, options, 1).size_bytes if ready.rest.jobs else 0
+            left -= kept_bytes(ready) if left and options.total_bytes is not None else 0
+            check_space(settings, left, ready.others.jobs)
         overwrite = overwrite_rule(ready.rest, settings.force)
 
         def plain() -> Iterator[EncodeTask]:
@@ -106,6 +111,15 @@ def encode_archive(
         return _carry_out(plan, ready, settings, options, start_engine, start, rounds, observer)
 
 
+def kept_bytes(ready: Preparation) -> int:
+    """Of the files that stay as they are, those whose originals are gone among them."""
+    done = [record for rest in (ready.rest, ready.others) for record in rest.done]
+    known = {record.target for record in done}
+    known |= {job.target for rest in (ready.rest, ready.others) for job in rest.jobs}
+    gone = (r for r in ready.past.records.values() if r.status in ("ok", "copied") and r.target not in known)
+    return sum(r.target_bytes for r in (*done, *(r for r in gone if ready.out.status(r.target) is not None)))
+
+
 def _rounds_under_total(
     ready: Preparation,
     total_bytes: int,
@@ -114,8 +128,7 @@ def _rounds_under_total(
     run: Run,
 ) -> Iterator[Iterable[EncodeTask]]:
     """Tasks whose files come to at most the ceiling, with what is there already."""
-    there = sum(record.target_bytes for record in (*ready.rest.done, *ready.others.done))
-    budget = float(total_bytes - there - sum(job.source.size_bytes for job in ready.others.jobs))
+    budget = float(total_bytes - kept_bytes(ready) - sum(job.source.size_bytes for job in ready.others.jobs))
     jobs = shuffled(ready.rest.jobs)
     main, last = jobs[:-LAST], jobs[-LAST:]
     near = None
@@ -173,6 +186,8 @@ def decode_archive(
     start = decoding_start(machine, options, settings.out_dir)
     times = mtimes_ns or {}
     with preparation(plan, settings, place, Wanted(options.digest)) as ready:
+        if settings.resume:
+            check_space(settings, decode_estimate(ready.rest.jobs, options, 1).size_bytes, ready.others.jobs)
         overwrite = overwrite_rule(ready.rest, settings.force)
 
         def rounds(run: Run, engine: Engine) -> Iterator[Iterable[DecodeTask]]:
@@ -201,6 +216,8 @@ def _carry_out(
     doomed = [(job.source, finished[job.source.name]) for job in plan.jobs if job.source.name in finished]
     todo = [*rest.jobs, *others.jobs]
     if not todo and not doomed and not plan.faults:
+        if not plan.jobs:
+            raise NothingToDoError(f"nothing to do: none of {len(plan.others)} files is one for this command")
         raise NothingToDoError(f"nothing to do: all {len(plan.jobs)} files are done and verified")
     ready.manifest.start_run(
         {
@@ -220,7 +237,9 @@ def _carry_out(
 
     for fault in plan.faults:
         tally.add_fault(fault)
-    run = Run(ready.manifest, ready.out, options.digest, seen, settings.delete_sources)
+    # where names may be one file's (case, links) and files are overwritten, the last one tells
+    delete: Deletion = ("at the end" if settings.force else "soon") if settings.delete_sources else "never"
+    run = Run(ready.manifest, ready.out, options.digest, seen, delete)
     if settings.others == "skip":
         for record in skipped(plan.others, ready.past):
             run.add(record)

@@ -77,9 +77,13 @@ def copy_obstacles(plan: Plan, settings: Settings) -> list[str]:
     targets = {job.target for job in plan.jobs}
     copies = others_to_copy(plan, settings)
     taken = [job for job in copies if job.target in targets]
+    archived = _inside({job.source.root for job in copies}, settings.out_dir, copies)
     own = [job for job in copies if settings.manifest is None and is_manifest_name(job.target)]
     obstacles = [f"{job.source.path}: its copy and a coded picture would both be {job.target}" for job in taken]
     obstacles += [f"{job.source.path}: its copy would be in the place of the manifest; see --manifest" for job in own]
+    obstacles += [
+        f"{job.source.path}: a link leads into --out-dir, which would be copied into itself" for job in archived
+    ]
     seen: set[str] = set()
     for job in copies:
         if job.target in seen:
@@ -88,8 +92,20 @@ def copy_obstacles(plan: Plan, settings: Settings) -> list[str]:
     return obstacles
 
 
+def _inside(roots: set[str], out_dir: str, jobs: list[Job]) -> list[Job]:
+    """Those whose inputs links lead to from elsewhere into the output folder."""
+    if is_remote(out_dir) or any(map(is_remote, roots)):
+        return []
+    above = os.path.realpath(out_dir) + os.sep
+    folders = {folder: os.path.realpath(folder) + os.sep for folder in {os.path.dirname(j.source.path) for j in jobs}}
+    return [job for job in jobs if folders[os.path.dirname(job.source.path)].startswith(above)]
+
+
 def check_obstacles(plan: Plan, settings: Settings, needed_bytes: float) -> None:
-    """ObstacleError, FileError where nothing can be written or there is too little space."""
+    """ObstacleError, FileError where nothing can be written or there is too little space.
+
+    What a run that is resumed still needs only its manifest tells: see `check_space`.
+    """
     if obstacles := plan.obstacles + copy_obstacles(plan, settings):
         raise ObstacleError(obstacles)
     if settings.others == "fail" and plan.others:
@@ -97,8 +113,14 @@ def check_obstacles(plan: Plan, settings: Settings, needed_bytes: float) -> None
     out = store_of(settings.out_dir)
     if (obstacle := out.obstacle()) is not None:
         raise FileError(obstacle)
-    free = out.free_bytes()
-    needed_bytes += sum(job.source.size_bytes for job in others_to_copy(plan, settings))
+    if not settings.resume:
+        check_space(settings, needed_bytes, others_to_copy(plan, settings))
+
+
+def check_space(settings: Settings, needed_bytes: float, copies: Iterable[Job]) -> None:
+    """FileError where the output folder has too little for an estimate and the copies."""
+    free = store_of(settings.out_dir).free_bytes()
+    needed_bytes += sum(job.source.size_bytes for job in copies)
     if free is not None and needed_bytes * RESERVE > free:
         raise FileError(f"{settings.out_dir}: about {amount(needed_bytes)} are needed, {amount(free)} are free")
 
@@ -116,8 +138,16 @@ def preparation(plan: Plan, settings: Settings, place: Place, wanted: Wanted) ->
             raise FileError(f"{place.name}: another run is at work on this archive")
         raise FileError(f"{settings.out_dir}: has a manifest already; --resume goes on with it, -f starts anew")
     with Manifest(place.store, place.name) as manifest:
-        past = read_manifest(place.store, place.name) if settings.resume else Past({}, set(), {})
+        past = read_manifest(place.store, place.name) if settings.resume else Past.empty()
         rest = rest_of(plan.jobs, past, out, wanted)
+        if rest.lost:
+            raise ObstacleError(
+                [
+                    f"{name}: the archive holds another picture of this name, whose original was deleted;"
+                    " rename this one, or choose another --out-dir"
+                    for name in rest.lost
+                ]
+            )
         if rest.changed and not settings.redo:
             raise UsageError(
                 f"{len(rest.changed)} files were made with other options or weights, {rest.changed[0]} first;"
@@ -128,9 +158,10 @@ def preparation(plan: Plan, settings: Settings, place: Place, wanted: Wanted) ->
             taken = existing(rest.jobs, rest.ours, out) + existing(others.jobs, others.ours, out)
             if taken:
                 raise ObstacleError([f"{name}: exists, -f overwrites it" for name in taken])
-        out.remove_strays({job.target.rpartition("/")[0] for job in plan.jobs})
+        folders = {job.target.rpartition("/")[0] for job in (*plan.jobs, *others.jobs)}
+        out.remove_strays(folders)
         yield Preparation(manifest, past, rest, others, out)
-        out.remove_strays({job.target.rpartition("/")[0] for job in plan.jobs})
+        out.remove_strays(folders)
 
 
 def skipped(entries: Iterable[Entry], past: Past) -> Iterator[Record]:

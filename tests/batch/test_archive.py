@@ -1,5 +1,6 @@
 """Whole archives by the library, in this process."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -16,7 +17,7 @@ from gccodec.batch.settings import Settings, Shard
 from gccodec.batch.source import entries
 from gccodec.batch.verification import read_manifests, verify_archive
 from gccodec.codec.codec import Codec
-from gccodec.errors import FileError, NothingToDoError, UsageError
+from gccodec.errors import CorruptError, FileError, NothingToDoError, UsageError
 from gccodec.image.suffix import is_picture_name
 from gccodec.storage.local import LocalStore
 from gccodec.storage.replacement import temporary_name
@@ -337,3 +338,132 @@ def test_a_file_that_is_listed_twice_is_one(photos, tmp_path):
         is_picture_name,
     )
     assert (len(plan.jobs), plan.obstacles) == (1, [])
+
+
+def test_a_new_picture_does_not_take_the_place_of_one_whose_original_is_gone(photos, tmp_path):
+    archive = tmp_path / "archive"
+    encode(photos, archive, delete_sources=True, verify=True)
+    only = (archive / "a.jpg.gcz").read_bytes()
+    first = picture(1)
+    picture(9).save(photos / "a.jpg")  # a camera that counts from the beginning
+    for options in ({}, {"redo": True}, {"delete_sources": True, "verify": True}):
+        with pytest.raises(ObstacleError, match="whose original was deleted"):
+            encode(photos, archive, start=never, resume=True, **options)
+    assert (archive / "a.jpg.gcz").read_bytes() == only
+    first.save(photos / "a.jpg")  # the same one again
+    (archive / "a.jpg.gcz").unlink()
+    assert encode(photos, archive, resume=True, verify=True).counts["ok"] == 1
+
+
+def test_nor_does_a_picture_of_another_name(photos, tmp_path):
+    options = {"resume": True, "verify": True, "delete_sources": True}
+
+    def stems(**more):
+        plan = make_plan(entries([str(photos)]), Template("{stem}.gcz").target, str(tmp_path / "a"), is_picture_name)
+        return encode_archive(plan, OPTIONS, Settings(str(tmp_path / "a"), **more), Machine(), ThisProcess)
+
+    stems(verify=True, delete_sources=True)
+    picture(9).save(photos / "a.png")
+    with pytest.raises(ObstacleError, match="a.gcz: exists"):
+        stems(**options)
+
+
+def test_originals_that_hold_more_than_was_coded_stay(photos, tmp_path):
+    for name in ("moving.gif", "pages.tif", "moving.webp"):
+        picture(1).save(photos / name, save_all=True, append_images=[picture(2), picture(3)])
+    picture(4).save(photos / "sizes.ico", sizes=[(16, 16), (32, 32)])
+    report = encode(photos, tmp_path / "archive", delete_sources=True, verify=True)
+    stay = {"moving.gif", "pages.tif", "moving.webp", "sizes.ico"}
+    assert stay < set(files(photos))
+    assert not {"a.jpg", "2020/d.JPG"} & set(files(photos))
+    assert sum("further pictures" in reason for _, reason in report.failures) == len(stay)
+    encode(photos, tmp_path / "archive", resume=True, delete_sources=True, verify=True)
+    assert stay < set(files(photos))
+
+
+def test_an_original_whose_file_was_written_over_stays(photos, tmp_path, monkeypatch):
+    write = LocalStore.write_whole  # on a file system that takes a.jpg.gcz and A.jpg.gcz for one
+
+    def folding(self, name, force, fill):
+        write(self, name.lower(), force, fill)
+
+    monkeypatch.setattr(LocalStore, "write_whole", folding)
+    opened = LocalStore.open
+    monkeypatch.setattr(LocalStore, "open", lambda self, name: opened(self, name.lower() if "gcz" in name else name))
+    picture(7).save(photos / "A.jpg")
+    report = encode(photos, tmp_path / "archive", delete_sources=True, verify=True, force=True)
+    assert len({"a.jpg", "A.jpg"} & set(files(photos))) == 1
+    assert any("is not what was written" in reason for _, reason in report.failures)
+
+
+def test_a_picture_that_was_damaged_for_a_while_stops_nothing(photos, tmp_path):
+    archive = tmp_path / "archive"
+    encode(photos, archive)
+    good = (photos / "a.jpg").read_bytes()
+    (photos / "a.jpg").write_bytes(b"no picture")
+    for _ in range(2):
+        assert encode(photos, archive, resume=True).counts == {"failed": 2}
+    (photos / "a.jpg").write_bytes(good)
+    assert encode(photos, archive, resume=True).counts == {"ok": 1, "failed": 1}
+
+
+def test_a_ceiling_counts_files_whose_originals_are_gone(photos, tmp_path):
+    (photos / "bad.jpg").unlink()
+    archive, options = tmp_path / "archive", EncodeOptions(total_bytes=1500, effort=0)
+    encode(photos, archive, options, delete_sources=True, verify=True)
+    for i in range(20, 24):
+        picture(i).save(photos / f"{i}.png")
+    with contextlib.suppress(UsageError):
+        encode(photos, archive, options, resume=True)
+    assert sum(path.stat().st_size for path in archive.rglob("*.gcz")) <= 1500
+
+
+def test_space_is_needed_for_what_is_left_only(photos, tmp_path, monkeypatch):
+    archive, options = tmp_path / "archive", EncodeOptions(total_bytes=2000, effort=0)
+    (photos / "bad.jpg").unlink()
+    encode(photos, archive, options)
+    decode(archive, tmp_path / "back")
+    for out in (archive, tmp_path / "back"):
+        next(path for path in out.rglob("a.jpg*")).unlink()
+    monkeypatch.setattr(LocalStore, "free_bytes", lambda self: 1990)
+    assert encode(photos, archive, options, resume=True).counts["ok"] == 1
+    monkeypatch.setattr(LocalStore, "free_bytes", lambda self: 2500)
+    with pytest.raises(FileError, match="are free"):
+        decode(archive, tmp_path / "more")
+    assert decode(archive, tmp_path / "back", resume=True).counts["ok"] == 1
+    monkeypatch.setattr(LocalStore, "free_bytes", lambda self: 0)
+    with pytest.raises(NothingToDoError):
+        encode(photos, archive, options, resume=True)
+
+
+def test_a_file_that_is_no_manifest_is_neither_cut_nor_appended_to(photos, tmp_path):
+    for name in ("a.jpg", "note.txt"):
+        before = (photos / name).read_bytes()
+        for options in ({"resume": True}, {"force": True}):
+            with pytest.raises(CorruptError, match="is no manifest"):
+                encode(photos, tmp_path / "archive", start=never, manifest=str(photos / name), **options)
+        assert (photos / name).read_bytes() == before
+
+
+def test_a_manifest_that_is_no_regular_file_stays(photos, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for options in ({}, {"resume": True}, {"force": True}):
+        with pytest.raises(FileError, match="no regular file"):
+            encode(photos, tmp_path / "archive", start=never, manifest=str(tmp_path / "pipe"), **options)
+    assert (tmp_path / "pipe").exists()
+
+
+def test_an_archive_is_not_copied_into_itself(photos, tmp_path):
+    encode(photos, tmp_path / "archive", others="copy")
+    os.symlink(tmp_path / "archive", photos / "backup")
+    with pytest.raises(ObstacleError) as caught:
+        encode(photos, tmp_path / "archive", start=never, others="copy", resume=True)
+    assert all("copied into itself" in obstacle for obstacle in caught.value.obstacles)
+
+
+def test_names_that_a_template_makes_are_found_again(photos, tmp_path):
+    target = Template("x/{dir}/./{name}.gcz").target
+    plan = make_plan(entries([str(photos)]), target, str(tmp_path / "a"), is_picture_name)
+    encode_archive(plan, OPTIONS, Settings(str(tmp_path / "a")), Machine(), ThisProcess)
+    report, unlisted = verify_archive(str(tmp_path / "a"), None, False, ThisProcess)
+    assert (report.counts, unlisted) == ({"ok": 3}, 0)
