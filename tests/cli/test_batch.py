@@ -239,3 +239,29 @@ def test_a_worker_that_is_killed_takes_nothing_with_it(photos, tiny, tmp_path, m
     assert process.communicate(timeout=60)[1] == b""
     assert process.returncode == 0
     assert len([name for name in tree(archive) if name.endswith(".gcz")]) == 32
+
+
+def test_a_report_takes_no_place_of_a_file_of_the_run(photos, batch, tmp_path):
+    before = (photos / "a.jpg").read_bytes()
+    assert batch("encode", "photos", "--out-dir", "archive", *HERE).returncode == 0
+    for path in ("photos/a.jpg", "photos/note.txt", "archive/a.jpg.gcz", "archive/manifest.jsonl"):
+        done = batch("encode", "photos", "--out-dir", "archive", *HERE, "--resume", "--report", path)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    done = batch("decode", "archive", "--out-dir", "back", "-j", "0", "--report", "archive/a.jpg.gcz")
+    assert done.returncode == 2
+    assert (photos / "a.jpg").read_bytes() == before
+    assert batch("verify", "archive", "-j", "0").returncode == 0
+
+
+def test_names_that_are_no_text_are_told(photos, batch):
+    os.rename(photos / "note.txt", os.fsencode(photos) + b"/\xff\n")
+    done = batch("encode", "photos", "--out-dir", "archive", "--dry-run")
+    assert done.stdout.splitlines()[-1] == rb"1 other files, \xff\n first"
+
+
+def test_a_ceiling_that_was_met_before_is_said_nothing_of(photos, batch):
+    total = ("--total", "1MB")
+    done = batch("encode", "photos", "--out-dir", "archive", *HERE, *total)
+    assert b"the best quality" in done.stderr
+    picture(9).save(photos / "new.png")
+    assert batch("encode", "photos", "--out-dir", "archive", *HERE, *total, "--resume").stderr == b""

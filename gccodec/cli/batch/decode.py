@@ -26,7 +26,7 @@ from gccodec.cli.batch.options import (
     tell_obstacles,
 )
 from gccodec.cli.batch.progress import BatchProgress
-from gccodec.cli.batch.report import check_report, tell
+from gccodec.cli.batch.report import check_apart, check_report, tell
 from gccodec.cli.options import Messages, Number, check_machine, metadata_kinds, progress_mode, volume
 from gccodec.cli.progress import ProgressMode
 from gccodec.errors import CorruptError, FileError
@@ -95,6 +95,7 @@ def command(
             raise ObstacleError([obstacle])
         folds = not is_remote(settings.out_dir) and folds_case(settings.out_dir)
         plan: Plan = make_plan(inputs.found(), name_of, settings.out_dir, is_coded_name, folds)
+        check_apart(report, plan, settings)
         if dry_run:
             estimate = decode_estimate(plan.jobs, options, engines.workers)
             check_obstacles(plan, settings, estimate.size_bytes)

@@ -24,7 +24,7 @@ from gccodec.cli.batch.options import (
     tell_obstacles,
 )
 from gccodec.cli.batch.progress import BatchProgress
-from gccodec.cli.batch.report import check_report, tell
+from gccodec.cli.batch.report import check_apart, check_report, tell
 from gccodec.cli.message import printable
 from gccodec.cli.options import ByteSize, Messages, Number, check_machine, effort, metadata_kinds, progress_mode, volume
 from gccodec.cli.progress import ProgressMode
@@ -115,6 +115,7 @@ def command(
     machine = Machine(None if weights is None else str(weights), engines.device, engines.threads)
     try:
         plan = planned(inputs, Template(template), settings.out_dir)
+        check_apart(report, plan, settings)
         if dry_run:
             estimate = encode_estimate(plan.jobs, options, engines.workers)
             check_obstacles(plan, settings, estimate.size_bytes)
@@ -125,7 +126,7 @@ def command(
     except ObstacleError as error:
         tell_obstacles(error, messages)
         raise
-    if total is not None and not result.failures and result.bytes_after < 0.99 * total:
+    if total is not None and not settings.resume and not result.failures and result.bytes_after < 0.99 * total:
         messages.note(f"the best quality of this model needs only {amount(result.bytes_after)}")
     tell(result, report, messages, told.on_terminal)
 
@@ -159,6 +160,6 @@ def tell_plan(plan: Plan, estimate: Estimate, out_dir: str) -> None:
     if len(plan.jobs) > SHOWN_JOBS:
         click.echo(f"  and {len(plan.jobs) - SHOWN_JOBS} more")
     if plan.others:
-        click.echo(f"{len(plan.others)} other files, {plan.others[0].name} first")
+        click.echo(printable(f"{len(plan.others)} other files, {plan.others[0].name} first"))
     for fault in plan.faults:
         click.echo(printable(f"not reached: {shown(fault.path)}: {fault.reason}"))

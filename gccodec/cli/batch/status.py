@@ -38,8 +38,8 @@ def command(folder: str, manifest: str | None, as_json: bool) -> None:
         click.echo(json.dumps(values))
         return
     run = past.run
-    click.echo(f"last run: {run.get('started', 'unknown')}, {'at work now' if at_work else 'ended'}")
-    click.echo(f"options: {', '.join(f'{k} {v}' for k, v in run.get('options', {}).items())}")
+    click.echo(printable(f"last run: {run.get('started', 'unknown')}, {'at work now' if at_work else 'ended'}"))
+    click.echo(printable(f"options: {', '.join(f'{k} {v}' for k, v in run.get('options', {}).items())}"))
     if left:
         click.echo(f"{left} of {run['files']} files are left")
     for text in report.lines():
