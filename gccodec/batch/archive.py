@@ -29,6 +29,7 @@ from gccodec.batch.preparation import (
     skipped,
 )
 from gccodec.batch.report import Report, Tally
+from gccodec.batch.restoration import is_coded_name
 from gccodec.batch.resume import Wanted
 from gccodec.batch.run import Deletion, Run, Task, announced
 from gccodec.batch.settings import Settings
@@ -50,9 +51,9 @@ class Observer(NamedTuple):
 
 
 def part_of(plan: Plan, settings: Settings, archives: Iterable[str]) -> Plan:
-    """Of a shard. Manifests in the outermost folder of an archive are no part of it."""
+    """Of a shard. An archive's own files, where it is an input, too, are none that somebody put there."""
     own = [root for root in {entry.root for entry in plan.others} if any(same_folder(root, a) for a in archives)]
-    others = [entry for entry in plan.others if not (entry.root in own and is_manifest_name(entry.name))]
+    others = [entry for entry in plan.others if not (entry.root in own and is_own_name(entry.name))]
     if settings.shard is None:
         return plan._replace(others=others)
     holds = settings.shard.holds
@@ -60,6 +61,11 @@ def part_of(plan: Plan, settings: Settings, archives: Iterable[str]) -> Plan:
         jobs=[job for job in plan.jobs if holds(job.source.name)],
         others=[entry for entry in others if holds(entry.name)],
     )
+
+
+def is_own_name(name: str) -> bool:
+    """Of manifests in the outermost folder of an archive, and of coded pictures."""
+    return is_manifest_name(name) or is_coded_name(name)
 
 
 def is_empty(plan: Plan) -> bool:

@@ -467,3 +467,13 @@ def test_names_that_a_template_makes_are_found_again(photos, tmp_path):
     encode_archive(plan, OPTIONS, Settings(str(tmp_path / "a")), Machine(), ThisProcess)
     report, unlisted = verify_archive(str(tmp_path / "a"), None, False, ThisProcess)
     assert (report.counts, unlisted) == ({"ok": 3}, 0)
+
+
+def test_an_archive_in_place_is_no_other_file_of_itself(photos):
+    (photos / "note.txt").unlink()
+    (photos / "bad.jpg").unlink()
+    encode(photos, photos, others="fail")
+    with pytest.raises(NothingToDoError, match="all 3 files"):
+        encode(photos, photos, start=never, others="fail", resume=True)
+    encode(photos, photos, others="fail", resume=True, delete_sources=False, verify=True)
+    assert all(record.status == "ok" for record in records(photos).values())
