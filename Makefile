@@ -64,14 +64,14 @@ $(STATE)/%/manifest.json: | $(READY)
 	mkdir -p $(@D)
 	for made in photos labels.u8; do test ! -e $(STATE)/$$made || ln -sfn ../$$made $(@D)/$$made; done
 	$(BIN)/gccodec train --data $(DATA) --nets $(NETS) --state $(@D) --stage generative --preset $* \
-	  --start weights/base-*.safetensors
+	  --start weights
 	$(BIN)/gccodec export $(@D)/generative.safetensors --preset $* --out $(@D)
 
 bench: $(READY) $(BASELINES:%=$(STATE)/%/manifest.json)  ## Quality on Kodak beside other codecs and our baselines; pictures in bench/
 	$(BIN)/gccodec bench --pictures $(SHARED)/kodak --nets $(NETS) --reference $(SHARED)/reference --avif --views bench
 	set -e; for baseline in $(BASELINES); do echo "baseline $$baseline"; \
 	  $(BIN)/gccodec bench --pictures $(SHARED)/kodak --nets $(NETS) --bpp 0.05 --bpp 0.10 --effort 0 \
-	    --weights $(STATE)/$$baseline/$$baseline-*.safetensors; done
+	    --weights $(STATE)/$$baseline; done
 
 speed: $(READY)  ## Time of each part
 	$(BIN)/gccodec bench --speed --pictures tests/photos

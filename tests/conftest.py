@@ -8,7 +8,7 @@ from PIL import Image
 from gccodec.codec.codec import Codec
 from gccodec.image.picture import Picture
 from gccodec.model.segmenter import Segmenter
-from gccodec.training.export import network_bytes, place, weights_bytes
+from gccodec.training.export import model_files, network_bytes, place, place_model
 from gccodec.training.preset import load_preset
 from tests.models import random_model, random_weights
 from tests.paths import CHELSEA, COFFEE
@@ -42,7 +42,7 @@ def tiny(tmp_path_factory):
     A codec that knows selective coding, and a label network; without what `--effort` needs, so that it is 0.
     """
     path = tmp_path_factory.mktemp("tiny")
-    prime = random_weights(0, selective=True).label_prime
-    place(weights_bytes(random_model(), {}, prime), path, "tiny", "codec", {})
-    place(network_bytes(Segmenter(load_preset("tiny").segmenter), {}), path, "labels", "labels", {})
+    prime = random_weights(0, selective=True).bitstream.label_prime
+    place_model(model_files(random_model(), {}, prime), path, {})
+    place(network_bytes("labels", Segmenter(load_preset("tiny").segmenter), {}), path, "labels", "labels", {})
     return path

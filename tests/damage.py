@@ -22,8 +22,8 @@ from gccodec.image.metadata import Metadata
 from gccodec.image.picture import Picture
 from tests.models import random_weights
 
-WEIGHTS = random_weights(selective=True)
-LATENTS = WEIGHTS.latent_codec()
+BITSTREAM = random_weights(selective=True).bitstream
+LATENTS = BITSTREAM.latent_codec()
 QUALITY = 500
 METADATA = Metadata(b"II*\0" + bytes(range(64)), bytes(range(128, 256)), b"<x:xmpmeta/>")
 
@@ -58,9 +58,9 @@ def _seed(rng, width, height, selection=None, sections=()):
     y = rng.laplace(size=(*grid_size(height, width), LATENTS.context.channels)).astype(np.float32)
     quality, side = QUALITY, NO_SIDE_INFORMATION
     if selection is not None:
-        quality, side, sections = selection.quality(QUALITY), selection.side, selection.sections(WEIGHTS)
+        quality, side, sections = selection.quality(QUALITY), selection.side, selection.sections(BITSTREAM)
     payload, digest = LATENTS.encode([fixed_point(y)], quality, 0.0, side)
-    return serialize(GczFile(width, height, False, WEIGHTS.model_id, QUALITY, digest, payload, sections))
+    return serialize(GczFile(width, height, False, BITSTREAM.id, QUALITY, digest, payload, sections))
 
 
 def with_checksum(data):
@@ -96,11 +96,11 @@ def outcome(data):
         for _ in decode_lossless(file, Region(0, 0, file.width, file.height)).strips:
             pass
         return "decoded"
-    selection = Selection.of(file, WEIGHTS)
+    selection = Selection.of(file, BITSTREAM)
     for section in file.sections:
         if section.id == SectionId.ALPHA:
             decode_alpha(section.body, file.height, file.width)
-    if file.model_id == WEIGHTS.model_id:
+    if file.model_id == BITSTREAM.id:
         for _ in decode_latent(LATENTS, file, selection):
             pass
     return "decoded"

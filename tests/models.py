@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,15 @@ import torch
 from safetensors.numpy import load
 
 from gccodec.entropy.label_map import CONTEXTS, Prime
-from gccodec.entropy.weights import WeightsFile
 from gccodec.model.autoencoder import Autoencoder
+from gccodec.model.distance import DistanceConfig, PerceptualDistance
 from gccodec.model.segmenter import Segmenter
-from gccodec.training.export import network_bytes, weights_bytes
+from gccodec.training.export import model_files, network_bytes
 from gccodec.training.preset import load_preset
+from gccodec.weights.bitstream import Bitstream
+from gccodec.weights.file import Role, WeightsFile
+from gccodec.weights.folder import WeightsFolder
+from gccodec.weights.model import ModelWeights
 
 
 def random_model(seed: int = 0) -> Autoencoder:
@@ -34,20 +39,48 @@ def random_model(seed: int = 0) -> Autoencoder:
 
 
 @functools.cache
-def random_weights(seed: int = 0, selective: bool = False) -> WeightsFile:
-    """As loaded from a file."""
+def random_weights(seed: int = 0, selective: bool = False) -> ModelWeights:
+    """As loaded from a folder; with the installed distance."""
     model = random_model(seed)
     prime = None
     if selective:
         start = Prime.nothing()
         prime = Prime(np.random.default_rng(seed).integers(0, 1 << 16, CONTEXTS, np.uint16), start.weights)
-    data = weights_bytes(model, {}, prime, np.linspace(-2, -4, model.config.quality_nodes))
-    return WeightsFile(Path("tiny"), load(data), model.config.to_json(), hashlib.sha256(data).digest())
+    files = model_files(model, {}, prime, np.linspace(-2, -4, model.config.quality_nodes))
+    made = {role: as_loaded(role, data) for role, data in files.items()}
+    bitstream = Bitstream(**vars(made["bitstream"]))
+    return ModelWeights(
+        bitstream,
+        lambda: made["analysis"],
+        lambda: made["renderer"],
+        lambda: WeightsFolder.installed().load("distance"),
+    )
+
+
+def as_loaded(role: Role, data: bytes) -> WeightsFile:
+    """A weights file that nobody has written."""
+    length = int.from_bytes(data[:8], "little")
+    metadata = json.loads(data[8 : 8 + length])["__metadata__"]
+    serves = bytes.fromhex(metadata.get("serves", ""))
+    return WeightsFile(Path(role), load(data), metadata["config"], hashlib.sha256(data).digest(), serves)
+
+
+def whole_weights(seed: int = 0, selective: bool = False) -> Bitstream:
+    """As training goes on from."""
+    return random_weights(seed, selective).whole()
+
+
+@functools.cache
+def random_distance() -> WeightsFile:
+    """A small one."""
+    torch.manual_seed(0)
+    return as_loaded(
+        "distance", network_bytes("distance", PerceptualDistance(DistanceConfig((4, 4, 4, 4), (4, 4, 4))), {})
+    )
 
 
 @functools.cache
 def random_segmenter_weights() -> WeightsFile:
     """Of the tiny preset's label network."""
     torch.manual_seed(0)
-    data = network_bytes(Segmenter(load_preset("tiny").segmenter), {})
-    return WeightsFile(Path("labels"), load(data), load_preset("tiny").segmenter.to_json(), b"")
+    return as_loaded("labels", network_bytes("labels", Segmenter(load_preset("tiny").segmenter), {}))

@@ -11,7 +11,7 @@ import pytest
 
 from gccodec.codec.selection import decode_latent
 from gccodec.container.file import parse
-from gccodec.entropy.weights import find_weights, load_weights, weights_folder
+from gccodec.weights.folder import WeightsFolder
 from tests.paths import GOLDEN
 
 PROGRAM = """
@@ -19,12 +19,12 @@ import json, sys, zlib, numpy as np
 from pathlib import Path
 from gccodec.codec.selection import decode_latent
 from gccodec.container.file import parse
-from gccodec.entropy.weights import find_weights, load_weights, weights_folder
+from gccodec.weights.folder import WeightsFolder
 found = {"constriction": {}, "twin": {}}
 for coder in found:
     for path in map(Path, sys.argv[1:]):
         file = parse(path.read_bytes())
-        latents = load_weights(find_weights(weights_folder(), file.model_id)).latent_codec(coder == "twin")
+        latents = WeightsFolder.installed().load_bitstream(file.model_id).latent_codec(coder == "twin")
         latent = np.concatenate(list(decode_latent(latents, file, None)))
         found[coder][path.name] = zlib.crc32(latent.astype("<i8").tobytes())
 print(json.dumps(found))
@@ -61,7 +61,7 @@ def test_golden_files_exist_and_match_in_int64():
     assert EXPECTED
     for name, checksum in EXPECTED.items():
         file = parse((GOLDEN / name).read_bytes())
-        latents = load_weights(find_weights(weights_folder(), file.model_id)).latent_codec()
+        latents = WeightsFolder.installed().load_bitstream(file.model_id).latent_codec()
         latents.context.arithmetic = np.int64
         assert zlib.crc32(np.concatenate(list(decode_latent(latents, file, None))).astype("<i8").tobytes()) == checksum
 

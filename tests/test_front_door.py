@@ -15,12 +15,7 @@ from tests.batch.conftest import picture
 
 @pytest.fixture(autouse=True)
 def _tiny_weights(tiny, monkeypatch):
-    from gccodec.codec.shortcuts import installed_codec
-
     monkeypatch.setenv("GCCODEC_WEIGHTS", str(tiny))
-    installed_codec.cache_clear()
-    yield
-    installed_codec.cache_clear()
 
 
 def test_every_public_name_is_there():

@@ -31,8 +31,9 @@ folder, out, threads, kernels, layout, strip_pixels, coder = sys.argv[1:]
 torch.set_num_threads(int(threads))
 torch.backends.mkldnn.enabled = kernels == "onednn"
 codec = Codec.load(strip_pixels=int(strip_pixels))
-codec.transforms.to(memory_format=getattr(torch, layout))
-codec.latents = codec.weights.latent_codec(coder == "twin")
+for network in (codec.transforms.analysis, codec.transforms.generator):
+    network.to(memory_format=getattr(torch, layout))
+codec.latents = codec.bitstream.latent_codec(coder == "twin")
 results, checksums = [], []
 """
 DECODE = (
@@ -41,7 +42,7 @@ DECODE = (
 for path in sorted(Path(folder).glob("*.gcz")):
     data = path.read_bytes()
     file = parse(data)
-    latent = np.concatenate(list(decode_latent(codec.latents, file, Selection.of(file, codec.weights))))
+    latent = np.concatenate(list(decode_latent(codec.latents, file, Selection.of(file, codec.bitstream))))
     checksums.append(zlib.crc32(latent.astype("<i8").tobytes()))
     results.append(codec.decode(data).pixels.reshape(-1))
 np.savez(out, checksums=np.array(checksums), pixels=np.concatenate(results))

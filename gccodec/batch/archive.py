@@ -13,7 +13,7 @@ from gccodec.batch.decoding import decoding_start
 from gccodec.batch.encoding import encoding_start
 from gccodec.batch.engine import Engine, Failure, Worker
 from gccodec.batch.estimate import decode_estimate, encode_estimate, picture_pixels_of
-from gccodec.batch.machine import weights_id
+from gccodec.batch.machine import weights_ids
 from gccodec.batch.manifest import Record
 from gccodec.batch.options import DecodeOptions, EncodeOptions, Machine
 from gccodec.batch.plan import Job, Plan
@@ -95,7 +95,7 @@ def encode_archive(
             raise NothingToDoError("no files were found")
         return Tally().report(0.0)  # a part of a small archive
     check_obstacles(plan, settings, encode_estimate(plan.jobs, options, 1).size_bytes)
-    wanted = Wanted(options.digest, weights_id(machine), settings.verify)
+    wanted = Wanted(options.digest, weights_ids(machine), settings.verify)
     start = encoding_start(machine, options, settings.out_dir, settings.verify)
     with preparation(plan, settings, place, wanted) as ready:
         if settings.resume:

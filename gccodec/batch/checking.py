@@ -58,16 +58,16 @@ def _check_symbols(file: GczFile) -> None:
     if file.coding == "lossless":
         verify_lossless(file)
         return
-    latents, weights = _model(file.model_id)
-    verify_symbols(file, latents, weights)
+    latents, bitstream = _model(file.model_id)
+    verify_symbols(file, latents, bitstream)
 
 
 @functools.lru_cache(maxsize=4)
 def _model(model_id: bytes):  # type: ignore[no-untyped-def]
-    from gccodec.entropy.weights import find_weights, load_weights, weights_folder
+    from gccodec.weights.folder import WeightsFolder
 
-    weights = load_weights(find_weights(weights_folder(), model_id))
-    return weights.latent_codec(), weights
+    bitstream = WeightsFolder.installed().load_bitstream(model_id)
+    return bitstream.latent_codec(), bitstream
 
 
 def start_checking(symbols: bool) -> Checking:

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from gccodec.batch.copying import copied, digest
@@ -131,11 +132,12 @@ def start_decoding(machine: Machine, options: DecodeOptions, out_dir: str) -> De
 
     @functools.cache
     def codec_of(model_id: bytes) -> Codec:
-        if first and (machine.weights or first[0].weights.model_id == model_id):
+        if first and first[0].bitstream.decodes(model_id):
             return first[0]
         from gccodec.codec.codec import Codec
 
-        return Codec.load(model_id=model_id, device=first[0].transforms.device if first else "cpu")
+        folder = Path(machine.weights) if machine.weights else None
+        return Codec.load(folder, model_id, first[0].transforms.device if first else "cpu")
 
     return DecodingWorker(codec_of, options, out_dir)
 

@@ -126,7 +126,7 @@ class Encoding:
             target=task.target,
             target_bytes=len(data),
             target_sha256=written,
-            weights="" if exact else self._codec.weights.model_id.hex(),
+            weights="" if exact else self._codec.bitstream.id.hex(),
             quality=None if exact else encoded.quality / 10,
             coding=encoded.coding,
             verified=self._verify,
@@ -146,7 +146,7 @@ class Encoding:
         if hashlib.sha256(data).hexdigest() != sha256:
             raise CorruptError(f"{target}: other bytes are read than were written; is the disk damaged?")
         try:
-            verify_symbols(parse(data), self._codec.latents, self._codec.weights)
+            verify_symbols(parse(data), self._codec.latents, self._codec.bitstream)
         except CorruptError:
             self._out.remove(target)
             raise

@@ -28,9 +28,9 @@ def load_codec(machine: Machine) -> Codec:
     return Codec.load(Path(machine.weights) if machine.weights else None, device=device)
 
 
-def weights_id(machine: Machine) -> str:
-    """The id of the model that workers will load, in hexadecimal; without loading it."""
-    from gccodec.entropy.weights import find_weights, weights_folder
+def weights_ids(machine: Machine) -> frozenset[str]:
+    """Ids, in hexadecimal, that mean the bitstream that workers will load; without loading it."""
+    from gccodec.weights.folder import WeightsFolder
 
-    path = Path(machine.weights) if machine.weights else find_weights(weights_folder())
-    return path.stem.rpartition("-")[2]
+    folder = WeightsFolder(Path(machine.weights)) if machine.weights else WeightsFolder.installed()
+    return frozenset(model_id.hex() for model_id in folder.default_ids())

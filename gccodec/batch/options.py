@@ -67,7 +67,7 @@ class DecodeOptions(_Options):
 class Machine:
     """Where a worker computes.
 
-    weights: a file, None for the installed ones; device: as torch names it, `auto` for CUDA where it is;
+    weights: a folder, None for the installed ones; device: as torch names it, `auto` for CUDA where it is;
     threads: of one worker.
     """
 

@@ -14,12 +14,12 @@ from gccodec.storage.store import Store, store_of
 class Wanted(NamedTuple):
     """What a record must say to be as good as the run that is wanted.
 
-    options: the digest; weights: the model's id in hexadecimal, empty where any will do; verified: the
+    options: the digest; weights: ids in hexadecimal that mean the model, none where any will do; verified: the
     file was decoded after it was written.
     """
 
     options: str
-    weights: str = ""
+    weights: frozenset[str] = frozenset()
     verified: bool = False
 
 
@@ -65,7 +65,7 @@ def rest_of(jobs: list[Job], past: Past, out: Store, wanted: Wanted) -> Rest:
 
 
 def _is_wanted(record: Record, wanted: Wanted) -> bool:
-    other_model = record.weights and wanted.weights and record.weights != wanted.weights
+    other_model = record.weights and wanted.weights and record.weights not in wanted.weights
     return record.options == wanted.options and not other_model
 
 

@@ -155,9 +155,7 @@ def show_quality(
         lines = ["\t".join(rows[0]._fields)] + ["\t".join(map(str, row)) for row in rows + avif]
         table.write_text("\n".join(lines) + "\n")
     curves = {p.stem.partition("-")[2]: read_curves(p) for p in sorted(reference.glob("*.tsv"))} if reference else {}
-    click.echo(
-        f"means over {len(paths)} pictures, whole files; model {codec.weights.model_id.hex()}, {named(plan.effort)}"
-    )
+    click.echo(f"means over {len(paths)} pictures, whole files; model {codec.bitstream.id.hex()}, {named(plan.effort)}")
     click.echo("LPIPS-Alex / MS-SSIM / PSNR dB; other codecs interpolated over log rate")
     for rate in plan.rates:
         for realism in plan.realisms:
@@ -208,7 +206,7 @@ def show_scenes(codec: Codec, folder: Path, nets: Path, rates: list[float], effo
     from gccodec.benchmark.scenes import judge_scenes
 
     labeller = installed_labeller(codec)
-    click.echo(f"model {codec.weights.model_id.hex()}, {named(effort)}")
+    click.echo(f"model {codec.bitstream.id.hex()}, {named(effort)}")
     click.echo("mean IoU with the true labels, of DeepLab on what comes back")
     for rate in rates:
         click.echo(f"{rate:.3f} bpp".ljust(41) + "bpp    mIoU   KID    kept: PSNR  LPIPS    bpp")

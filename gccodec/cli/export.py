@@ -14,7 +14,7 @@ from gccodec.errors import FileError
 @click.option("--preset", default="base", show_default=True, help="Preset of the run, by name or TOML file.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("weights"), show_default=True, help="Folder.")
 def command(state: Path, preset: str, out: Path) -> None:
-    """Turn a training STATE into a weights file and make it the default of its folder.
+    """Turn a training STATE into weights files and make them the defaults of their folder.
 
     \b
     gccodec export state/stage1.safetensors --out weights/
@@ -25,4 +25,5 @@ def command(state: Path, preset: str, out: Path) -> None:
     from gccodec.training.export import export_state
     from gccodec.training.preset import load_preset
 
-    click.echo(export_state(state, load_preset(preset), out))
+    for path in export_state(state, load_preset(preset), out):
+        click.echo(path)

@@ -56,12 +56,12 @@ def regions(file: GczFile) -> list[dict[str, Any]]:
     if all(section.id != SectionId.KEEP_MASK for section in file.sections):
         return []
     from gccodec.codec.composition import composition
-    from gccodec.entropy.weights import find_weights, load_weights, weights_folder
+    from gccodec.weights.folder import WeightsFolder
 
-    weights = load_weights(find_weights(weights_folder(), file.model_id))
+    bitstream = WeightsFolder.installed().load_bitstream(file.model_id)
     return [
         region._asdict() | {"area_share": round(region.area_share, 4), "kept_share": round(region.kept_share, 4)}
-        for region in composition(file, weights)
+        for region in composition(file, bitstream)
     ]
 
 

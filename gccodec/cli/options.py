@@ -90,7 +90,7 @@ def volume(function: Function) -> Function:
 def machine(function: Function) -> Function:
     """--device, --threads, --weights."""
     for option in (
-        click.option("--weights", type=click.Path(path_type=Path), help="Weights file.  [default: the installed one]"),
+        click.option("--weights", type=click.Path(path_type=Path), help="Folder of weights.  [default: installed]"),
         click.option("--threads", type=click.IntRange(1, MAX_THREADS), help="CPU threads.  [default: all cores]"),
         click.option(
             "--device", default="auto", show_default=True, help="auto (CUDA when it is there), cpu, cuda or cuda:N."
@@ -145,12 +145,8 @@ def check_machine(device: str, weights: Path | None) -> None:
     """Refuse, before torch is loaded, a --device that no machine has and --weights that are not there."""
     if re.fullmatch("auto|cpu(:0)?|cuda(:[0-9]{1,3})?", device) is None:
         raise UsageError(f"--device {device}: known are auto, cpu, cuda and cuda:N")
-    if weights is not None:
-        try:
-            with weights.open("rb"):
-                pass
-        except OSError as error:
-            raise WeightsError(f"{weights}: {error.strerror}") from error
+    if weights is not None and not weights.is_dir():
+        raise WeightsError(f"{weights}: is not a folder of weights")
     check_address_space()
 
 

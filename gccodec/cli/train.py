@@ -34,7 +34,7 @@ COMPARED_AT, COMPARED_QUALITIES = 0.35, (0.18, 0.35, 0.46, 0.58)
 @click.option("--state", type=click.Path(path_type=Path), required=True, help="Folder of the resumable state.")
 @click.option("--stage", type=click.Choice(list(CROPS_OF_STAGE)), default="1", show_default=True, help="What to train.")
 @click.option("--preset", default="base", show_default=True, help="Preset by name, or a TOML file.")
-@click.option("--start", type=click.Path(path_type=Path), help="Weights file to go on from when there is no state.")
+@click.option("--start", type=click.Path(path_type=Path), help="Folder of weights to begin with, without a state.")
 @click.option("--crops", type=click.IntRange(1), help="Cool down and end at so many crops.  [default: the preset's]")
 @click.option(
     "--minutes", type=Number(), default=UNTIL_DONE, help="Stop after so long, state saved.  [default: no end]"
@@ -61,7 +61,7 @@ def command(
 
     \b
     gccodec train --data photos/ --nets nets/ --state ../train-state --preset base
-    gccodec train --data photos/ --nets nets/ --state ../train-state --start weights/base-0123abcd.safetensors
+    gccodec train --data photos/ --nets nets/ --state ../train-state --start weights/
     gccodec train --data photos/ --nets nets/ --state ../train-state --stage entropy
     gccodec train --data photos/ --nets nets/ --state ../train-state --stage distance
     gccodec train --data photos/ --nets nets/ --state ../train-state --stage generative
@@ -86,7 +86,6 @@ def command(
     if cool and minutes == UNTIL_DONE:
         raise UsageError("--cool needs --minutes")
 
-    from gccodec.entropy.weights import find_weights, load_weights, weights_folder
     from gccodec.training.distributed import join, leave, rank, wait_for_all
     from gccodec.training.log import LOG_FILE, append_row
     from gccodec.training.photos import PhotoStore
@@ -100,6 +99,8 @@ def command(
     from gccodec.training.stage_one import StageOne
     from gccodec.training.stage_renderer import RendererStage
     from gccodec.training.validation import validate
+    from gccodec.weights.folder import WeightsFolder
+    from gccodec.weights.model import ModelWeights
 
     chosen = load_preset(preset)
     if crops is not None:
@@ -112,13 +113,15 @@ def command(
     wait_for_all()
     store = PhotoStore(state / "photos")
     run: Run
-    weights = load_weights(start) if start is not None else None
+    labels = stage == "labels"
+    weights = ModelWeights.load(start).whole() if start is not None and not labels else None
     if stage == "1":
         run = StageOne(chosen, store, nets, state / "stage1.safetensors", where, weights)
-    elif stage == "labels":
-        run = LabelStage(chosen, store, nets, state / "labels.safetensors", where, weights)
+    elif labels:
+        begun = WeightsFolder(start).load("labels") if start is not None else None
+        run = LabelStage(chosen, store, nets, state / "labels.safetensors", where, begun)
     elif stage == "renderer":
-        served = weights or load_weights(find_weights(weights_folder()))
+        served = weights or ModelWeights.load().whole()
         run = RendererStage(chosen, store, nets, served, state / "renderer.safetensors", where)
     else:
         start_state, own_state = state / f"{BEFORE[stage]}.safetensors", state / f"{stage}.safetensors"

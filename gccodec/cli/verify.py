@@ -56,7 +56,7 @@ def check_symbols(file: GczFile) -> None:
     if file.coding == "lossless":
         verify_lossless(file)
         return
-    from gccodec.entropy.weights import find_weights, load_weights, weights_folder
+    from gccodec.weights.folder import WeightsFolder
 
-    weights = load_weights(find_weights(weights_folder(), file.model_id))
-    verify_symbols(file, weights.latent_codec(), weights)
+    bitstream = WeightsFolder.installed().load_bitstream(file.model_id)
+    verify_symbols(file, bitstream.latent_codec(), bitstream)

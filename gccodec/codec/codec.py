@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -32,16 +31,17 @@ from gccodec.codec.strip import STRIP_PIXELS
 from gccodec.container.file import DEFAULT_MAX_PIXELS, GczFile, parse
 from gccodec.container.section import SectionId
 from gccodec.entropy.latent import LatentCodec
-from gccodec.entropy.weights import WeightsFile, find_weights, load_weights, weights_folder
 from gccodec.errors import LimitError, UsageError, WeightsError
 from gccodec.image.metadata import Metadata
 from gccodec.image.picture import Picture
 from gccodec.image.writer import Format, joined, picture_format
 from gccodec.model.distance import PerceptualDistance
 from gccodec.model.integer_convolution import integer_convolver
+from gccodec.model.loading import once
 from gccodec.model.refiner import Refiner
 from gccodec.model.threads import keep_to_own_threads
 from gccodec.model.transforms import Transforms
+from gccodec.weights.model import ModelWeights
 
 __all__ = ["DEFAULT_BPP", "DEFAULT_REALISM", "Codec", "Decoded", "Decoding", "bytes_of_bpp"]
 
@@ -85,25 +85,30 @@ class Codec:
     """
 
     def __init__(
-        self, weights: WeightsFile, device: torch.device | str = "cpu", strip_pixels: int = STRIP_PIXELS
+        self, weights: ModelWeights, device: torch.device | str = "cpu", strip_pixels: int = STRIP_PIXELS
     ) -> None:
         keep_to_own_threads()
         self.weights, self.strip_pixels = weights, strip_pixels
-        self._loaded_refiner: Refiner | None = None
-        self._loading = threading.Lock()
-        self.latents: LatentCodec = weights.latent_codec(convolver=integer_convolver())
-        self.transforms = Transforms.load(weights, torch.device(device))
+        self.bitstream = weights.bitstream
+        self.latents: LatentCodec = self.bitstream.latent_codec(convolver=integer_convolver())
+        self.transforms = Transforms(weights, torch.device(device))
+        self._load_refiner = once(self._new_refiner)
 
     @classmethod
     def load(
         cls,
-        path: Path | None = None,
+        folder: Path | None = None,
         model_id: bytes | None = None,
         device: torch.device | str = "cpu",
         strip_pixels: int = STRIP_PIXELS,
+        renderer: str | None = None,
     ) -> Codec:
-        """From a weights file, from an installed model's id, or the installed default."""
-        return cls(load_weights(path or find_weights(weights_folder(), model_id)), device, strip_pixels)
+        """From a folder of weights, None for the installed ones.
+
+        model_id: of the bitstream that a file names, None for the default one; renderer: the name of one, None for the
+        default. WeightsError where a file is missing or damaged: of a network, when it is first needed.
+        """
+        return cls(ModelWeights.load(folder, model_id, renderer), device, strip_pixels)
 
     def encode(
         self,
@@ -135,7 +140,7 @@ class Codec:
             raise UsageError("give either a quality or a size, or neither")
         if effort is not None and not 0 <= effort <= MAX_EFFORT:
             raise UsageError(f"effort {effort}: must be 0..{MAX_EFFORT}")
-        source = Source.of(picture, selection, self.weights, size_bytes)
+        source = Source.of(picture, selection, self.bitstream, size_bytes)
         goal = Goal(quality, size_bytes, count_metadata)
         ceiling = goal.ceiling(source.template)
 
@@ -199,15 +204,15 @@ class Codec:
 
     @property
     def _refiner(self) -> Refiner:
-        """With the installed distance; loaded once, by the thread that needs it first."""
-        with self._loading:
-            if self._loaded_refiner is None:
-                self._loaded_refiner = Refiner(self.weights, PerceptualDistance.installed(), self.transforms.device)
-            return self._loaded_refiner
+        return self._load_refiner()
+
+    def _new_refiner(self) -> Refiner:
+        distance = PerceptualDistance.load(self.weights.distance())
+        return Refiner(self.bitstream, distance, self.transforms.device)
 
     @property
     def _model(self) -> LoadedModel:
-        return LoadedModel(self.weights, self.latents, self.transforms)
+        return LoadedModel(self.bitstream, self.latents, self.transforms)
 
     def decode(
         self,
@@ -239,8 +244,9 @@ class Codec:
         region.check(file.width, file.height)
         if file.coding == "lossless":
             return decode_lossless(file, region)
-        if file.model_id != self.weights.model_id:
-            raise WeightsError(f"the file needs model {file.model_id.hex()}, loaded is {self.weights.model_id.hex()}")
+        if not self.bitstream.decodes(file.model_id):
+            raise WeightsError(f"the file needs model {file.model_id.hex()}, loaded is {self.bitstream.id.hex()}")
+        self.transforms.generator  # noqa: B018  # where it is missing, that is said before anything is written
         bodies = {section.id: section.body for section in file.sections}
         alpha = None
         if SectionId.ALPHA in bodies:

@@ -13,8 +13,8 @@ from gccodec.codec.selection import Selection, decode_latent
 from gccodec.container.file import GczFile
 from gccodec.entropy.latent import LatentCodec
 from gccodec.entropy.side import CELLS
-from gccodec.entropy.weights import WeightsFile
 from gccodec.model.config import LABEL_CELL_PX
+from gccodec.weights.bitstream import Bitstream
 
 
 class RegionFacts(NamedTuple):
@@ -34,15 +34,15 @@ def bits_of_positions(file: GczFile, latents: LatentCodec, selection: Selection 
     return spent
 
 
-def composition(file: GczFile, weights: WeightsFile) -> list[RegionFacts]:
+def composition(file: GczFile, bitstream: Bitstream) -> list[RegionFacts]:
     """Classes of the label map, largest first; of a region of interest "kept" and "rest"; of a plain file nothing.
 
     Decodes all latents: CorruptError where they are damaged.
     """
-    selection = Selection.of(file, weights)
+    selection = Selection.of(file, bitstream)
     if selection is None:
         return []
-    bits = _on_cells(bits_of_positions(file, weights.latent_codec(), selection) / CELLS**2)
+    bits = _on_cells(bits_of_positions(file, bitstream.latent_codec(), selection) / CELLS**2)
     kept = _on_cells(selection.keep)
     area = _cell_areas(file.height, len(kept))[:, None] * _cell_areas(file.width, kept.shape[1])
     if selection.labels is None:

@@ -32,7 +32,7 @@ class Decoder:
         transforms = self.model.transforms
         flat = flat_parts_of(file)
         rows, columns = _seen(region, transforms.generator.halo, flat)
-        selection = Selection.of(file, self.model.weights)
+        selection = Selection.of(file, self.model.bitstream)
         origin = rows.start, columns.start
         strips = self._latent_strips(file, rows, columns, selection)
         left, top = region.x - columns.start * LATENT_CELL_PX, rows.start * LATENT_CELL_PX

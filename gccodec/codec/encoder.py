@@ -24,9 +24,9 @@ from gccodec.container.section import Section, SectionId
 from gccodec.entropy.latent import Limit, band_rows, fixed_point
 from gccodec.entropy.mask import Quality
 from gccodec.entropy.side import NO_SIDE_INFORMATION, SideInformation
-from gccodec.entropy.weights import WeightsFile
 from gccodec.image.picture import Picture, Pixels
 from gccodec.model.analysis import shown
+from gccodec.weights.bitstream import Bitstream
 
 MOST_FLAT_SHARE = 0.1
 """Of the bytes that are allowed, for flat parts."""
@@ -70,20 +70,20 @@ class Source(NamedTuple):
 
     @classmethod
     def of(
-        cls, picture: Picture, selection: Selection | None, weights: WeightsFile, size_bytes: int | None = None
+        cls, picture: Picture, selection: Selection | None, bitstream: Bitstream, size_bytes: int | None = None
     ) -> Source:
         """To be encoded under a ceiling, if any; WeightsError for labels when the model was not trained for them."""
         width, height = picture.image.size
         sections: tuple[Section, ...] = ()
         if selection is not None:
             selection.check(width, height)
-            sections += selection.sections(weights)
+            sections += selection.sections(bitstream)
         if picture.alpha is not None:
             sections += (Section(int(SectionId.ALPHA), encode_alpha(picture.alpha)),)
         sections += metadata_sections(picture.metadata)
         if picture.alpha is None:  # what is cut out has no background
             sections += _flat_sections(picture.image, selection, size_bytes)
-        template = GczFile(width, height, picture.gray, weights.model_id, 0, 0, b"", sections)
+        template = GczFile(width, height, picture.gray, bitstream.id, 0, 0, b"", sections)
         image = picture.image if picture.alpha is None else fill_transparent(picture.whole(), picture.alpha)
         return cls(template, image, selection)
 

@@ -1,4 +1,4 @@
-"""What encoder and decoder need of a weights file."""
+"""What encoder and decoder need of the weights."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from gccodec.entropy.latent import LatentCodec
-from gccodec.entropy.weights import WeightsFile
 from gccodec.model.transforms import Transforms
+from gccodec.weights.bitstream import Bitstream
 
 Progress = Callable[[str, int, int], None]
 """Told the phase, and how many of its rows are done and there are in all."""
@@ -18,8 +18,8 @@ def untold(phase: str, done: int, total: int) -> None:
 
 
 class LoadedModel(NamedTuple):
-    """The file, its entropy layer, and its transforms on their device."""
+    """The bitstream, its entropy layer, and the transforms on their device."""
 
-    weights: WeightsFile
+    bitstream: Bitstream
     latents: LatentCodec
     transforms: Transforms

@@ -11,11 +11,12 @@ from PIL import Image, ImageDraw, ImageFont
 from gccodec.codec.label_classes import unified_classes
 from gccodec.codec.label_input import UNKNOWN
 from gccodec.codec.selection import label_grid
-from gccodec.entropy.weights import WeightsFile, find_weights, load_weights, weights_folder
 from gccodec.model.config import LABEL_CELL_PX
 from gccodec.model.precision import autocast
 from gccodec.model.segmenter import STRIDE_PX, Segmenter
 from gccodec.model.threads import keep_to_own_threads
+from gccodec.weights.file import WeightsFile
+from gccodec.weights.folder import WeightsFolder
 
 LONGEST_SIDE_PX = 768
 """Larger pictures are labelled at this size: the network knows things as large as they are in such pictures."""
@@ -36,7 +37,7 @@ class Labeller:
     @classmethod
     def load(cls, device: torch.device | str = "cpu") -> Labeller:
         """The installed one."""
-        return cls(load_weights(find_weights(weights_folder(), purpose="labels")), device)
+        return cls(WeightsFolder.installed().load("labels"), device)
 
     def cells(self, image: Image.Image) -> npt.NDArray[np.uint8]:
         """Unified ids [ceil(H / 8), ceil(W / 8)] of a picture in mode RGB or L.

@@ -23,9 +23,9 @@ from gccodec.entropy.label_map import LabelMapCodec
 from gccodec.entropy.latent import LatentCodec
 from gccodec.entropy.mask import KeepMask, Quality, QualityMap
 from gccodec.entropy.side import NO_SIDE_INFORMATION, SideInformation
-from gccodec.entropy.weights import WeightsFile
 from gccodec.errors import UsageError
 from gccodec.model.config import LABEL_CELL_PX
+from gccodec.weights.bitstream import Bitstream
 
 KEPT, COARSE, SYNTHESISED = 255, 128, 0
 """Values of the map that `decode --map` writes."""
@@ -80,15 +80,15 @@ class Selection(NamedTuple):
         """Of every latent, `kept` where it is kept."""
         return QualityMap(self.keep, kept, self.rest_quality) if self.labels is None else kept
 
-    def sections(self, weights: WeightsFile) -> tuple[Section, ...]:
+    def sections(self, bitstream: Bitstream) -> tuple[Section, ...]:
         """As a file carries it; WeightsError for labels and a model that was not trained with them."""
         mask = Section(int(SectionId.KEEP_MASK), encode_keep_mask(self.keep))
         if self.labels is None:
             return mask, Section(int(SectionId.REST_QUALITY), write_varint(self.rest_quality))
-        return Section(int(SectionId.LABEL_MAP), LabelMapCodec(weights.label_prime).encode(self.labels)), mask
+        return Section(int(SectionId.LABEL_MAP), LabelMapCodec(bitstream.label_prime).encode(self.labels)), mask
 
     @classmethod
-    def of(cls, file: GczFile, weights: WeightsFile) -> Selection | None:
+    def of(cls, file: GczFile, bitstream: Bitstream) -> Selection | None:
         """From a parsed file; None for a plain one. CorruptError where a section is damaged."""
         keep, rest = keep_mask_of(file), rest_quality_of(file)
         if keep is None:
@@ -96,7 +96,7 @@ class Selection(NamedTuple):
         if rest is not None:
             return cls(keep, None, rest)
         body = next(section.body for section in file.sections if section.id == SectionId.LABEL_MAP)
-        codec = LabelMapCodec(weights.label_prime)
+        codec = LabelMapCodec(bitstream.label_prime)
         return cls(keep, codec.decode(body, *label_grid(file.height, file.width)))
 
     def labels_of_latents(self) -> npt.NDArray[np.int64]:

@@ -17,15 +17,21 @@ from gccodec.container.file import parse
 from gccodec.errors import FileError, UsageError
 from gccodec.image.picture import Picture
 from gccodec.image.reader import read_picture
+from gccodec.weights.folder import WeightsFolder
 
 PNG_MODES = frozenset(["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
 Source = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8]
 
 
-@functools.cache
 def installed_codec(model_id: bytes | None = None) -> Codec:
     """The installed model, or the one of an id, loaded once; on the first CUDA device where there is one."""
-    return Codec.load(model_id=model_id, device="cuda" if torch.cuda.is_available() else "cpu")
+    return _loaded(WeightsFolder.installed().find_bitstream(model_id))
+
+
+@functools.cache
+def _loaded(bitstream: Path) -> Codec:
+    model_id = bytes.fromhex(bitstream.stem.rpartition("-")[2])
+    return Codec.load(bitstream.parent, model_id, "cuda" if torch.cuda.is_available() else "cpu")
 
 
 def encode(

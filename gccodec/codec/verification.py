@@ -7,18 +7,18 @@ from gccodec.codec.region import Region
 from gccodec.codec.selection import Selection, decode_latent
 from gccodec.container.file import GczFile
 from gccodec.entropy.latent import LatentCodec
-from gccodec.entropy.weights import WeightsFile
+from gccodec.weights.bitstream import Bitstream
 
 
-def verify_symbols(file: GczFile, latents: LatentCodec, weights: WeightsFile) -> None:
+def verify_symbols(file: GczFile, latents: LatentCodec, bitstream: Bitstream) -> None:
     """Decode label map and latents and compare the digest, or decode an exact picture.
 
-    CorruptError where damaged. An exact picture needs neither `latents` nor `weights`.
+    CorruptError where damaged. An exact picture needs neither `latents` nor `bitstream`.
     """
     if file.coding == "lossless":
         verify_lossless(file)
         return
-    for _ in decode_latent(latents, file, Selection.of(file, weights)):
+    for _ in decode_latent(latents, file, Selection.of(file, bitstream)):
         pass
 
 

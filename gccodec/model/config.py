@@ -1,9 +1,11 @@
-"""The shape of a model, stored as JSON in the metadata of its weights file."""
+"""The shape of a model, stored as JSON in the metadata of its weights files."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+
+from gccodec.weights.file import Role
 
 DOWNSAMPLING = 16
 """Pixels along one side of a latent position."""
@@ -16,6 +18,15 @@ LABEL_CLASSES = 24
 
 QUALITY_MAX = 1000
 """Qualities are integers 0..QUALITY_MAX (a tenth of the command line's unit)."""
+
+
+COMMON_FIELDS = ("latent_channels", "quality_nodes")
+FIELDS_OF: dict[Role, tuple[str, ...]] = {
+    "bitstream": ("context_", "hyper_"),
+    "analysis": ("encoder_",),
+    "renderer": ("generator_", "label_"),
+}
+"""How the names of a configuration's fields begin that a file of a role needs, beside the common ones."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,9 +51,13 @@ class ModelConfig:
     context_channels: int = 96
     hyper_channels: int = 16
 
-    def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+    def part(self, role: Role) -> str:
+        """As JSON, what a weights file of a role says of it."""
+        prefixes = COMMON_FIELDS + FIELDS_OF[role]
+        chosen = {name: value for name, value in dataclasses.asdict(self).items() if name.startswith(prefixes)}
+        return json.dumps(chosen, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> ModelConfig:
+        """Of a part, too: what it does not say is of no matter to what is made of it."""
         return cls(**json.loads(text))

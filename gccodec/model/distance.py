@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gccodec.entropy.weights import WeightsFile, find_weights, load_weights, weights_folder
 from gccodec.model.loading import network_of
+from gccodec.weights.file import WeightsFile
 
 STRIDE_PX = 16
 """Sides of its input are multiples of this."""
@@ -93,12 +93,7 @@ class PerceptualDistance(nn.Module):
     @classmethod
     def load(cls, weights: WeightsFile) -> PerceptualDistance:
         """Build from a weights file; WeightsError when it is not that of a distance."""
-        return network_of(weights, lambda config: cls(DistanceConfig.from_json(config)), "is no perceptual distance")
-
-    @classmethod
-    def installed(cls) -> PerceptualDistance:
-        """That of the weights folder; WeightsError without."""
-        return cls.load(load_weights(find_weights(weights_folder(), purpose="distance")))
+        return network_of(weights, lambda config: cls(DistanceConfig.from_json(config)))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """x [B, 3, H, W] in [0, 1], sides multiples of 16 -> maps [B, h, w, features], float32."""

@@ -7,14 +7,14 @@ import torch
 
 from gccodec.entropy.context import INPUT_SHIFT, LATENT_FRACTION_BITS
 from gccodec.entropy.layer import INDEX_FRACTION_BITS
-from gccodec.entropy.weights import WeightsFile
 from gccodec.model.context import ContextModel
 from gccodec.model.likelihood import LOG_SCALE_MIN, LOG_SCALE_STEP
 from gccodec.model.quantization import INPUT_UNIT
+from gccodec.weights.bitstream import Bitstream
 
 
 @torch.no_grad()
-def load_integer_context(context: ContextModel, weights: WeightsFile) -> None:
+def load_integer_context(context: ContextModel, weights: Bitstream) -> None:
     """The inverse of `gccodec.training.export.integer_context`."""
     arrays = {name: np.asarray(array, np.float64) for name, array in weights.arrays.items()}
     index_unit = (1 << INDEX_FRACTION_BITS) / LOG_SCALE_STEP

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from gccodec.entropy.weights import WeightsFile
 from gccodec.errors import WeightsError
+from gccodec.weights.file import WeightsFile
 
+Loaded = TypeVar("Loaded")
 Network = TypeVar("Network", bound=nn.Module)
 
 DRAWING = {
@@ -45,14 +47,31 @@ def without_random_start() -> TorchFunctionMode:
     return _ZeroStart()
 
 
-def network_of(weights: WeightsFile, build: Callable[[str], Network], complaint: str) -> Network:
-    """What `build` makes of the file's configuration, filled in float32; WeightsError with the complaint if not."""
+def once(load: Callable[[], Loaded]) -> Callable[[], Loaded]:
+    """A function that gives what `load` does, which is called once, by the thread that needs it first."""
+    lock, kept = threading.Lock(), list[Loaded]()
+
+    def loaded() -> Loaded:
+        with lock:
+            if not kept:
+                kept.append(load())
+            return kept[0]
+
+    return loaded
+
+
+def network_of(weights: WeightsFile, build: Callable[[str], Network], prefix: str = "") -> Network:
+    """What `build` makes of the file's configuration, filled in float32 with its arrays of a prefix.
+
+    WeightsError when names or shapes do not fit.
+    """
     try:
         with without_random_start():
             network = build(weights.config)
-        state = {n: torch.from_numpy(np.asarray(weights.arrays[n], np.float32)) for n in network.state_dict()}
+        names = network.state_dict()
+        state = {n: torch.from_numpy(np.asarray(weights.arrays[prefix + n], np.float32)) for n in names}
         network.load_state_dict(state)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise WeightsError(f"{weights.path}: {complaint} ({reason})") from error
+        raise WeightsError(f"{weights.path}: does not fit its configuration ({reason})") from error
     return network

@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gccodec.entropy.weights import WeightsFile
 from gccodec.model.analysis import holding
 from gccodec.model.config import DOWNSAMPLING, QUALITY_MAX, ModelConfig
 from gccodec.model.context import ContextModel
@@ -21,6 +20,7 @@ from gccodec.model.loading import without_random_start
 from gccodec.model.places import all_of, cheaper, places, smoothed
 from gccodec.model.precision import autocast
 from gccodec.model.transforms import Transforms
+from gccodec.weights.bitstream import Bitstream
 
 COLOUR_WEIGHT = 20.0
 """Of the squared error of mean colours, where that of pixels has 1; beside the distance as much as in training."""
@@ -102,7 +102,7 @@ class Refiner(nn.Module):
     move, so that the result is the same for any number of threads.
     """
 
-    def __init__(self, weights: WeightsFile, distance: PerceptualDistance, device: torch.device) -> None:
+    def __init__(self, weights: Bitstream, distance: PerceptualDistance, device: torch.device) -> None:
         """WeightsError for a model that was exported without the weight of its rate."""
         super().__init__()
         with without_random_start():

@@ -8,11 +8,11 @@ import json
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gccodec.entropy.weights import WeightsFile
 from gccodec.model.block import ResidualStack
 from gccodec.model.config import LABEL_CLASSES
 from gccodec.model.loading import network_of
 from gccodec.model.resampling import HaarDown, HaarUp
+from gccodec.weights.file import WeightsFile
 
 STRIDE_PX = 32
 """Sides of its input are multiples of this."""
@@ -59,7 +59,7 @@ class Segmenter(nn.Module):
     @classmethod
     def load(cls, weights: WeightsFile) -> Segmenter:
         """Build from a weights file; WeightsError when it is not that of a label network."""
-        return network_of(weights, lambda config: cls(SegmenterConfig.from_json(config)), "is no label network")
+        return network_of(weights, lambda config: cls(SegmenterConfig.from_json(config)))
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, 3, H, W] in [0, 1], sides multiples of 32 -> logits [B, LABEL_CLASSES, H / 8, W / 8]."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 import copy
 import functools
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from gccodec.entropy.weights import WeightsFile
 from gccodec.model.analysis import Analysis
 from gccodec.model.analysis_rows import AnalysisRows
 from gccodec.model.blend import blend_weight
@@ -19,9 +18,11 @@ from gccodec.model.fused import FusedAnalysis, FusedGenerator
 from gccodec.model.gain import GainUnit
 from gccodec.model.generation import GeneratorRows
 from gccodec.model.generator import Generator
-from gccodec.model.loading import network_of
+from gccodec.model.loading import Network, network_of, once
 from gccodec.model.precision import arithmetic
 from gccodec.model.strips import LatentStrip, Semantics, stream
+from gccodec.weights.file import WeightsFile
+from gccodec.weights.model import ModelWeights
 
 FUSED_KEPT = 1
 """Of either transform with what is constant for a picture folded in: the next one may be of the same quality."""
@@ -30,29 +31,28 @@ KNOWN_ROWS = 32
 """Of a latent that is known, so many are given at a time."""
 
 
-class Transforms(nn.Module):
-    """Analysis, gain unit and generator, frozen."""
+class Transforms:
+    """Analysis, gain unit and generator, frozen; either network is read when it is first needed."""
 
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.analysis = Analysis(config)
-        self.gain = GainUnit(config.latent_channels, config.quality_nodes)
-        self.generator = Generator(config)
+    def __init__(self, weights: ModelWeights, device: torch.device) -> None:
+        """WeightsError, here or later, when names or shapes do not fit the configuration of a file."""
+        self.device = device
+        self.gain = GainUnit.load(weights.bitstream).to(device)
+        self._load_analysis = once(lambda: _network(weights.analysis(), "analysis.", Analysis, device))
+        self._load_generator = once(lambda: _network(weights.renderer(), "generator.", Generator, device))
         self.latents: dict[int, Tensor] = {}
         self.fused_analysis = functools.lru_cache(FUSED_KEPT)(self._fused_analysis)
         self.fused_generator = functools.lru_cache(FUSED_KEPT)(self._fused_generator)
 
-    @classmethod
-    def load(cls, weights: WeightsFile, device: torch.device) -> Transforms:
-        """Build from a weights file; WeightsError when names or shapes do not fit its configuration."""
-        transforms = network_of(
-            weights, lambda config: cls(ModelConfig.from_json(config)), "does not fit its configuration"
-        )
-        return transforms.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+    @property
+    def analysis(self) -> Analysis:
+        """The encoder's network; WeightsError where it is missing."""
+        return self._load_analysis()
 
     @property
-    def device(self) -> torch.device:
-        return self.gain.log_gain.device
+    def generator(self) -> Generator:
+        """The decoder's network; WeightsError where it is missing."""
+        return self._load_generator()
 
     def with_latents(self, latents: dict[int, Tensor]) -> Transforms:
         """The same for one picture whose latents [1, C, h, w], in steps, are known at some qualities 0..1000."""
@@ -149,6 +149,14 @@ class Transforms(nn.Module):
             bottom = top + a.shape[2]
             yield torch.lerp(b, a, blend_weight(keep, top, bottom).to(a.device))
             top = bottom
+
+
+def _network(
+    weights: WeightsFile, prefix: str, kind: Callable[[ModelConfig], Network], device: torch.device
+) -> Network:
+    """A frozen network on its device."""
+    network = network_of(weights, lambda config: kind(ModelConfig.from_json(config)), prefix)
+    return network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
 
 
 def inferring(outputs: Iterator[Tensor]) -> Iterator[Tensor]:

@@ -1,4 +1,4 @@
-"""Trained model -> weights file: float16 transforms, integer context model and tables, known answer, configuration."""
+"""Trained model -> weights files: float16 networks, integer context model and tables, known answer, configuration."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from gccodec.entropy.context import INPUT_SHIFT, LATENT_FRACTION_BITS, IntegerCo
 from gccodec.entropy.hyper import HYPER_LIMIT
 from gccodec.entropy.label_map import Prime
 from gccodec.entropy.layer import INDEX_FRACTION_BITS
-from gccodec.entropy.weights import Purpose
 from gccodec.model.autoencoder import Autoencoder
+from gccodec.model.config import ModelConfig
 from gccodec.model.context import ContextModel
 from gccodec.model.distance import PerceptualDistance
 from gccodec.model.generator import Generator
@@ -29,6 +29,11 @@ from gccodec.training.photos import PhotoStore
 from gccodec.training.preset import Preset
 from gccodec.training.rate_target import RateTarget, rate_weights_of
 from gccodec.training.tables import all_tables
+from gccodec.weights.file import HEADER_LENGTH_BYTES, ID_BYTES, Role
+from gccodec.weights.folder import MANIFEST
+
+HEADER_ALIGNMENT_BYTES = 8
+"""So long is what a safetensors header's length is a multiple of."""
 
 
 def _integer_layer(layer: nn.Conv2d, limit: float, output_shift: int, rows: slice) -> dict[str, np.ndarray]:
@@ -82,16 +87,16 @@ def integer_context(model: ContextModel) -> dict[str, np.ndarray]:
 
 
 @torch.no_grad()
-def weights_bytes(
+def model_files(
     model: Autoencoder,
-    metadata: dict[str, str],
+    facts: dict[str, str],
     label_prime: Prime | None = None,
     log_lmbda: np.ndarray | None = None,
-) -> bytes:
-    """The weights file. Proves exactness and stores the known answer on the way.
+) -> dict[Role, bytes]:
+    """The three weights files of a model. Proves exactness and stores the known answer on the way.
 
     `label_prime`, of a model trained for selective coding alone: `gccodec.training.labels.label_prime`;
-    `log_lmbda`, for `--effort`: `WeightsFile.log_lmbda`.
+    `log_lmbda`, for `--effort`: `Bitstream.log_lmbda`.
     """
     model = model.to("cpu", torch.float32)
     sizes, frequencies = all_tables()
@@ -101,46 +106,75 @@ def weights_bytes(
     integer = IntegerContext(arrays, len(sizes), np.int64)
     arrays["context.known_answer"] = np.array([integer.known_answer()], np.int64)
     IntegerContext(arrays, len(sizes))
-    for part in ("analysis", "gain", "generator"):
-        state = getattr(model, part).state_dict()
-        arrays |= {f"{part}.{name}": t.half().numpy() for name, t in state.items()}
+    arrays |= network_arrays(model.gain, "gain.")
     if label_prime is not None:
         arrays |= {"label_map.prime": label_prime.probabilities, "label_map.mixing": label_prime.weights}
     if log_lmbda is not None:
         arrays["tuning.log_lmbda"] = log_lmbda.astype(np.float32)
     # safetensors writes the buffer of a strided view as it lies in memory
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    return serialize(arrays, {"config": model.config.to_json()} | metadata)
+    bitstream = file_bytes("bitstream", arrays, model.config.part("bitstream"), facts)
+    serving = facts | {"serves": hashlib.sha256(bitstream).hexdigest()[: 2 * ID_BYTES]}
+    return {
+        "bitstream": bitstream,
+        "analysis": file_bytes(
+            "analysis", network_arrays(model.analysis, "analysis."), model.config.part("analysis"), serving
+        ),
+        "renderer": renderer_bytes(model.generator, model.config, serving),
+    }
 
 
-def network_bytes(model: Segmenter | PerceptualDistance, metadata: dict[str, str]) -> bytes:
-    """The weights file of a network beside the codec, float16."""
-    arrays = {name: np.ascontiguousarray(t.half().numpy()) for name, t in model.state_dict().items()}
-    return serialize(arrays, {"config": model.config.to_json()} | metadata)
+def file_bytes(role: Role, arrays: dict[str, np.ndarray], config: str, facts: dict[str, str]) -> bytes:
+    """A weights file; the same bytes for the same content, where safetensors orders metadata by chance."""
+    data = serialize(arrays, {"config": config, "role": role} | facts)
+    length = int.from_bytes(data[:HEADER_LENGTH_BYTES], "little")
+    end = HEADER_LENGTH_BYTES + length
+    head = json.dumps(json.loads(data[HEADER_LENGTH_BYTES:end]), sort_keys=True, separators=(",", ":")).encode()
+    head = head.ljust(-(-len(head) // HEADER_ALIGNMENT_BYTES) * HEADER_ALIGNMENT_BYTES)
+    return len(head).to_bytes(HEADER_LENGTH_BYTES, "little") + head + data[end:]
 
 
-def renderer_bytes(generator: Generator, preset: Preset, metadata: dict[str, str]) -> bytes:
-    """The weights file of a generator alone, float16; the metadata's "serves" is the model id of its bitstream."""
-    arrays = {f"generator.{name}": np.ascontiguousarray(t.half().numpy()) for name, t in generator.state_dict().items()}
-    return serialize(arrays, {"config": preset.renderer.to_json()} | metadata)
+def network_arrays(network: nn.Module, prefix: str = "") -> dict[str, np.ndarray]:
+    """Its weights in float16."""
+    state = network.state_dict()
+    return {prefix + name: np.ascontiguousarray(t.detach().cpu().half().numpy()) for name, t in state.items()}
 
 
-def place(data: bytes, folder: Path, name: str, purpose: Purpose, facts: dict[str, str]) -> Path:
-    """Write <name>-<8 hex of SHA-256>.safetensors and name it in manifest.json for its purpose."""
+def network_bytes(role: Role, model: Segmenter | PerceptualDistance, facts: dict[str, str]) -> bytes:
+    """The weights file of a network beside the codec."""
+    return file_bytes(role, network_arrays(model), model.config.to_json(), facts)
+
+
+def renderer_bytes(generator: Generator, config: ModelConfig, facts: dict[str, str]) -> bytes:
+    """The weights file of a generator; "serves" of the facts is the id of its bitstream."""
+    return file_bytes("renderer", network_arrays(generator, "generator."), config.part("renderer"), facts)
+
+
+def place(data: bytes, folder: Path, name: str, role: Role, facts: dict[str, str]) -> Path:
+    """Write <name>-<8 hex of SHA-256>.safetensors and name it in manifest.json for its role."""
     digest = hashlib.sha256(data).hexdigest()
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}-{digest[:8]}.safetensors"
+    path = folder / f"{name}-{digest[: 2 * ID_BYTES]}.safetensors"
     path.write_bytes(data)
-    manifest_path = folder / "manifest.json"
+    manifest_path = folder / MANIFEST
     manifest = json.loads(manifest_path.read_text()) if manifest_path.exists() else {"models": {}}
-    manifest[purpose] = path.name
-    manifest["models"][path.name] = {"sha256": digest, "bytes": len(data)} | facts
+    manifest[role] = path.name
+    manifest["models"][path.name] = {"sha256": digest, "bytes": len(data), "role": role} | facts
     manifest_path.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
     return path
 
 
-def export_state(state: Path, preset: Preset, folder: Path) -> Path:
-    """Place the averaged model of a training state, with what selective coding needs if it was trained for that."""
+def place_model(files: dict[Role, bytes], folder: Path, facts: dict[str, str]) -> list[Path]:
+    """What `model_files` gave, as the defaults of a folder."""
+    names = {"bitstream": "bitstream", "analysis": "analysis", "renderer": "full"}
+    return [place(data, folder, names[role], role, facts) for role, data in files.items()]
+
+
+def export_state(state: Path, preset: Preset, folder: Path) -> list[Path]:
+    """Place the averaged model of a training state, with what selective coding needs if it was trained for that.
+
+    Returns the files: three for a whole model, else one.
+    """
     counters = load_counters(state)
     crops = counters.get("stage_one_crops", counters["crops"])
     if "selective" in counters:  # the generator's crops count; those of the context model alone do not
@@ -149,14 +183,14 @@ def export_state(state: Path, preset: Preset, folder: Path) -> Path:
     facts = {"crops": str(int(crops)), "minutes": str(round(seconds / 60))}
     if "labels" in counters:
         segmenter = load_average(state, Segmenter(preset.segmenter))
-        return place(network_bytes(segmenter, facts), folder, "labels", "labels", facts)
+        return [place(network_bytes("labels", segmenter, facts), folder, "labels", "labels", facts)]
     if "distance" in counters:
         distance = load_average(state, PerceptualDistance(preset.distance))
-        return place(network_bytes(distance, facts), folder, "distance", "distance", facts)
+        return [place(network_bytes("distance", distance, facts), folder, "distance", "distance", facts)]
     if "serves" in counters:
         facts |= {"serves": f"{int(counters['serves']):08x}"}
         generator = load_average(state, Generator(preset.renderer))
-        return place(renderer_bytes(generator, preset, facts), folder, preset.name, "renderer", facts)
+        return [place(renderer_bytes(generator, preset.renderer, facts), folder, preset.name, "renderer", facts)]
     prime = None
     if "selective" in counters:
         photos = PhotoStore(state.with_name("photos"))
@@ -166,4 +200,4 @@ def export_state(state: Path, preset: Preset, folder: Path) -> Path:
         steered = RateTarget(preset.model.quality_nodes, torch.device("cpu"), counters)
         log_lmbda = steered.exported(preset.mse_weight)
     model = load_average(state, Autoencoder(preset.model))
-    return place(weights_bytes(model, facts, prime, log_lmbda), folder, preset.name, "codec", facts)
+    return place_model(model_files(model, facts, prime, log_lmbda), folder, facts)

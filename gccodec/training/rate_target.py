@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gccodec.entropy.weights import WeightsFile
 from gccodec.model.gain import hat_basis
+from gccodec.weights.bitstream import Bitstream
 
 LOWEST_BPP = 0.02
 RATIO = 20.0
@@ -28,7 +28,7 @@ def rate_weights_of(before: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in before.items() if name.startswith(PREFIX)}
 
 
-def exported_rate_weights(weights: WeightsFile, mse_weight: float) -> dict[str, float]:
+def exported_rate_weights(weights: Bitstream, mse_weight: float) -> dict[str, float]:
     """What `RateTarget.exported` gave, as counters; none where it gave nothing, or squared error weighs nothing."""
     if not mse_weight or not weights.has_log_lmbda:
         return {}
@@ -60,7 +60,7 @@ class RateTarget:
         return {f"{PREFIX}{i}": float(v) for i, v in enumerate(self.log_lmbda)}
 
     def exported(self, mse_weight: float) -> np.ndarray | None:
-        """Against squared error, as `WeightsFile.log_lmbda`; None where that weighs nothing."""
+        """Against squared error, as `Bitstream.log_lmbda`; None where that weighs nothing."""
         return (self.log_lmbda - math.log(mse_weight)).cpu().numpy() if mse_weight else None
 
     def lmbda(self, quality: Tensor) -> Tensor:

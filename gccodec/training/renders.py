@@ -13,7 +13,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gccodec.entropy.weights import WeightsFile
 from gccodec.model.analysis import holding
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, LABEL_CELL_PX, LABEL_CLASSES
@@ -23,6 +22,7 @@ from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
 from gccodec.training.run import drawn_qualities
 from gccodec.training.start import start_from_weights
+from gccodec.weights.bitstream import Bitstream
 
 AT_ONCE = 4
 """Tiles that pass the teacher together."""
@@ -70,10 +70,10 @@ class RenderStore:
     """Renders by number: the tile, quality and selection of each follow from the preset and its number alone."""
 
     def __init__(
-        self, photos: PhotoStore, labels: LabelStore, weights: WeightsFile, preset: Preset, folder: Path
+        self, photos: PhotoStore, labels: LabelStore, weights: Bitstream, preset: Preset, folder: Path
     ) -> None:
         """Kept in the folder, under the model id of the weights."""
-        path = folder / f"renders-{weights.model_id.hex()}.bin"
+        path = folder / f"renders-{weights.id.hex()}.bin"
         self.photos, self.labels, self.weights, self.preset = photos, labels, weights, preset
         positions, cells = preset.tile_px // DOWNSAMPLING, preset.tile_px // LABEL_CELL_PX
         record = np.dtype(

@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gccodec.entropy.weights import WeightsFile
 from gccodec.metrics.efficientnet import EfficientNetLite
 from gccodec.metrics.networks import SqueezeTrunk, VggTrunk
 from gccodec.metrics.perceptual import of_unit_length
@@ -25,6 +24,7 @@ from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
 from gccodec.training.run import Batch, Chance, Run
 from gccodec.training.start import start_from_weights
+from gccodec.weights.bitstream import Bitstream
 
 CROP_PX = 128
 TAPS = (0, 2, 3, 4, 5, 6)
@@ -86,7 +86,7 @@ class DistanceStage(Run):
         preset: Preset,
         store: PhotoStore,
         nets: Path,
-        codec: Path | WeightsFile,
+        codec: Path | Bitstream,
         state: Path,
         device: torch.device,
     ) -> None:
@@ -96,7 +96,7 @@ class DistanceStage(Run):
             torch.manual_seed(preset.seed)
             model = PerceptualDistance(preset.distance)
         self.codec = Autoencoder(preset.model)
-        if isinstance(codec, WeightsFile):
+        if isinstance(codec, Bitstream):
             start_from_weights(self.codec, codec)
         else:
             load_average(codec, self.codec)

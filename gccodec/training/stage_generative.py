@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gccodec.entropy.weights import WeightsFile
 from gccodec.metrics.networks import SqueezeTrunk
 from gccodec.model.analysis import holding
 from gccodec.model.autoencoder import Autoencoder
@@ -31,6 +30,8 @@ from gccodec.training.rate_target import RateTarget, exported_rate_weights, rate
 from gccodec.training.run import Batch, Chance, Measured, Run
 from gccodec.training.stage_one import codec_groups
 from gccodec.training.start import start_from_weights
+from gccodec.weights.bitstream import Bitstream
+from gccodec.weights.folder import WeightsFolder
 
 LEAST_KEPT_SHARE = 0.1
 """What is kept of a crop counts, in its pixels and its rate, as much as a whole crop, down to this share of it."""
@@ -66,7 +67,7 @@ def distance_of(state: Path, preset: Preset) -> PerceptualDistance:
     if state.exists():
         distance = checkpoint.load_average(state, PerceptualDistance(preset.distance))
     else:
-        distance = PerceptualDistance.installed()
+        distance = PerceptualDistance.load(WeightsFolder.installed().load("distance"))
     return distance.float().eval().requires_grad_(False)
 
 
@@ -95,13 +96,13 @@ class GenerativeStage(Run):
         preset: Preset,
         store: PhotoStore,
         nets: Path,
-        start: Path | WeightsFile,
+        start: Path | Bitstream,
         state: Path,
         device: torch.device,
     ) -> None:
         model, before = Autoencoder(preset.model), {"crops": 0.0, "seconds": 0.0}
         if not state.exists():
-            if isinstance(start, WeightsFile):
+            if isinstance(start, Bitstream):
                 start_from_weights(model, start)
                 before |= exported_rate_weights(start, preset.mse_weight)
             else:

@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gccodec.entropy.weights import WeightsFile
 from gccodec.errors import WeightsError
 from gccodec.metrics.iou import Confusion
 from gccodec.model.config import LABEL_CLASSES
@@ -21,6 +20,7 @@ from gccodec.training.optimizer import parameter_groups
 from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
 from gccodec.training.run import Batch, Chance, Run
+from gccodec.weights.file import WeightsFile
 
 FREQUENCY_POWER = -0.3
 """Rare classes weigh more in the loss: their share of all cells to this power."""

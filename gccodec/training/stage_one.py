@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from gccodec.entropy.weights import WeightsFile
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.precision import autocast
 from gccodec.training.losses import Perception, terms
@@ -19,6 +18,7 @@ from gccodec.training.preset import Preset
 from gccodec.training.rate_target import RateTarget, exported_rate_weights
 from gccodec.training.run import Batch, Chance, Measured, Run
 from gccodec.training.start import start_from_klt, start_from_weights
+from gccodec.weights.bitstream import Bitstream
 
 
 def learning_rate(name: str, preset: Preset) -> float:
@@ -55,7 +55,7 @@ class StageOne(Run):
         nets: Path,
         state: Path,
         device: torch.device,
-        start: WeightsFile | None = None,
+        start: Bitstream | None = None,
     ) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(preset.seed)

@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gccodec.entropy.weights import WeightsFile
 from gccodec.errors import UsageError
 from gccodec.metrics.networks import AlexTrunk, SqueezeTrunk
 from gccodec.metrics.perceptual import lpips
@@ -41,6 +40,7 @@ from gccodec.training.stage_generative import (
     shares,
 )
 from gccodec.training.start import start_renderer
+from gccodec.weights.bitstream import Bitstream
 
 FIRST_RENDERS = 256
 """So many are made before the first step."""
@@ -114,7 +114,7 @@ class RendererStage(Run):
     model: Generator
 
     def __init__(
-        self, preset: Preset, store: PhotoStore, nets: Path, weights: WeightsFile, state: Path, device: torch.device
+        self, preset: Preset, store: PhotoStore, nets: Path, weights: Bitstream, state: Path, device: torch.device
     ) -> None:
         preset = dataclasses.replace(preset, colour=False, grain=False)  # the teacher has seen the pictures as they are
         with torch.random.fork_rng(devices=[]):
@@ -125,9 +125,7 @@ class RendererStage(Run):
             model.labels.weight[LABEL_CLASSES] = 0  # "unknown" is as no label map; stays so, as padding
         model.to(device, memory_format=torch.channels_last)
         self.held_out: dict[float, HeldOut] = {}
-        self.gain = GainUnit(preset.model.latent_channels, preset.model.quality_nodes).requires_grad_(False)
-        self.gain.log_gain.copy_(torch.from_numpy(np.asarray(weights.arrays["gain.log_gain"], np.float32)))
-        self.gain.to(device)
+        self.gain = GainUnit.load(weights).to(device)
         labels = LabelStore.growing(store, nets, state.with_name(LABELS_FILE), device)
         self.renders = RenderStore(store, labels, weights, preset, state.parent)
         self.distance = distance_of(state.with_name("distance.safetensors"), preset)
@@ -142,7 +140,7 @@ class RendererStage(Run):
             model, lambda name, p: (learning_rate(name, preset), is_kernel(p) and not name.startswith("linear."))
         )
         super().__init__(preset, store, model, groups, preset.renderer_crops, state, device)
-        serves = int.from_bytes(weights.model_id, "big")
+        serves = int.from_bytes(weights.id, "big")
         if self.counters.setdefault("serves", serves) != serves:  # also says what kind of model the state holds
             raise UsageError(f"{state}: trained for the bitstream {int(self.counters['serves']):08x}, not {serves:08x}")
 

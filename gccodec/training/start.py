@@ -7,13 +7,13 @@ import dataclasses
 import numpy as np
 import torch
 
-from gccodec.entropy.weights import WeightsFile
 from gccodec.errors import WeightsError
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, ModelConfig
 from gccodec.model.generator import Generator
 from gccodec.model.integer_context import load_integer_context
 from gccodec.training.photos import PhotoStore
+from gccodec.weights.bitstream import Bitstream
 
 COARSEST_STEP = 9.0
 FINEST_STEP = 0.7
@@ -49,7 +49,7 @@ def start_from_klt(model: Autoencoder, store: PhotoStore, seed: int = 0, count: 
         model.context.log_scale.copy_((spread - 0.7).clamp(-2.5, 3.5))
 
 
-def start_from_weights(model: Autoencoder, weights: WeightsFile) -> None:
+def start_from_weights(model: Autoencoder, weights: Bitstream) -> None:
     """Set every weight to an exported one, the context model to the float twin of the integer network.
 
     The model's transforms may have more residual blocks a stack and more channels than the file's and compute the same
@@ -73,7 +73,7 @@ def start_from_weights(model: Autoencoder, weights: WeightsFile) -> None:
     load_integer_context(model.context, weights)
 
 
-def start_renderer(generator: Generator, weights: WeightsFile) -> None:
+def start_renderer(generator: Generator, weights: Bitstream) -> None:
     """Set what has the shape of a weight of the exported generator to that; the others stay as they are.
 
     WeightsError when the bitstream's latents are not what the generator expects.

@@ -177,7 +177,7 @@ def test_an_existing_file_is_not_overwritten_without_force(small, tiny, tmp_path
         (["encode", "{folder}/none.png"], 7, b"No such file"),
         (["encode", "{small}", "-o", "{folder}/none/a.gcz"], 7, b"does not exist"),
         (["encode", "{golden}"], 4, b"not a picture"),
-        (["encode", "{small}", "--weights", "{folder}/none-00000000.safetensors"], 5, b"No such file"),
+        (["encode", "{small}", "--weights", "{folder}/none-00000000.safetensors"], 5, b"not a folder of weights"),
         (["decode", "{small}"], 4, b"not a gccodec picture"),
         (["decode", "{golden}", "--format", "xyz"], 2, b"known are"),
         (["decode", "{golden}", "--max-pixels", "100"], 6, b"allowed 100"),
@@ -213,17 +213,19 @@ def test_weights_of_another_model_are_named(small, tmp_path):
     assert b"needs the model" in result.stderr
 
 
-def test_damaged_weights_are_refused(small, tmp_path):
-    from gccodec.entropy.weights import find_weights, weights_folder
-
-    original = find_weights(weights_folder())
-    copy = tmp_path / original.name
-    data = bytearray(original.read_bytes())
-    data[-1000] ^= 1
-    copy.write_bytes(data)
-    result = run("encode", small, "--weights", copy)
-    assert result.returncode == 5
-    assert b"SHA-256" in result.stderr
+def test_damaged_weights_are_refused(small, tiny, tmp_path):
+    for part in ("bitstream", "analysis"):
+        folder = tmp_path / part
+        shutil.copytree(tiny, folder)
+        (damaged,) = folder.glob(f"{part}-*.safetensors")
+        data = bytearray(damaged.read_bytes())
+        data[-1000] ^= 1
+        damaged.write_bytes(data)
+        result = run("encode", small, "--weights", folder)
+        assert result.returncode == 5
+        assert b"SHA-256" in result.stderr
+        assert b"it is damaged" in result.stderr
+        assert result.stdout == b""
 
 
 def test_output_files_get_the_usual_permissions(small, tiny, tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gccodec.training.export import place, weights_bytes
+from gccodec.training.export import model_files, place_model
 from tests.cli.program import run
 from tests.models import random_model
 
@@ -122,7 +122,7 @@ def test_labels_are_made_shown_and_used(folder, tiny, tmp_path):
 
 
 def test_without_a_label_network_labels_are_refused(folder, tiny, tmp_path):
-    (tmp_path / "manifest.json").write_text(json.dumps({"codec": "tiny-00000000.safetensors"}))
+    (tmp_path / "manifest.json").write_text(json.dumps({"bitstream": "tiny-00000000.safetensors"}))
     for command in (["labels"], ["encode", "--labels", "auto", "--keep", "none"]):
         result = run(*command, folder / "a.png", "-o", tmp_path / "a", weights=tmp_path)
         assert result.returncode == 5
@@ -130,7 +130,7 @@ def test_without_a_label_network_labels_are_refused(folder, tiny, tmp_path):
 
 
 def test_models_without_that_training_say_so(folder, tiny, tmp_path):
-    place(weights_bytes(random_model(), {}), tmp_path, "tiny", "codec", {})
+    place_model(model_files(random_model(), {}), tmp_path, {})
     options = ["--labels", folder / "labels.png", "--keep", "none"]
     result = run("encode", folder / "a.png", "-o", tmp_path / "a.gcz", *options, weights=tmp_path)
     assert result.returncode == 5

@@ -74,7 +74,7 @@ def test_what_is_not_coded_counts_nothing_and_the_rest_of_a_region_its_own_quali
     keep = np.zeros((4, 6), bool)
     keep[:2, :3] = True
     lively = activity(Image.fromarray(pixels))
-    weights, picture = random_weights(selective=True), Picture.of(pixels)
+    weights, picture = random_weights(selective=True).bitstream, Picture.of(pixels)
 
     def expected(selection):
         return expected_payload(Source.of(picture, selection, weights))

@@ -12,15 +12,16 @@ from gccodec.codec.effort import MARGIN_CELLS, MAX_EFFORT, PART_PIXELS, USUAL_EF
 from gccodec.codec.latent import LATENT_CELL_PX
 from gccodec.codec.selection import Selection, decode_latent
 from gccodec.container.file import parse
-from gccodec.entropy.weights import find_weights, load_weights, weights_folder
 from gccodec.errors import LimitError, UsageError, WeightsError
 from gccodec.image.picture import Picture
 from gccodec.image.reader import read_picture
 from gccodec.model.analysis import BLUR_PX, shown
 from gccodec.model.distance import STRIDE_PX, DistanceConfig, PerceptualDistance
 from gccodec.model.places import SIDE, all_of, cheaper, places
-from gccodec.model.refiner import LONGEST_STEP, Kept, Part, Refiner
-from tests.models import random_weights
+from gccodec.model.refiner import LONGEST_STEP, Kept, Part
+from gccodec.weights.folder import WeightsFolder
+from gccodec.weights.model import ModelWeights
+from tests.models import random_distance, random_weights
 from tests.paths import CHELSEA, COFFEE
 
 CPU = torch.device("cpu")
@@ -32,10 +33,7 @@ def noise(height, width, seed=0):
 
 def small_codec(selective=False):
     """A random model with a random distance, so that nothing needs to be installed."""
-    codec = Codec(random_weights(selective=selective))
-    torch.manual_seed(0)
-    codec._loaded_refiner = Refiner(codec.weights, PerceptualDistance(DistanceConfig((4, 4, 4, 4), (4, 4, 4))), CPU)
-    return codec
+    return Codec(random_weights(selective=selective)._replace(distance=random_distance))
 
 
 @pytest.fixture(scope="module")
@@ -180,9 +178,9 @@ def test_unless_asked_a_picture_is_not_refined_for_which_memory_is_short(install
         installed.encode(picture, quality=100, effort=2)
 
 
-def test_unless_asked_what_is_not_installed_is_not_needed(monkeypatch, tmp_path):
-    monkeypatch.setenv("GCCODEC_WEIGHTS", str(tmp_path))
-    assert Codec(random_weights()).encode(Picture.of(noise(20, 20)), quality=1, effort=None).effort == 0
+def test_unless_asked_what_is_not_installed_is_not_needed(tmp_path):
+    weights = random_weights()._replace(distance=lambda: WeightsFolder(tmp_path).load("distance"))
+    assert Codec(weights).encode(Picture.of(noise(20, 20)), quality=1, effort=None).effort == 0
 
 
 def test_a_place_costs_what_it_and_its_neighbours_do():
@@ -275,8 +273,9 @@ def test_the_shipped_distance_grows_with_the_damage(installed):
 def test_what_is_missing_is_said(monkeypatch, tmp_path):
     with pytest.raises(UsageError, match="0..9"):
         Codec(random_weights()).encode(Picture.of(noise(20, 20)), quality=1, effort=MAX_EFFORT + 1)
-    weights = load_weights(find_weights(weights_folder()))
-    without = weights._replace(arrays={k: v for k, v in weights.arrays.items() if not k.startswith("tuning.")})
+    weights = ModelWeights.load()
+    arrays = {k: v for k, v in weights.bitstream.arrays.items() if not k.startswith("tuning.")}
+    without = weights._replace(bitstream=dataclasses.replace(weights.bitstream, arrays=arrays))
     with pytest.raises(WeightsError, match="what --effort needs"):
         Codec(without).encode(Picture.of(noise(20, 20)), quality=1, effort=1)
     monkeypatch.setenv("GCCODEC_WEIGHTS", str(tmp_path))

@@ -150,7 +150,7 @@ def test_nothing_of_what_is_not_named_is_in_a_selective_file(codec, coffee):
     other = np.where(named[..., None], pixels, np.uint8(90))
     labels = np.full((32, 40), 24, np.uint8)
     selection = Selection.around(named, labels)
-    sections = [Source.of(Picture.of(p), selection, codec.weights).template.sections for p in (pixels, other)]
+    sections = [Source.of(Picture.of(p), selection, codec.bitstream).template.sections for p in (pixels, other)]
     assert sections[0] == sections[1]
     assert sections[0][-1].id == SectionId.FLAT_PARTS
 
@@ -165,12 +165,12 @@ def test_flat_parts_count_under_the_ceiling_and_are_no_metadata(codec, coffee):
 
 def test_flat_parts_take_no_large_share_of_a_small_ceiling(codec, examples):
     picture = Picture.of(examples["sky"].pixels)
-    sections = [Source.of(picture, None, codec.weights, size).template.sections for size in (100, 2000, None)]
+    sections = [Source.of(picture, None, codec.bitstream, size).template.sections for size in (100, 2000, None)]
     assert [len(s) for s in sections] == [0, 1, 1]
 
 
 def test_what_is_cut_out_has_no_background(codec, examples):
     alpha = np.zeros(SIZE, np.uint8)
     alpha[64:192, 100:240] = 255
-    sections = Source.of(Picture.of(examples["white"].pixels, alpha), None, codec.weights).template.sections
+    sections = Source.of(Picture.of(examples["white"].pixels, alpha), None, codec.bitstream).template.sections
     assert [section.id for section in sections] == [SectionId.ALPHA]

@@ -92,7 +92,7 @@ def held(source_picture=None, selection=None, **named):
     tiny = Codec(random_weights())
     picture = Picture.of(noise(70, 90)) if source_picture is None else source_picture
     encoder = Encoder(tiny._model, tiny.strip_pixels, untold)
-    source = Source.of(picture, selection, tiny.weights)
+    source = Source.of(picture, selection, tiny.bitstream)
     return HeldLatents(encoder, source, **named), encoder, source
 
 

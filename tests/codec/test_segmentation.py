@@ -49,5 +49,5 @@ def test_the_overlay_blends_colours_and_lists_the_classes():
 
 
 def test_a_codec_is_no_label_network():
-    with pytest.raises(WeightsError, match="is no label network"):
-        Labeller(random_weights())
+    with pytest.raises(WeightsError, match="does not fit"):
+        Labeller(random_weights().renderer())

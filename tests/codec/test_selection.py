@@ -41,7 +41,7 @@ def picture(seed=0):
 def test_the_selection_comes_back(share):
     chosen = selection(3, share)
     file = parse(CODEC.encode(picture(), quality=500, selection=chosen, effort=0).data)
-    found = Selection.of(file, CODEC.weights)
+    found = Selection.of(file, CODEC.bitstream)
     assert np.array_equal(found.labels, chosen.labels)
     assert np.array_equal(found.keep, chosen.keep)
     assert CODEC.decode(serialize(file)).pixels.shape == (HEIGHT, WIDTH, 3)
@@ -179,7 +179,7 @@ def test_foreign_masks_and_maps_never_pass_for_the_picture():
     """With checksums recomputed: a wrong mask breaks the digest or is no mask at all."""
     file = parse(CODEC.encode(picture(), quality=600, selection=selection(), effort=0).data)
     labels = file.sections[0]
-    other = selection(9).sections(CODEC.weights)[1]
+    other = selection(9).sections(CODEC.bitstream)[1]
     with pytest.raises((CorruptError, ChecksumError)):
         CODEC.decode(serialize(dataclasses.replace(file, sections=(labels, other))))
     not_a_mask = Section(int(SectionId.KEEP_MASK), b"\xff" * 9)
@@ -191,7 +191,7 @@ def test_foreign_masks_and_maps_never_pass_for_the_picture():
 def test_a_region_of_interest_comes_back_from_any_model(rest_quality):
     codec, chosen = Codec(random_weights()), region_of_interest(rest_quality)
     file = parse(codec.encode(picture(), quality=700, selection=chosen, effort=0).data)
-    found = Selection.of(file, codec.weights)
+    found = Selection.of(file, codec.bitstream)
     assert np.array_equal(found.keep, chosen.keep)
     assert (found.labels, found.rest_quality) == (None, rest_quality)
     pixels = codec.decode(serialize(file)).pixels

@@ -17,21 +17,16 @@ from gccodec.codec.segmentation import Labeller
 from gccodec.codec.selection import Selection
 from gccodec.errors import GccodecError
 from gccodec.image.picture import Picture
-from gccodec.model.distance import DistanceConfig, PerceptualDistance
-from gccodec.model.refiner import Refiner
-from tests.models import random_segmenter_weights, random_weights
+from tests.models import random_distance, random_segmenter_weights, random_weights
 
 THREADS = 4
 EFFORTS = ((0, 4), (1, 2), (2,), (3,))
 """Of each thread's files. Those above take more of the same steps."""
-CODEC = random_weights(selective=True)
-DISTANCE = PerceptualDistance(DistanceConfig((4, 4, 4, 4), (4, 4, 4)))
+WEIGHTS = random_weights(selective=True)._replace(distance=random_distance)
 
 
 def new_codec():
-    codec = Codec(CODEC)
-    codec._loaded_refiner = Refiner(CODEC, DISTANCE, torch.device("cpu"))
-    return codec
+    return Codec(WEIGHTS)
 
 
 def picture(seed):
@@ -81,10 +76,9 @@ def test_threads_may_share_a_codec(expected):
     assert at_once([lambda s=s: made(codec, s) for s in range(THREADS)]) == expected
 
 
-def test_threads_that_share_a_codec_load_its_distance_once(monkeypatch):
+def test_threads_that_share_a_codec_load_its_distance_once():
     loaded = []
-    monkeypatch.setattr(PerceptualDistance, "installed", lambda: loaded.append(1) or DISTANCE)
-    codec = Codec(CODEC)
+    codec = Codec(WEIGHTS._replace(distance=lambda: loaded.append(1) or random_distance()))
     assert at_once([lambda: codec.can_refine] * THREADS) == [True] * THREADS
     assert len(loaded) == 1
 

@@ -9,7 +9,7 @@ from gccodec.codec.window import BLOCK_PX, WINDOW_PX, windows_of
 from gccodec.image.picture import Picture
 from tests.models import random_weights
 
-WEIGHTS = random_weights(selective=True)
+WEIGHTS = random_weights(selective=True).bitstream
 HEIGHT, WIDTH = 2 * WINDOW_PX + 100, WINDOW_PX + 130
 
 

@@ -11,7 +11,7 @@ from gccodec.entropy.side import NO_SIDE_INFORMATION
 from gccodec.errors import WeightsError
 from tests.models import random_weights
 
-ARRAYS = dict(random_weights().arrays)
+ARRAYS = dict(random_weights().bitstream.arrays)
 TABLES = len(ARRAYS["tables.sizes"])
 
 

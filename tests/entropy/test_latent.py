@@ -22,7 +22,7 @@ def decoded(payload, height, width, quality, digest, codec=None):
     return np.concatenate(list((codec or CODEC).decode(payload, height, width, quality, digest)))
 
 
-CODEC, TWIN = random_weights().latent_codec(), random_weights().latent_codec(pure_python=True)
+CODEC, TWIN = random_weights().bitstream.latent_codec(), random_weights().bitstream.latent_codec(pure_python=True)
 
 
 def random_y(height, width, seed=0):

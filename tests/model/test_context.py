@@ -16,7 +16,7 @@ UNIT = 1 << LATENT_FRACTION_BITS
 
 
 def test_quantised_training_and_the_integer_network_agree_up_to_ties():
-    model, integer = random_model().context.eval(), random_weights().latent_codec().context
+    model, integer = random_model().context.eval(), random_weights().bitstream.latent_codec().context
     model.quantised = True
     rng = np.random.default_rng(0)
     known = rng.integers(-480, 480, (6, 7, integer.channels))
@@ -42,7 +42,7 @@ def test_quantised_training_and_the_integer_network_agree_up_to_ties():
 
 
 def test_the_encoder_chooses_the_hyper_latents_that_training_chose():
-    model, integer = random_model().context.eval(), random_weights().latent_codec().context
+    model, integer = random_model().context.eval(), random_weights().bitstream.latent_codec().context
     y = np.random.default_rng(3).integers(-800, 800, (6, 7, integer.channels))
     z = integer.hyper.analyse(integer.normalised(y, 400))
     with torch.no_grad():
@@ -56,7 +56,7 @@ def test_the_encoder_chooses_the_hyper_latents_that_training_chose():
 
 def test_training_leaves_out_what_files_leave_out():
     """With positions and whole blocks that are not kept, the bits and latents of training are those of a file."""
-    model, latents = random_model().context.eval(), random_weights().latent_codec()
+    model, latents = random_model().context.eval(), random_weights().bitstream.latent_codec()
     model.quantised = True
     rng = np.random.default_rng(5)
     y = rng.integers(-300, 300, (10, 9, latents.context.channels)).astype(np.int16)

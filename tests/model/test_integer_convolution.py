@@ -11,9 +11,9 @@ from gccodec.entropy.convolution import TAPS, numpy_convolver
 from gccodec.entropy.layer import EXACT_LIMIT
 from gccodec.entropy.order import STEPS
 from gccodec.entropy.side import SideInformation
-from gccodec.entropy.weights import find_weights, load_weights, weights_folder
 from gccodec.model import integer_convolution
 from gccodec.model.integer_convolution import integer_convolver, onednn_convolver
+from gccodec.weights.folder import WeightsFolder
 
 needs_exact = pytest.mark.skipif(integer_convolver() is None, reason="this machine has no exact products of bytes")
 SHAPES = [(1, 1), (2, 3), (7, 9), (33, 50)]
@@ -47,7 +47,7 @@ def test_the_highest_sums_are_exact(x, weight, zero, stride):
 @needs_exact
 @pytest.mark.parametrize("labelled", [False, True])
 def test_the_shipped_context_model_predicts_the_same(labelled):
-    weights = load_weights(find_weights(weights_folder()))
+    weights = WeightsFolder.installed().load_bitstream()
     tables = len(weights.arrays["tables.sizes"])
     bytes_, exact = (
         IntegerContext(weights.arrays, tables, convolver=onednn_convolver),

@@ -11,14 +11,13 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from gccodec.cli.main import cli
-from gccodec.entropy.weights import find_weights, load_weights
 from gccodec.errors import UsageError, WeightsError
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, LABEL_CLASSES, ModelConfig
 from gccodec.model.generator import Generator
 from gccodec.training import labels, photos, stage_renderer
 from gccodec.training.checkpoint import load_average
-from gccodec.training.export import export_state, place, weights_bytes
+from gccodec.training.export import export_state, model_files, place_model
 from gccodec.training.held_out import rendered
 from gccodec.training.labels import UNLABELLED, LabelStore
 from gccodec.training.log import append_row
@@ -28,7 +27,9 @@ from gccodec.training.renders import Part, RenderStore
 from gccodec.training.run import STOP_FILE
 from gccodec.training.stage_renderer import RendererStage
 from gccodec.training.start import start_from_weights
-from tests.models import random_model, random_weights
+from gccodec.weights.file import load_weights
+from gccodec.weights.folder import WeightsFolder
+from tests.models import random_model, whole_weights
 from tests.paths import CHELSEA, COFFEE
 
 CPU = torch.device("cpu")
@@ -68,7 +69,7 @@ def stage(store, tmp_path, monkeypatch):
     def make(name="renderer", preset=PRESET, weights=None):
         (tmp_path / name).mkdir(exist_ok=True)
         state = tmp_path / name / "renderer.safetensors"
-        return RendererStage(preset, store, tmp_path, weights or random_weights(), state, CPU)
+        return RendererStage(preset, store, tmp_path, weights or whole_weights(), state, CPU)
 
     return make
 
@@ -84,11 +85,11 @@ def test_the_renderer_learns_is_exported_and_renders(stage, tmp_path, store):
     run.run(10, lambda progress: None)
     assert run.counters["crops"] == 20
     assert float(np.mean([run.step().loss for _ in range(3)])) < first
-    path = export_state(run.state_path, run.preset, tmp_path / "weights")
-    assert path == find_weights(tmp_path / "weights", purpose="renderer")
+    (path,) = export_state(run.state_path, run.preset, tmp_path / "weights")
+    assert path == WeightsFolder(tmp_path / "weights").find_serving("renderer", whole_weights().id)
     facts = json.loads((tmp_path / "weights" / "manifest.json").read_text())["models"][path.name]
-    assert facts["serves"] == random_weights().model_id.hex()
-    shipped = load_weights(path)
+    assert facts["serves"] == whole_weights().id.hex()
+    shipped = load_weights(path, "renderer")
     assert {name.split(".")[0] for name in shipped.arrays} == {"generator"}
     generator = Generator(ModelConfig.from_json(shipped.config))
     prefix = "generator."
@@ -134,8 +135,8 @@ def test_a_resumed_run_is_the_run_that_never_stopped(stage):
 def test_a_renderer_of_the_teachers_shape_starts_as_the_teacher(stage):
     whole = dataclasses.replace(PRESET, crop_px=PRESET.tile_px, label_share=1.0, mask_share=0.0)
     faint = {f"generator.{name}" for name in ("linear.weight", "last.conv.weight", "last.conv.bias")}
-    arrays = {n: array * (0.02 if n in faint else 1) for n, array in random_weights().arrays.items()}  # none clamped
-    weights = random_weights()._replace(arrays=arrays)
+    arrays = {n: array * (0.02 if n in faint else 1) for n, array in whole_weights().arrays.items()}  # none clamped
+    weights = dataclasses.replace(whole_weights(), arrays=arrays)
     alike = stage("alike", dataclasses.replace(whole, renderer=whole.model), weights).step()
     other = stage("other", whole, weights).step()
     assert float(alike.to_teacher.max()) < 0.02 * float(other.to_teacher.min())
@@ -157,7 +158,7 @@ def test_pictures_latents_and_labels_of_a_part_are_of_one_place(stage, store):
     plan = run.renders.plan(2)
     assert torch.equal(all_of.photo[1], store.crops([plan.window], PRESET.tile_px)[0])
     codec = Autoencoder(PRESET.model)
-    start_from_weights(codec, random_weights())
+    start_from_weights(codec, whole_weights())
     codec.context.quantised = True
     named = torch.from_numpy(plan.named)[None, None].float().repeat_interleave(8, 2).repeat_interleave(8, 3)
     dials = torch.tensor([plan.quality]), torch.tensor([1.0])
@@ -169,12 +170,12 @@ def test_pictures_latents_and_labels_of_a_part_are_of_one_place(stage, store):
 def test_a_render_follows_from_its_number_alone(stage, store, tmp_path):
     run = stage()
     run.renders.make(6, CPU)
-    again = RenderStore(store, run.renders.labels, random_weights(), PRESET, tmp_path)
+    again = RenderStore(store, run.renders.labels, whole_weights(), PRESET, tmp_path)
     again.make(6, CPU)
     assert np.array_equal(run.renders.records[:6], again.records[:6])
     assert len({record["quality"] for record in again.records[:6]}) == 6
     more = dataclasses.replace(PRESET, renders=PRESET.renders + 1)
-    kept = RenderStore(store, run.renders.labels, random_weights(), more, tmp_path)
+    kept = RenderStore(store, run.renders.labels, whole_weights(), more, tmp_path)
     assert np.array_equal(run.renders.records[:6], kept.records[:6])
     assert kept.records["made"].tolist() == [1] * 6 + [0] * (PRESET.renders - 5)
 
@@ -207,7 +208,7 @@ def test_a_state_of_another_bitstream_is_refused(stage):
     run = stage()
     run.save()
     with pytest.raises(UsageError, match="trained for the bitstream"):
-        stage(weights=random_weights(1))
+        stage(weights=whole_weights(1))
     narrower = dataclasses.replace(PRESET, renderer=dataclasses.replace(PRESET.renderer, latent_channels=16))
     with pytest.raises(WeightsError, match="latents of 32 channels, the preset's have 16"):
         stage("narrow", narrower)
@@ -266,7 +267,8 @@ def test_the_command_trains_compares_and_keeps_the_curve(store, tmp_path, monkey
     state = tmp_path / "state"
     state.mkdir()
     (state / "photos").symlink_to(store.pixels.filename.parent)
-    weights = place(weights_bytes(random_model(), {}), tmp_path / "weights", "tiny", "codec", {})
+    weights = tmp_path / "weights"
+    place_model(model_files(random_model(), {}), weights, {})
     preset = tmp_path / "small.toml"
     preset.write_text('extends = "tiny"\ntile_px = 128\ncrop_px = 96\nsqueeze_weight = 0.0\ngrid_every_min = 0.0\n')
     folders = ["--data", str(tmp_path), "--nets", str(tmp_path), "--state", str(state)]
@@ -283,7 +285,7 @@ def test_the_command_trains_compares_and_keeps_the_curve(store, tmp_path, monkey
     result = CliRunner().invoke(
         cli, ["export", str(state / "renderer.safetensors"), "--preset", str(preset), "--out", out]
     )
-    assert result.output.strip() == str(find_weights(tmp_path / "weights", purpose="renderer"))
+    assert result.output.strip() == str(WeightsFolder(weights).default("renderer"))
 
 
 def test_the_curve_is_a_table_with_one_head(tmp_path):

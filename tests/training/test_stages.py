@@ -17,7 +17,6 @@ from gccodec.codec.codec import Codec
 from gccodec.codec.segmentation import Labeller
 from gccodec.codec.selection import Selection
 from gccodec.entropy.label_map import LabelMapCodec
-from gccodec.entropy.weights import find_weights, load_weights
 from gccodec.errors import UsageError, WeightsError
 from gccodec.image.picture import Picture
 from gccodec.model.analysis import holding
@@ -25,7 +24,7 @@ from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, LABEL_CLASSES
 from gccodec.model.distance import DistanceConfig, PerceptualDistance, map_distance
 from gccodec.training.checkpoint import load_average
-from gccodec.training.export import export_state, network_bytes, weights_bytes
+from gccodec.training.export import export_state, model_files, network_bytes
 from gccodec.training.labels import LABELS_FILE, MOST_BARS, LabelStore, label_prime, random_named
 from gccodec.training.losses import Perception
 from gccodec.training.optimizer import orthogonalised
@@ -45,7 +44,10 @@ from gccodec.training.stage_generative import (
 from gccodec.training.stage_labels import LabelStage, agreement_with_teacher
 from gccodec.training.stage_one import StageOne
 from gccodec.training.start import start_from_klt, start_from_weights
-from tests.models import random_model, random_weights
+from gccodec.weights.file import load_weights
+from gccodec.weights.folder import WeightsFolder
+from gccodec.weights.model import ModelWeights
+from tests.models import random_model, whole_weights
 from tests.paths import CHELSEA, COFFEE
 
 CPU = torch.device("cpu")
@@ -115,13 +117,14 @@ def test_all_stages_end_in_a_codec(stage_one, store, tmp_path):
     assert not any(torch.equal(v, adversary[k]) for k, v in after.items() if k.endswith("weight.original"))
     (tmp_path / "photos").symlink_to(store.pixels.filename.parent)
     made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
-    path = export_state(generative.state_path, PRESET, tmp_path / "weights")
-    assert path == find_weights(tmp_path / "weights")
-    facts = json.loads((tmp_path / "weights" / "manifest.json").read_text())["models"][path.name]
+    paths = export_state(generative.state_path, PRESET, tmp_path / "weights")
+    folder = WeightsFolder(tmp_path / "weights")
+    assert paths == [folder.default(role) for role in ("bitstream", "analysis", "renderer")]
+    facts = json.loads((tmp_path / "weights" / "manifest.json").read_text())["models"][paths[0].name]
     assert facts["crops"] == str(PRESET.crops + PRESET.generative_crops)
-    shipped = load_weights(path)
-    again = GenerativeStage(PRESET, store, tmp_path, shipped, tmp_path / "again.safetensors", CPU)
-    assert weights_bytes(again.model, {}) == weights_bytes(load_average(generative.state_path, again.model), {})
+    shipped = ModelWeights.load(tmp_path / "weights")
+    again = GenerativeStage(PRESET, store, tmp_path, shipped.whole(), tmp_path / "again.safetensors", CPU)
+    assert model_files(again.model, {}) == model_files(load_average(generative.state_path, again.model), {})
     with pytest.raises(UsageError, match="another model than the preset's"):
         export_state(generative.state_path, load_preset("base"), tmp_path / "weights")
     codec = Codec(shipped)
@@ -136,18 +139,19 @@ def test_all_stages_end_in_a_codec(stage_one, store, tmp_path):
 def test_the_joint_stage_moves_everything_against_the_rate(stage_one, store, tmp_path):
     preset = dataclasses.replace(PRESET, joint=True)
     made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
-    stage = GenerativeStage(preset, store, tmp_path, random_weights(), tmp_path / "joint.safetensors", CPU)
+    stage = GenerativeStage(preset, store, tmp_path, whole_weights(), tmp_path / "joint.safetensors", CPU)
     before = {k: v.clone() for k, v in stage.model.state_dict().items()}
     lmbda = stage.rate_target.log_lmbda.clone()
-    assert np.allclose(lmbda, random_weights().log_lmbda + math.log(preset.mse_weight), atol=1e-6)
+    assert np.allclose(lmbda, whole_weights().log_lmbda + math.log(preset.mse_weight), atol=1e-6)
     stage.run(10, [].append)
     moved = {k.split(".")[0] for k, v in stage.model.state_dict().items() if not torch.equal(v, before[k])}
     assert moved == {"analysis", "gain", "context", "generator"}
     assert not torch.equal(stage.rate_target.log_lmbda, lmbda)
-    resumed = GenerativeStage(preset, store, tmp_path, random_weights(), tmp_path / "joint.safetensors", CPU)
+    resumed = GenerativeStage(preset, store, tmp_path, whole_weights(), tmp_path / "joint.safetensors", CPU)
     assert torch.allclose(resumed.rate_target.log_lmbda, stage.rate_target.log_lmbda)
     (tmp_path / "photos").symlink_to(store.pixels.filename.parent)
-    exported = load_weights(export_state(tmp_path / "joint.safetensors", preset, tmp_path / "weights")).log_lmbda
+    export_state(tmp_path / "joint.safetensors", preset, tmp_path / "weights")
+    exported = WeightsFolder(tmp_path / "weights").load_bitstream().log_lmbda
     expected = stage.rate_target.log_lmbda - math.log(preset.mse_weight)
     assert np.allclose(exported, expected, atol=1e-6)
 
@@ -169,7 +173,7 @@ def test_the_faithful_part_weighs_perception_a_third(stage_one, store, tmp_path,
     losses = []
     for distance in (0.0, 1.0):
         state = tmp_path / f"{distance}.safetensors"
-        stage = GenerativeStage(preset, store, tmp_path, random_weights(), state, CPU)
+        stage = GenerativeStage(preset, store, tmp_path, whole_weights(), state, CPU)
         stage.perception = lambda x_hat, x, squares, sizes, value=distance: torch.full((len(x),), value)
         losses.append(float(stage.step().loss))
     assert losses[1] - losses[0] == pytest.approx(preset.perception_weight * factor, rel=1e-3)
@@ -180,7 +184,7 @@ def test_crops_with_something_missing_do_not_steer_the_rate(stage_one, store, tm
     monkeypatch.setattr(drawn, lambda rng, labels: np.eye(16, dtype=np.float32))
     made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
     preset = dataclasses.replace(PRESET, joint=True, faithful_share=0.0, label_share=1.0, mask_share=1.0)
-    stage = GenerativeStage(preset, store, tmp_path, random_weights(), tmp_path / "joint.safetensors", CPU)
+    stage = GenerativeStage(preset, store, tmp_path, whole_weights(), tmp_path / "joint.safetensors", CPU)
     before = stage.rate_target.log_lmbda.clone()
     measured = stage.step()
     assert torch.equal(stage.rate_target.log_lmbda, before)
@@ -198,7 +202,7 @@ def test_the_mean_block_is_what_is_wrong_everywhere_alike():
 
 def test_baselines_are_trained_without_adversaries(stage_one, store, tmp_path):
     preset = dataclasses.replace(PRESET, joint=True, perception_weight=0.0, adversarial_share=0.0)
-    stage = GenerativeStage(preset, store, tmp_path, random_weights(), tmp_path / "mse.safetensors", CPU)
+    stage = GenerativeStage(preset, store, tmp_path, whole_weights(), tmp_path / "mse.safetensors", CPU)
     models = stage.model, stage.adversary.discriminator
     before = [{k: v.clone() for k, v in model.state_dict().items()} for model in models]
     stage.run(10, [].append)
@@ -238,13 +242,15 @@ def test_the_label_network_learns_and_is_exported(store, tmp_path, monkeypatch):
     stage.run(10, lambda progress: None)
     assert float(np.mean([stage.step().loss for _ in range(5)])) < first
     assert 0 <= agreement_with_teacher(stage.model, store, stage.labels) < 1
-    path = export_state(stage.state_path, preset, tmp_path / "weights")
-    assert path == find_weights(tmp_path / "weights", purpose="labels")
-    shipped = load_weights(path)
+    (path,) = export_state(stage.state_path, preset, tmp_path / "weights")
+    assert path == WeightsFolder(tmp_path / "weights").default("labels")
+    shipped = load_weights(path, "labels")
     cells = Labeller(shipped).cells(Image.fromarray(store.picture(0)))
     assert cells.shape == LabelStore.grid(*store.picture(0).shape[:2])
     again = LabelStage(preset, store, tmp_path, tmp_path / "again.safetensors", CPU, shipped)
-    assert network_bytes(again.model, {}) == network_bytes(load_average(stage.state_path, again.model), {})
+    assert network_bytes("labels", again.model, {}) == network_bytes(
+        "labels", load_average(stage.state_path, again.model), {}
+    )
     other = dataclasses.replace(preset, segmenter=dataclasses.replace(preset.segmenter, blocks=3))
     with pytest.raises(WeightsError, match="another configuration"):
         LabelStage(other, store, tmp_path, tmp_path / "other.safetensors", CPU, shipped)
@@ -266,23 +272,23 @@ class MadeUpTeacher(torch.nn.Module):
 def test_the_distance_is_learned_and_exported(store, tmp_path, monkeypatch):
     monkeypatch.setattr("gccodec.training.stage_distance.Teacher", MadeUpTeacher)
     preset = dataclasses.replace(PRESET, distance_crops=80)
-    stage = DistanceStage(preset, store, tmp_path, random_weights(), tmp_path / "distance.safetensors", CPU)
+    stage = DistanceStage(preset, store, tmp_path, whole_weights(), tmp_path / "distance.safetensors", CPU)
     codec = {k: v.clone() for k, v in stage.codec.state_dict().items()}
     first = float(np.mean([stage.step().unexplained for _ in range(5)]))
     stage.run(10, lambda progress: None)
     assert float(np.mean([stage.step().unexplained for _ in range(5)])) < first
     assert all(torch.equal(v, codec[k]) for k, v in stage.codec.state_dict().items())
-    path = export_state(stage.state_path, preset, tmp_path / "weights")
-    assert path == find_weights(tmp_path / "weights", purpose="distance")
-    shipped = PerceptualDistance.load(load_weights(path))
+    (path,) = export_state(stage.state_path, preset, tmp_path / "weights")
+    assert path == WeightsFolder(tmp_path / "weights").default("distance")
+    shipped = PerceptualDistance.load(load_weights(path, "distance"))
     x = torch.rand(2, 3, 64, 32)
     assert shipped.between(x, x).tolist() == [0, 0]
     assert (shipped.between(x, x.flip(0)) > 0).all()
     by_maps = shipped.scale * map_distance(shipped(x), shipped(x.flip(0)))
     assert torch.allclose(shipped.between(x, x.flip(0)), by_maps, rtol=1e-4)
-    with pytest.raises(WeightsError, match="is no perceptual distance"):
-        PerceptualDistance.load(random_weights())
-    resumed = DistanceStage(preset, store, tmp_path, random_weights(), stage.state_path, CPU)
+    with pytest.raises(WeightsError, match="does not fit"):
+        PerceptualDistance.load(whole_weights())
+    resumed = DistanceStage(preset, store, tmp_path, whole_weights(), stage.state_path, CPU)
     assert resumed.counters["crops"] == preset.distance_crops
     trained, installed = (distance_of(state, preset) for state in (stage.state_path, tmp_path / "none.safetensors"))
     assert torch.equal(trained.heads[0].weight, load_average(stage.state_path, resumed.model).heads[0].weight)
@@ -350,25 +356,25 @@ def test_rate_weights_survive_a_stop(stage_one):
 
 
 def test_stage_one_goes_on_with_exported_rate_weights(stage_one, store, tmp_path):
-    run = StageOne(PRESET, store, tmp_path, tmp_path / "new.safetensors", CPU, random_weights())
-    assert np.allclose(run.rate_target.log_lmbda, random_weights().log_lmbda + math.log(PRESET.mse_weight), atol=1e-6)
+    run = StageOne(PRESET, store, tmp_path, tmp_path / "new.safetensors", CPU, whole_weights())
+    assert np.allclose(run.rate_target.log_lmbda, whole_weights().log_lmbda + math.log(PRESET.mse_weight), atol=1e-6)
     run.rate_target.log_lmbda += 1
     run.save()
-    again = StageOne(PRESET, store, tmp_path, tmp_path / "new.safetensors", CPU, random_weights())
+    again = StageOne(PRESET, store, tmp_path, tmp_path / "new.safetensors", CPU, whole_weights())
     assert torch.allclose(again.rate_target.log_lmbda, run.rate_target.log_lmbda)
 
 
 def test_training_goes_on_from_exported_weights(store):
     exported, again = random_model(3), Autoencoder(PRESET.model)
-    start_from_weights(again, random_weights(3))
+    start_from_weights(again, whole_weights(3))
     exported.context.quantised = again.context.quantised = True
     x, quality = store.validation(2, 128), torch.tensor([0.2, 0.9])
     with torch.no_grad():
         a, b = exported.eval()(x, quality), again.eval()(x, quality)
     assert torch.allclose(a.bits, b.bits, rtol=0.02)
-    data = weights_bytes(again, {}, log_lmbda=random_weights(3).log_lmbda)
-    arrays = load(data)
-    for name, array in random_weights(3).arrays.items():
+    files = model_files(again, {}, log_lmbda=whole_weights(3).log_lmbda)
+    arrays = {name: array for data in files.values() for name, array in load(data).items()}
+    for name, array in whole_weights(3).arrays.items():
         # float16 cannot hold every log exactly, integers must come back to one unit
         assert np.abs(arrays[name].astype(np.float64) - np.asarray(array, np.float64)).max() <= 1, name
 
@@ -379,20 +385,20 @@ def test_a_deeper_and_wider_model_starts_as_the_exported_one():
     channels |= {"encoder_fine_channels": 12, "encoder_mid_channels": 20, "encoder_coarse_channels": 24}
     config = dataclasses.replace(PRESET.model, **blocks, **channels)
     exported, larger = Autoencoder(PRESET.model).eval(), Autoencoder(config).eval()
-    start_from_weights(exported, random_weights(3))
-    start_from_weights(larger, random_weights(3))
+    start_from_weights(exported, whole_weights(3))
+    start_from_weights(larger, whole_weights(3))
     x, quality = torch.rand(1, 3, 64, 64), torch.tensor([0.4])
     with torch.no_grad():
         assert torch.allclose(larger.analysis(x, quality), exported.analysis(x, quality), atol=1e-4)
         y = torch.randn(1, config.latent_channels, 4, 4)
         assert torch.allclose(larger.generator(y, quality), exported.generator(y, quality), atol=1e-4)
     with pytest.raises(WeightsError, match="another configuration"):
-        start_from_weights(Autoencoder(dataclasses.replace(config, encoder_coarse_blocks=1)), random_weights(3))
+        start_from_weights(Autoencoder(dataclasses.replace(config, encoder_coarse_blocks=1)), whole_weights(3))
 
 
 def test_weights_of_another_shape_are_refused():
     with pytest.raises(WeightsError, match="another configuration"):
-        start_from_weights(Autoencoder(load_preset("base").model), random_weights(3))
+        start_from_weights(Autoencoder(load_preset("base").model), whole_weights(3))
 
 
 def test_label_crops_follow_their_windows(store, tmp_path):
@@ -476,7 +482,7 @@ def test_windows_from_closer_by_lie_in_the_picture(store):
 
 def test_what_is_judged_is_the_same_place_in_pixels_and_latents(stage_one, store, tmp_path):
     made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
-    stage = GenerativeStage(PRESET, store, tmp_path, random_weights(), tmp_path / "state.safetensors", CPU)
+    stage = GenerativeStage(PRESET, store, tmp_path, whole_weights(), tmp_path / "state.safetensors", CPU)
     pixels = torch.arange(PRESET.crop_px).expand(1, 3, PRESET.crop_px, -1)
     latents = torch.arange(PRESET.crop_px // DOWNSAMPLING).expand(1, 8, PRESET.crop_px // DOWNSAMPLING, -1)
     seen = set()
@@ -522,8 +528,8 @@ def test_steps_can_be_replayed_as_graphs(kind, stage_one, store, tmp_path, monke
     run = {
         "1": lambda: stage_one(),
         "entropy": lambda: EntropyStage(preset, store, tmp_path / "stage1.safetensors", state, CPU),
-        "distance": lambda: DistanceStage(preset, store, tmp_path, random_weights(), state, CPU),
-        "generative": lambda: GenerativeStage(preset, store, tmp_path, random_weights(), state, CPU),
+        "distance": lambda: DistanceStage(preset, store, tmp_path, whole_weights(), state, CPU),
+        "generative": lambda: GenerativeStage(preset, store, tmp_path, whole_weights(), state, CPU),
         "labels": lambda: LabelStage(preset, store, tmp_path, state, CPU),
     }[kind]()
     drawn, shapes, _ = run._prepared(0)
@@ -548,7 +554,7 @@ def test_replayed_steps_are_the_steps(stage_one, store, tmp_path):
     for graphs in (False, True):
         preset = dataclasses.replace(PRESET, joint=True, graphs=graphs)
         state = tmp_path / f"{graphs}.safetensors"
-        stage = GenerativeStage(preset, store, tmp_path, random_weights(), state, torch.device("cuda"))
+        stage = GenerativeStage(preset, store, tmp_path, whole_weights(), state, torch.device("cuda"))
         for _ in range(24):
             stage.step()
         assert bool(graphs and stage.graphs.captured) == graphs
@@ -566,7 +572,7 @@ def test_fused_steps_have_the_same_gradients(stage_one, store, tmp_path, monkeyp
     gradients = []
     for fused in (False, True):
         preset = dataclasses.replace(PRESET, joint=True)
-        stage = GenerativeStage(preset, store, tmp_path, random_weights(), tmp_path / "none.safetensors", CPU)
+        stage = GenerativeStage(preset, store, tmp_path, whole_weights(), tmp_path / "none.safetensors", CPU)
         if fused:
             stage.fuse()
         drawn, shapes, seed = stage._prepared(0)

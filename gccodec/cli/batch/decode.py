@@ -50,7 +50,7 @@ from gccodec.storage.store import is_remote
 @click.option("--metadata", "kinds", default="all", show_default=True, help="Written: all, none, or of exif,icc,xmp.")
 @click.option("--max-pixels", type=click.IntRange(1), default=1 << 28, show_default=True, help="Refuse larger files.")
 @engines
-@click.option("--weights", type=click.Path(path_type=Path), help="Weights file.  [default: the one each file names]")
+@click.option("--weights", type=click.Path(path_type=Path), help="Folder of weights.  [default: installed]")
 @reporting
 @progress_mode
 @volume

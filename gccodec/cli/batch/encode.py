@@ -59,7 +59,7 @@ SHOWN_JOBS = 10
 @click.option("--verify", is_flag=True, help="Decode the symbols of each file that was written.")
 @click.option("--delete-source", is_flag=True, help="With --verify: delete originals that are safe in the archive.")
 @engines
-@click.option("--weights", type=click.Path(path_type=Path), help="Weights file.  [default: the installed one]")
+@click.option("--weights", type=click.Path(path_type=Path), help="Folder of weights.  [default: installed]")
 @reporting
 @progress_mode
 @volume
