@@ -24,6 +24,7 @@ GRAY, RGB = 0, 2
 """Colour types."""
 
 COMPRESSION_LEVEL = 4
+MEMORY_LEVEL = 9
 READ_BYTES = 1 << 16
 IDAT_BYTES = 1 << 18
 NOT_STREAMED = b"tRNS"
@@ -175,14 +176,14 @@ def _split(data: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 def write_png(file: IO[bytes], size: tuple[int, int], strips: Iterable[Image.Image], options: dict[str, Any]) -> None:
-    """Strips of mode L, LA, RGB or RGBA, `size` in all, from top to bottom; options: Pillow's."""
-    deflate, above, written, after = (
-        zlib.compressobj(COMPRESSION_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS, 9, zlib.Z_FILTERED),
-        None,
-        0,
-        b"",
-    )
-    pending = b""
+    """Strips of mode L, LA, RGB or RGBA, `size` in all, from top to bottom; options: Pillow's.
+
+    Of those, compress_type is the strategy of zlib, Z_FILTERED where none is given.
+    """
+    options = dict(options)
+    strategy = options.pop("compress_type", zlib.Z_FILTERED)
+    deflate = zlib.compressobj(COMPRESSION_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS, MEMORY_LEVEL, strategy)
+    above, written, after, pending = None, 0, b"", b""
     for strip in strips:
         shift = 0 if above is None else 1  # the row above it belongs to a strip's filtering
         joined = Image.new(strip.mode, (strip.width, strip.height + shift))

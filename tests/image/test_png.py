@@ -159,3 +159,15 @@ def test_formats_that_need_the_whole_picture_get_it():
     wide = Image.new("L", (16_384, 2))
     with pytest.raises(UsageError, match="WEBP cannot hold"):
         write_strips(strips_of(wide, 1), wide.size, picture_format("webp"), io.BytesIO(), Metadata())
+
+
+def test_the_strategy_of_zlib_is_an_option():
+    image = Image.effect_noise((40, 30), 20)
+    files = {}
+    for strategy in (zlib.Z_FILTERED, zlib.Z_RLE):
+        out = io.BytesIO()
+        write_png(out, image.size, strips_of(image, 7), {"compress_type": strategy})
+        with Image.open(out) as again:
+            assert again.tobytes() == image.tobytes()
+        files[strategy] = out.getvalue()
+    assert len(set(files.values())) == 2
