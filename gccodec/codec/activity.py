@@ -10,6 +10,7 @@ from PIL import Image
 
 from gccodec.codec.encoder import Source
 from gccodec.codec.latent import LATENT_CELL_PX, grid_size, padded
+from gccodec.codec.parallel import mapped
 from gccodec.codec.rate import LEVELS
 from gccodec.entropy.mask import QualityMap
 from gccodec.image.picture import Pixels, cropped
@@ -64,18 +65,18 @@ NODES = (
 def activity(image: Pixels) -> Activity:
     """Of every latent position of a picture in mode RGB or L."""
     width, height = image.size
-    rows, columns = grid_size(height, width)
-    parts: list[Activity] = []
-    for top in range(0, rows, STRIP_ROWS):
-        bottom = min(top + STRIP_ROWS, rows)
-        box = (0, top * LATENT_CELL_PX, width, min(bottom * LATENT_CELL_PX, height))
-        part, shape = cropped(image, box).convert("YCbCr"), (bottom - top, columns)
+    columns, strip_px = grid_size(height, width)[1], STRIP_ROWS * LATENT_CELL_PX
+    strips = (cropped(image, (0, top, width, min(top + strip_px, height))) for top in range(0, height, strip_px))
+
+    def of_strip(strip: Image.Image) -> Activity:
+        part, shape = strip.convert("YCbCr"), (-(-strip.height // LATENT_CELL_PX), columns)
         luma, *colours = (
             _variance(part.getchannel(name).reduce(px), px, shape)
             for name, px in (("Y", LUMA_SPOT_PX), ("Cb", COLOUR_SPOT_PX), ("Cr", COLOUR_SPOT_PX))
         )
-        parts.append(Activity(np.sqrt(luma), np.log2(1 + sum(colours))))
-    luma, colour = (np.concatenate(maps) for maps in zip(*parts, strict=True))
+        return Activity(np.sqrt(luma), np.log2(1 + sum(colours)))
+
+    luma, colour = (np.concatenate(maps) for maps in zip(*mapped(of_strip, strips), strict=True))
     return Activity(luma, colour)
 
 

@@ -16,6 +16,7 @@ from gccodec.codec.flat import flat_section
 from gccodec.codec.latent import grid_size, padded
 from gccodec.codec.loaded_model import LoadedModel, Progress
 from gccodec.codec.metadata import metadata_sections
+from gccodec.codec.parallel import writing_thread
 from gccodec.codec.rate import Setting, setting
 from gccodec.codec.selection import Selection
 from gccodec.codec.strip import to_strips
@@ -146,7 +147,8 @@ class Encoder:
     ) -> bytes:
         """Of a latent in fixed point, in steps of the setting's quality; overwrites the bands."""
         quality = source.quality(at.quality)
-        payload, digest = self.model.latents.encode(bands, quality, at.rate_weight, source.side, limit)
+        with writing_thread() as writer:
+            payload, digest = self.model.latents.encode(bands, quality, at.rate_weight, source.side, limit, writer)
         file = dataclasses.replace(source.template, quality=at.quality, payload=payload, symbol_digest=digest)
         return serialize(file)
 

@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from gccodec.codec.latent import padded
+from gccodec.codec.parallel import mapped
 from gccodec.codec.surface import FloatArray, Grid, in_quarters
 from gccodec.entropy.flat_parts import (
     CELL_PX,
@@ -119,26 +121,30 @@ def opened(mask: KeepMask) -> KeepMask:
 def _statistics(image: Pixels, side: int) -> Statistics:
     """Row of cells by row of cells, edges repeated."""
     width, height = image.size
-    rows = []
-    for top in range(0, height, side):
-        pixels = np.asarray(image.crop((0, top, width, min(top + side, height))))
+    strips = (image.crop((0, top, width, min(top + side, height))) for top in range(0, height, side))
+
+    def of_row(strip: Image.Image) -> Statistics:
+        pixels = np.asarray(strip)
         pixels = pixels[..., None] if pixels.ndim == 2 else pixels
-        rows.append(_of_cells(padded(pixels, side, -(-width // side) * side), side))
+        return _of_cells(padded(pixels, side, -(-width // side) * side), side)
+
+    rows = list(mapped(of_row, strips))
     return Statistics(np.concatenate([r.quarters for r in rows], 1), np.concatenate([r.deviation for r in rows]))
 
 
 def _of_cells(pixels: npt.NDArray[np.uint8], side: int) -> Statistics:
-    """Of [side, w side, C]."""
+    """Of [side, w side, C]. Rows are summed first, in integers, which leaves little to be done in floats."""
     channels, half = pixels.shape[2], side // 2
-    x = pixels.reshape(side, -1, side, channels).astype(np.float32)
-    u = np.arange(side, dtype=np.float32) - (side - 1) / 2
+    halves = pixels.reshape(2, half, -1, channels).sum(1, dtype=np.uint32)
+    columns = halves.sum(0).reshape(-1, side, channels)
+    squares = np.square(pixels, dtype=np.uint32).sum(0).reshape(-1, side, channels)
+    u = np.arange(side) - (side - 1) / 2
     power = side * float(u @ u)
-    mean = x.mean((0, 2), dtype=np.float64)
-    down = np.einsum("swc,s->wc", x.sum(2), u) / power
-    across = np.einsum("wsc,s->wc", x.sum(0), u) / power
-    square = np.einsum("swtc,swtc->wc", x, x, dtype=np.float64) / side**2
-    variance = square - mean**2 - (down**2 + across**2) * power / side**2
-    quarters = pixels.reshape(2, half, -1, half, channels).mean((1, 3), dtype=np.float64)
+    weighted = (u @ pixels.reshape(side, -1).astype(np.float64)).reshape(columns.shape)
+    mean = columns.sum(1) / side**2
+    down, across = weighted.sum(1) / power, np.einsum("wsc,s->wc", columns, u) / power
+    variance = squares.sum(1) / side**2 - mean**2 - (down**2 + across**2) * power / side**2
+    quarters = halves.reshape(2, -1, half, channels).sum(2) / half**2
     return Statistics(quarters.transpose(2, 0, 1), np.sqrt(np.maximum(variance, 0)).max(-1)[None])
 
 

@@ -50,6 +50,7 @@ class HeldLatents:
     def __init__(self, encoder: Encoder, source: Source, refined_at: int | None = None) -> None:
         self.encoder, self.source, self.refined_at = encoder, source, refined_at
         self._quality, self._bands = -1, list[npt.NDArray[np.int16]]()
+        self._coming: Bands = iter(())
         rows, columns = grid_size(*source.image.size[::-1])
         self._held = rows * columns <= MAX_HELD_POSITIONS
 
@@ -60,7 +61,7 @@ class HeldLatents:
         if not self._bands or not self._serves(quality):
             self._bands.clear()
             self._quality = max(0, quality - ANALYSED_LOWER) if self.refined_at is None else self.refined_at
-            self._bands += self.encoder.latent(self.source, self._quality)
+            self._coming = self.encoder.latent(self.source, self._quality)
         return self._scaled(quality)
 
     def bits(self, level: int) -> float:
@@ -75,10 +76,17 @@ class HeldLatents:
         # the lowest levels must not depend on how a search came there: the smallest file is one of them
         return quality - self._quality in NEAR and (quality > 0 or self._quality == 0)
 
+    def _analysed(self) -> Bands:
+        """Those that are held, and then those that are still to come."""
+        yield from self._bands
+        for band in self._coming:
+            self._bands.append(band)
+            yield band
+
     def _scaled(self, quality: int) -> Bands:
         transforms, by_position, top = self.encoder.model.transforms, self.source.quality(quality), 0
         finer = transforms.finer(quality, self._quality).flatten().cpu().numpy() / (1 << LATENT_FRACTION_BITS)
-        for band in self._bands:
+        for band in self._analysed():
             scaled = fixed_point(np.multiply(band, finer, dtype=np.float32))
             if isinstance(by_position, QualityMap):
                 keep = by_position.keep[top : top + len(band), :, None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -179,21 +180,37 @@ class QuantizingSource:
 
 
 class EncodingSource(QuantizingSource):
-    """Quantises and writes."""
+    """Quantises and writes; with a thread for writing, beside what comes next. `settle` waits for it."""
 
-    def __init__(self, tables: FrequencyTables, rate_weight: float, coder: SymbolEncoder) -> None:
+    def __init__(
+        self, tables: FrequencyTables, rate_weight: float, coder: SymbolEncoder, writer: Executor | None = None
+    ) -> None:
+        """writer: of one thread, as the order counts."""
         super().__init__(tables, rate_weight)
-        self.coder = coder
+        self.coder, self.writer = coder, writer
+        self.unsettled: list[Future[None]] = []
 
     def hyper_latents(self, index: IntArray, analyse: Callable[[], IntArray]) -> IntArray:
         z = analyse()
-        encode_symbols(self.coder, self.tables, index, z)
+        self._write(index, z)
         return z
 
     def symbols(self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array) -> IntArray:
         symbols = self.quantise(prediction, coded, y)
-        encode_symbols(self.coder, self.tables, prediction.table_index[coded], symbols)
+        self._write(prediction.table_index[coded], symbols)
         return symbols
+
+    def _write(self, index: IntArray, symbols: IntArray) -> None:
+        if self.writer is None:
+            encode_symbols(self.coder, self.tables, index, symbols)
+        else:
+            self.unsettled.append(self.writer.submit(encode_symbols, self.coder, self.tables, index, symbols))
+
+    def settle(self) -> None:
+        """Wait until all is written."""
+        for written in self.unsettled:
+            written.result()
+        self.unsettled.clear()
 
 
 class Limit(NamedTuple):
@@ -210,8 +227,15 @@ class FittingSource(EncodingSource):
     enough, none is added.
     """
 
-    def __init__(self, tables: FrequencyTables, rate_weight: float, coder: SymbolEncoder, limit: Limit) -> None:
-        super().__init__(tables, rate_weight, coder)
+    def __init__(
+        self,
+        tables: FrequencyTables,
+        rate_weight: float,
+        coder: SymbolEncoder,
+        limit: Limit,
+        writer: Executor | None = None,
+    ) -> None:
+        super().__init__(tables, rate_weight, coder, writer)
         self.most_bits, self.steps_left = 8 * (limit.payload_bytes - 1), STEPS * limit.bands
 
     def quantise(self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array) -> IntArray:
@@ -219,6 +243,7 @@ class FittingSource(EncodingSource):
         self.steps_left -= 1
         if self.steps_left:
             return symbols
+        self.settle()
         excess = self.coder.spent_bits() + self._bits(prediction, coded, symbols) - self.most_bits
         if excess <= 0:
             return symbols
@@ -284,19 +309,21 @@ class LatentCodec:
         rate_weight: float = 0.0,
         side: SideInformation = NO_SIDE_INFORMATION,
         limit: Limit | None = None,
+        writer: Executor | None = None,
     ) -> tuple[bytes, int]:
         """bands: int16 [n, W, C] from `fixed_point`, n as `band_rows` but for the last; they become the latents.
 
         Positions that are not kept are not coded and become zero. A limit is kept to where a little is missing for
-        that (`FittingSource`).
+        that (`FittingSource`). writer: see `EncodingSource`.
         Returns the payload and the symbols' digest.
         """
         coder = self.coders.encoder()
         if limit is None:
-            source = EncodingSource(self.tables, rate_weight, coder)
+            source = EncodingSource(self.tables, rate_weight, coder, writer)
         else:
-            source = FittingSource(self.tables, rate_weight, coder, limit)
+            source = FittingSource(self.tables, rate_weight, coder, limit, writer)
         digest = traverse(self.context, bands, quality, source, side)
+        source.settle()
         return coder.finish(), digest
 
     def decode(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+import torch
 from torch import Tensor
 
 from gccodec.model.analysis import HIDDEN
 from gccodec.model.cells import gathered, rows_of
 from gccodec.model.convolution import Convolution
 from gccodec.model.fused import FusedAnalysis
+from gccodec.model.pipeline import Work
 from gccodec.model.stack import ROWS_A_LATENT, StackRows
-from gccodec.model.strips import RowQueue, Stages
+from gccodec.model.strips import RowQueue, Rows, staged_work
 
 CELL_PX = 4
 """At 1/4 of the resolution."""
@@ -25,18 +25,30 @@ class AnalysisRows:
         self.stem = StackRows([], fused.stem)
         self.fine, self.mid = StackRows(fused.fine), StackRows(fused.mid)
         self.coarse = StackRows(fused.coarse, fused.last)
-        self.stages = Stages(
-            [(self._fine, ROWS_A_LATENT), (self._mid, ROWS_A_LATENT), (self._coarse, ROWS_A_LATENT // 2)]
-        )
         self.linear = RowQueue()
 
-    def push(self, x: Tensor, last: bool) -> Iterator[Tensor]:
-        """-> y [1, C, m, W / 16] float32."""
+    @property
+    def works(self) -> list[Work]:
+        """A strip and whether it is the last -> y [1, C, m, W / 16] float32, in stages."""
+        return [
+            self._begun,
+            staged_work(self._fine, ROWS_A_LATENT),
+            staged_work(self._mid, ROWS_A_LATENT),
+            staged_work(self._coarse, ROWS_A_LATENT // 2),
+            self._finished,
+        ]
+
+    @torch.inference_mode()
+    def _begun(self, strip: tuple[Tensor, bool]) -> list[Rows]:
+        x, is_last = strip
         cells = gathered(rows_of(x), CELL_PX) - HIDDEN
         linear = gathered(cells, ROWS_A_LATENT) @ self.fused.linear
         self.linear.push(linear.permute(2, 0, 1)[None])
-        for h in self.stages.push(cells, len(linear), last):
-            yield self.linear.take(len(h)) + h.permute(2, 0, 1)[None]
+        return [Rows(cells, len(linear), is_last)]
+
+    @torch.inference_mode()
+    def _finished(self, rows: Rows) -> list[Tensor]:
+        return [self.linear.take(len(rows.x)) + rows.x.permute(2, 0, 1)[None]]
 
     def _fine(self, cells: Tensor, last: bool) -> Tensor | None:
         """At 1/4, from cells [n, w, 48]."""

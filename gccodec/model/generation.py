@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -11,8 +9,9 @@ from torch import Tensor
 from gccodec.model.cells import at_places, in_cells, rows_of
 from gccodec.model.fused import FusedGenerator
 from gccodec.model.generator import Generator
+from gccodec.model.pipeline import Work
 from gccodec.model.stack import ROWS_A_LATENT, ConvRows, StackRows
-from gccodec.model.strips import LatentStrip, RowQueue, Stages
+from gccodec.model.strips import LatentStrip, RowQueue, Rows, staged_work
 
 
 class GeneratorRows:
@@ -23,12 +22,26 @@ class GeneratorRows:
         self.stem = ConvRows()
         self.coarse, self.mid = StackRows(fused.coarse), StackRows(fused.mid)
         self.fine = StackRows(fused.fine, fused.last)
-        self.stages = Stages([(self._coarse, 1), (self._mid, 1), (self._fine, 2)])
         self.for_fine, self.for_pixels = RowQueue(), RowQueue()
         self.coarse_side, self.mid_side = RowQueue(), RowQueue()
 
-    def push(self, strip: LatentStrip, last: bool) -> Iterator[Tensor]:
-        """-> x_hat [1, 3, 16 m, 16 w] float32, not clamped."""
+    @property
+    def works(self) -> list[Work]:
+        """A strip of y_hat and whether it is the last -> x_hat [1, 3, 16 m, 16 w] float32 in [0, 1], in stages."""
+        return [
+            self._begun,
+            staged_work(self._coarse, 1),
+            staged_work(self._mid, 1),
+            staged_work(self._fine, 2),
+            _finished,
+        ]
+
+    @torch.inference_mode()
+    def _begun(self, strip: tuple[LatentStrip, bool]) -> list[Rows]:
+        return [self._latents(*strip)]
+
+    def _latents(self, strip: LatentStrip, is_last: bool) -> Rows:
+        """Rows of the latent; what bypasses stages goes into their queues."""
         g, (y_hat, semantics) = self.generator, strip
         if semantics is not None:
             top, left = self.next_latent
@@ -41,7 +54,7 @@ class GeneratorRows:
         self.for_pixels.push(y_hat)
         y_hat = y_hat.to(self.fused.dtype)
         self.for_fine.push(y_hat)
-        yield from self.stages.push(rows_of(y_hat), y_hat.shape[2], last)
+        return Rows(rows_of(y_hat), y_hat.shape[2], is_last)
 
     def _coarse(self, y_hat: Tensor, last: bool) -> Tensor | None:
         """At 1/16."""
@@ -76,6 +89,11 @@ class GeneratorRows:
         return x.flatten(2, 3).flatten(0, 1).permute(2, 0, 1)[None]
 
 
+@torch.inference_mode()
+def _finished(rows: Rows) -> list[Tensor]:
+    return [rows.x.clamp_(0, 1)]
+
+
 def shuffled_into(stack: StackRows, x: Tensor) -> Tensor:
     """Room in the stack for x [n, w, 4 C], which is brought there as [2 n, 2 w, C]."""
     rows = stack.room(2 * x.shape[0], 2 * x.shape[1], x.shape[2] // 4, x)
@@ -85,5 +103,5 @@ def shuffled_into(stack: StackRows, x: Tensor) -> Tensor:
 
 def add_side(rows: Tensor, side: RowQueue) -> None:
     """What the label map and the keep mask say, if there are any."""
-    if side.count:
+    if not side.is_unused:
         rows += rows_of(side.take(len(rows)))

@@ -14,21 +14,28 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
+from gccodec.model.pipeline import Work
+
 Stage = Callable[[Tensor, bool], Tensor | None]
 """Rows, and whether they close the picture -> the rows that they complete."""
 
 
 class RowQueue:
-    """First in, first out, for rows of [B, C, H, W]. They stay where they came: what moves leaves holes in the heap."""
+    """First in, first out, for rows of [B, C, H, W]. They stay where they came: what moves leaves holes in the heap.
+
+    One thread may push while another takes.
+    """
 
     def __init__(self) -> None:
         self.pieces: deque[Tensor] = deque()
+        self.is_unused = True
 
     @property
     def count(self) -> int:
         return sum(piece.shape[2] for piece in self.pieces)
 
     def push(self, x: Tensor) -> None:
+        self.is_unused = False
         self.pieces.append(x)
 
     def take(self, count: int) -> Tensor:
@@ -46,26 +53,30 @@ class RowQueue:
             yield piece
 
 
-class Stages:
-    """A transform's stages, each with the rows that a latent has where it begins.
+class Rows(NamedTuple):
+    """What goes from stage to stage: rows, of a strip of so many latent rows, and whether they close the picture."""
 
-    No stage is given more rows at once than the strip has, though a picture's end releases all that blocks hold back.
+    x: Tensor
+    latent_rows: int
+    is_last: bool
+
+
+def staged_work(stage: Stage, rows_a_latent: int) -> Work:
+    """A stage where a latent has so many rows, for `gccodec.model.pipeline`.
+
+    It is never given more rows at once than the strip has, though a picture's end releases all that blocks hold back.
     """
 
-    def __init__(self, stages: Iterable[tuple[Stage, int]]) -> None:
-        self.stages = list(stages)
-
-    def push(self, x: Tensor | None, latent_rows: int, last: bool, first: int = 0) -> Iterator[Tensor]:
-        """x through the stages from `first` on, of a strip of so many latent rows."""
-        if first == len(self.stages):
-            if x is not None:
-                yield x
-            return
-        stage, rows_a_latent = self.stages[first]
-        pieces = () if x is None else x.split(latent_rows * rows_a_latent)
+    def work(rows: Rows) -> Iterator[Rows]:
+        pieces = rows.x.split(rows.latent_rows * rows_a_latent)
         for i, piece in enumerate(pieces):
-            is_last = last and i == len(pieces) - 1
-            yield from self.push(stage(piece, is_last), latent_rows, is_last, first + 1)
+            is_last = rows.is_last and i == len(pieces) - 1
+            with torch.inference_mode():
+                completed = stage(piece, is_last)
+            if completed is not None:
+                yield Rows(completed, rows.latent_rows, is_last)
+
+    return work
 
 
 class Semantics(NamedTuple):
@@ -93,12 +104,18 @@ class LatentStrip(NamedTuple):
 Strip = TypeVar("Strip", Tensor, LatentStrip)
 
 
-def stream(push: Callable[[Strip, bool], Iterable[Tensor]], strips: Iterable[Strip]) -> Iterator[Tensor]:
-    """Push every strip, the last one as such, and yield what comes out."""
+def with_last(strips: Iterable[Strip]) -> Iterator[tuple[Strip, bool]]:
+    """Every strip, and whether it is the last one."""
     pending: Strip | None = None
     for strip in strips:
         if pending is not None:
-            yield from push(pending, False)
+            yield pending, False
         pending = strip
     assert pending is not None, "a picture has at least one strip"
-    yield from push(pending, True)
+    yield pending, True
+
+
+def stream(push: Callable[[Strip, bool], Iterable[Tensor]], strips: Iterable[Strip]) -> Iterator[Tensor]:
+    """Push every strip, the last one as such, and yield what comes out."""
+    for strip, is_last in with_last(strips):
+        yield from push(strip, is_last)

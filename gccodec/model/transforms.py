@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import itertools
 from collections.abc import Callable, Iterable, Iterator
 
 import torch
@@ -19,8 +18,9 @@ from gccodec.model.gain import GainUnit
 from gccodec.model.generation import GeneratorRows
 from gccodec.model.generator import Generator
 from gccodec.model.loading import Network, network_of, once
+from gccodec.model.pipeline import staged
 from gccodec.model.precision import arithmetic
-from gccodec.model.strips import LatentStrip, Semantics, stream
+from gccodec.model.strips import LatentStrip, Semantics, with_last
 from gccodec.weights.file import WeightsFile
 from gccodec.weights.model import ModelWeights
 
@@ -60,6 +60,11 @@ class Transforms:
         other.latents = latents
         return other
 
+    @property
+    def threads(self) -> int:
+        """That the stages of a network share; 1 where it is not the processor that computes."""
+        return torch.get_num_threads() if self.device.type == "cpu" else 1
+
     def _quality(self, quality: int) -> Tensor:
         return torch.full((1,), quality / QUALITY_MAX, device=self.device)
 
@@ -90,12 +95,8 @@ class Transforms:
             finer = self.finer(quality, nearest)
             yield from (band.to(self.device) * finer for band in self.latents[nearest].split(KNOWN_ROWS, 2))
             return
-        rows = AnalysisRows(self.fused_analysis(quality))
-
-        def push(strip: Tensor, last: bool) -> Iterator[Tensor]:
-            return inferring(rows.push(strip.to(self.device), last))
-
-        for y in stream(push, strips):
+        works = AnalysisRows(self.fused_analysis(quality)).works
+        for y in staged(with_last(strip.to(self.device) for strip in strips), works, self.threads):
             yield y * gain
 
     def generate(
@@ -108,14 +109,13 @@ class Transforms:
         with torch.inference_mode():
             q = self._quality(quality)
             gain = self.gain(q)
-        rows = GeneratorRows(self.generator, self.fused_generator(quality, realism), origin)
+        works = GeneratorRows(self.generator, self.fused_generator(quality, realism), origin).works
 
-        def push(strip: LatentStrip, last: bool) -> Iterator[Tensor]:
+        def in_units(strip: LatentStrip) -> LatentStrip:
             semantics = None if strip.semantics is None else Semantics(*(t.to(self.device) for t in strip.semantics))
-            y_hat = strip.y_hat.to(self.device) / gain
-            return inferring(x.clamp_(0, 1) for x in rows.push(LatentStrip(y_hat, semantics), last))
+            return LatentStrip(strip.y_hat.to(self.device) / gain, semantics)
 
-        yield from stream(push, strips)
+        yield from staged(with_last(map(in_units, strips)), works, self.threads)
 
     def generate_mixed(
         self,
@@ -141,7 +141,7 @@ class Transforms:
                 top += strip.y_hat.shape[2]
 
         one = torch.ones_like(ratio)
-        first, second = itertools.tee(strips)
+        first = second = list(strips)
         fine = self.generate(in_steps(first, one, ratio), kept, realism, origin)
         coarse = self.generate(in_steps(second, 1 / ratio, one), rest, realism, origin)
         top = 0
@@ -157,13 +157,3 @@ def _network(
     """A frozen network on its device."""
     network = network_of(weights, lambda config: kind(ModelConfig.from_json(config)), prefix)
     return network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
-
-
-def inferring(outputs: Iterator[Tensor]) -> Iterator[Tensor]:
-    """Each output is computed in inference mode, which must not leak out of a generator between two."""
-    while True:
-        with torch.inference_mode():
-            output = next(outputs, None)
-        if output is None:
-            return
-        yield output

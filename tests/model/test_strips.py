@@ -7,7 +7,8 @@ from gccodec.model.analysis_rows import AnalysisRows
 from gccodec.model.config import LABEL_CLASSES
 from gccodec.model.fused import FusedAnalysis, FusedGenerator
 from gccodec.model.generation import GeneratorRows
-from gccodec.model.strips import LatentStrip, Semantics, stream
+from gccodec.model.pipeline import staged
+from gccodec.model.strips import LatentStrip, Semantics, with_last
 from tests.models import random_model
 
 MODEL = random_model(5).eval().requires_grad_(False)
@@ -15,38 +16,42 @@ QUALITY, REALISM = torch.tensor([0.3]), torch.tensor([0.6])
 FUSED = FusedGenerator.of(MODEL.generator, QUALITY, REALISM, torch.float32)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("heights", [[1], [2, 1], [1] * 9, [3, 5, 1, 2], [16, 1]])
-def test_analysis_by_strips_is_analysis(heights):
+def test_analysis_by_strips_is_analysis(heights, threads):
     torch.manual_seed(0)
     x = torch.rand(1, 3, 16 * sum(heights), 48)
-    rows = AnalysisRows(FusedAnalysis.of(MODEL.analysis, QUALITY, torch.float32))
-    parts = list(stream(rows.push, x.split([16 * n for n in heights], 2)))
+    works = AnalysisRows(FusedAnalysis.of(MODEL.analysis, QUALITY, torch.float32)).works
+    parts = list(staged(with_last(x.split([16 * n for n in heights], 2)), works, threads))
     assert torch.allclose(torch.cat(parts, 2), MODEL.analysis(x, QUALITY), atol=1e-4)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("heights", [[1], [2, 1], [1] * 9, [3, 5, 1, 2], [16, 1]])
-def test_generation_by_strips_is_generation(heights):
+def test_generation_by_strips_is_generation(heights, threads):
     torch.manual_seed(0)
     y_hat = torch.randn(1, MODEL.config.latent_channels, sum(heights), 3)
-    rows = GeneratorRows(MODEL.generator, FUSED)
-    parts = list(stream(rows.push, map(LatentStrip, y_hat.split(heights, 2))))
-    assert torch.allclose(torch.cat(parts, 2), MODEL.generator(y_hat, QUALITY, REALISM), atol=1e-4)
+    works = GeneratorRows(MODEL.generator, FUSED).works
+    parts = list(staged(with_last(map(LatentStrip, y_hat.split(heights, 2))), works, threads))
+    assert torch.allclose(torch.cat(parts, 2), MODEL.generator(y_hat, QUALITY, REALISM).clamp(0, 1), atol=1e-4)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("heights", [[1], [2, 1], [1] * 9, [3, 5, 1, 2], [16, 1]])
-def test_selective_generation_by_strips_is_selective_generation(heights):
+def test_selective_generation_by_strips_is_selective_generation(heights, threads):
     torch.manual_seed(0)
     rows = sum(heights)
     y_hat = torch.randn(1, MODEL.config.latent_channels, rows, 3)
     labels = torch.randint(0, LABEL_CLASSES + 1, (1, 2 * rows, 6))
     keep = (torch.rand(1, 1, rows, 3) < 0.5).float()
-    strips, outputs, top = GeneratorRows(MODEL.generator, FUSED), [], 0
-    for i, height in enumerate(heights):
+    strips, top = [], 0
+    for height in heights:
         part = slice(top, top + height)
         semantics = Semantics(labels[:, 2 * top : 2 * (top + height)], keep[:, :, part])
-        outputs += strips.push(LatentStrip(y_hat[:, :, part], semantics), i == len(heights) - 1)
+        strips.append(LatentStrip(y_hat[:, :, part], semantics))
         top += height
-    whole = MODEL.generator(y_hat, QUALITY, REALISM, labels, keep)
+    outputs = list(staged(with_last(strips), GeneratorRows(MODEL.generator, FUSED).works, threads))
+    whole = MODEL.generator(y_hat, QUALITY, REALISM, labels, keep).clamp(0, 1)
     assert torch.allclose(torch.cat(outputs, 2), whole, atol=1e-4)
 
 
@@ -57,11 +62,11 @@ def test_noise_goes_by_place_in_the_picture(monkeypatch):
     semantics = Semantics(torch.randint(0, LABEL_CLASSES + 1, (1, 8, 10)), (torch.rand(1, 1, 4, 5) < 0.5).float())
     noise, outputs = MODEL.generator.noise.forward, []
     for place in (0, 0), (9, 3):
-        rows = GeneratorRows(MODEL.generator, FUSED, place)
-        outputs.append(torch.cat(list(rows.push(LatentStrip(y_hat, semantics), True)), 2))
+        works = GeneratorRows(MODEL.generator, FUSED, place).works
+        outputs.append(torch.cat(list(staged([(LatentStrip(y_hat, semantics), True)], works, 1)), 2))
         with monkeypatch.context() as patched:
             patched.setattr(MODEL.generator.noise, "forward", lambda like, place=place: noise(like, *place))
-            whole = MODEL.generator(y_hat, QUALITY, REALISM, semantics.label_map, semantics.keep_mask)
+            whole = MODEL.generator(y_hat, QUALITY, REALISM, semantics.label_map, semantics.keep_mask).clamp(0, 1)
         assert torch.allclose(outputs[-1], whole, atol=1e-4)
     assert not torch.allclose(*outputs, atol=1e-2)
 
@@ -69,6 +74,13 @@ def test_noise_goes_by_place_in_the_picture(monkeypatch):
 def test_rows_come_out_before_the_picture_ends():
     """Otherwise memory would grow with the picture."""
     strip = LatentStrip(torch.zeros(1, MODEL.config.latent_channels, 2, 3))
-    rows = GeneratorRows(MODEL.generator, FUSED)
-    heights = [sum(out.shape[2] for out in rows.push(strip, False)) for _ in range(20)]
+    heights = []
+
+    def strips():
+        for _ in range(20):
+            heights.append(0)
+            yield strip, False
+
+    for out in staged(strips(), GeneratorRows(MODEL.generator, FUSED).works, 1):
+        heights[-1] += out.shape[2]
     assert set(heights[-8:]) == {32}

@@ -1,0 +1,171 @@
+"""Work in stages, each in a thread of its own: while one is at a piece, the one before makes the next.
+
+Each stage sees the same pieces in the same order as without threads, so that results are the same to the bit.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+
+Work = Callable[[Any], Iterable[Any]]
+"""One piece -> the pieces that it completes, none or several."""
+
+MAX_STAGES_AT_ONCE = 4
+"""More than so many never have work at the same time; threads beyond are for the operations inside of each."""
+
+PIECES_BETWEEN = 3
+"""That wait between two stages; with one, stages wait for each other more, with more they only take memory."""
+
+
+FEW_PIECES = 3
+"""With fewer, threads are of more use inside of each operation."""
+
+
+class _ClosedError(Exception):
+    """Nobody asks for pieces any more."""
+
+
+class _Channel:
+    """Pieces from one thread to the next, with an end: None, or the exception that a stage ended in."""
+
+    def __init__(self) -> None:
+        self._pieces: deque[Any] = deque()
+        self._changed = threading.Condition()
+        self._ended = self._closed = False
+        self._error: BaseException | None = None
+
+    def put(self, piece: Any) -> None:
+        """Waits for room. _ClosedError when the pieces are no longer wanted."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or len(self._pieces) < PIECES_BETWEEN)
+            if self._closed:
+                raise _ClosedError
+            self._pieces.append(piece)
+            self._changed.notify_all()
+
+    def end(self, error: BaseException | None = None) -> None:
+        """No further pieces come."""
+        with self._changed:
+            self._ended, self._error = True, error
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """No further pieces are wanted; those that wait are let go."""
+        with self._changed:
+            self._closed = True
+            self._pieces.clear()
+            self._changed.notify_all()
+
+    def __iter__(self) -> Iterator[Any]:
+        """Until the end; raises the exception that the stage before ended in."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._ended or self._pieces)
+                if self._closed:
+                    raise _ClosedError
+                if not self._pieces:
+                    if self._error is not None:
+                        raise self._error
+                    return
+                piece = self._pieces.popleft()
+                self._changed.notify_all()
+            yield piece
+
+
+def staged(source: Iterable[Any], works: Sequence[Work], threads: int) -> Iterator[Any]:
+    """The pieces of `source` through all works in order; where there are many, and several threads, beside each other.
+
+    At most `threads` of source, works and whoever takes what comes out compute at the same time. Exceptions of
+    any of them are raised where the pieces are taken. On the way out, early or late, all threads end.
+    """
+    pieces = iter(source)
+    begun = list(itertools.islice(pieces, FEW_PIECES)) if threads > 1 else []
+    if len(begun) < FEW_PIECES:
+        return _one_by_one(itertools.chain(begun, pieces), works)
+    return _beside_each_other(itertools.chain(begun, pieces), works, threads)
+
+
+def _set_for_threads_to_come(count: int) -> None:
+    """torch keeps the number last set anywhere for threads that have none yet; this thread's stays."""
+    thread = threading.Thread(target=torch.set_num_threads, args=(count,))
+    thread.start()
+    thread.join()
+
+
+def _one_by_one(source: Iterator[Any], works: Sequence[Work]) -> Iterator[Any]:
+    for work in works:
+        source = _worked(source, work)
+    return source
+
+
+def _worked(source: Iterator[Any], work: Work) -> Iterator[Any]:
+    for piece in source:
+        yield from work(piece)
+
+
+def _beside_each_other(source: Iterator[Any], works: Sequence[Work], threads: int) -> Generator[Any, None, None]:
+    at_once = min(threads, MAX_STAGES_AT_ONCE)
+    turns = threading.Semaphore(at_once)
+    channels = [_Channel() for _ in range(len(works) + 1)]
+    before, each = torch.get_num_threads(), max(1, threads // at_once)
+    started = threading.Barrier(len(channels) + 1)
+
+    def run(produce: Callable[[], Iterator[Any]], out: _Channel) -> None:
+        torch.set_num_threads(each)
+        torch.get_num_threads()  # the first call of a thread takes over the number that is set last anywhere
+        started.wait()
+        try:
+            for piece in produce():
+                out.put(piece)
+        except _ClosedError:
+            out.end()
+        except BaseException as error:
+            out.end(error)
+        else:
+            out.end()
+
+    def first() -> Iterator[Any]:
+        while True:
+            with turns:
+                piece = next(source, channels)
+            if piece is channels:
+                return
+            yield piece
+
+    def later(work: Work, channel: _Channel) -> Iterator[Any]:
+        for piece in channel:
+            results: Iterator[Any] | None = None
+            while True:
+                with turns:
+                    results = iter(work(piece)) if results is None else results
+                    result = next(results, channels)
+                if result is channels:
+                    break
+                yield result
+
+    produced = [first, *(lambda w=w, c=c: later(w, c) for w, c in zip(works, channels, strict=False))]
+    workers = [
+        threading.Thread(target=run, args=(produce, channel), daemon=True)
+        for produce, channel in zip(produced, channels, strict=True)
+    ]
+    for worker in workers:
+        worker.start()
+    started.wait()
+    torch.set_num_threads(each)  # whoever takes the pieces, too: its helpers would wait for it by spinning
+    _set_for_threads_to_come(before)
+    try:
+        for piece in channels[-1]:
+            with turns:
+                yield piece
+    finally:
+        for channel in channels:
+            channel.close()
+        for worker in workers:
+            worker.join()
+        torch.set_num_threads(before)
