@@ -36,12 +36,8 @@ class Decoder:
         origin = rows.start, columns.start
         strips = self._latent_strips(file, rows, columns, selection)
         left, top = region.x - columns.start * LATENT_CELL_PX, rows.start * LATENT_CELL_PX
-        if selection is None or selection.labels is not None:
-            generated = transforms.generate(strips, file.quality, realism, origin)
-        else:
-            keep = torch.from_numpy(selection.keep[rows, columns].astype(np.float32))[None, None]
-            rest = selection.rest_quality
-            generated = transforms.generate_mixed(strips, keep, file.quality, rest, realism, origin)
+        quality = file.quality if selection is None else selection.quality(file.quality)
+        generated = transforms.generate(strips, quality, realism, origin)
         if flat is not None:
             generated = _mended(generated, flat, origin)
         for x_hat in generated:

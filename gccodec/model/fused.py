@@ -1,7 +1,8 @@
 """Both transforms compiled for one picture: all that is constant for it is folded into the weights.
 
-That is FiLM's scale and shift, the latents' scale, the Haar transforms, and the linear path's way through the last
-stack. Channels that are or become pixels lie as (row, column, channel), so that a shuffle is a copy of whole runs.
+That is FiLM's scale and shift (of most positions, where two qualities are in one picture), the latents' scale, the Haar
+transforms, and the linear path's way through the last stack. Channels that are or become pixels lie as (row, column,
+channel), so that a shuffle is a copy of whole runs.
 """
 
 from __future__ import annotations
@@ -22,27 +23,55 @@ LEAST_SCALE = 1e-6
 """FiLM's scale is moved away from 0 by less than anything shows, so that there is a value that it makes 0."""
 
 
+class Adapter(NamedTuple):
+    """What to make of x for a block to do as under another condition: x * scale + shift, or x + (x * more + shift).
+
+    All [C]; more: scale - 1.
+    """
+
+    scale: Tensor
+    more: Tensor
+    shift: Tensor
+
+    def adapt(self, x: Tensor, weight: Tensor | None, out: Tensor) -> None:
+        """x [n, m, C], to the other condition (None), or so much of the way to it: weight [n, m, 1] in [0, 1]."""
+        if weight is None:
+            torch.addcmul(self.shift, x, self.scale, out=out)
+        else:
+            torch.addcmul(x, weight, torch.addcmul(self.shift, x, self.more), out=out)
+
+
 class FusedBlock(NamedTuple):
-    """x + conv2(conv1(x)); beyond [C]: what is to lie around the picture's x for FiLM to make zeros of it."""
+    """x + conv2(conv1(x)); beyond [C]: what is to lie around the picture's x for FiLM to make zeros of it.
+
+    adapter: for another condition, in pictures that have two.
+    """
 
     conv1: Convolution
     conv2: Convolution
     beyond: Tensor
+    adapter: Adapter | None
 
     @classmethod
-    def of(cls, block: ResidualBlock, condition: Tensor, dtype: torch.dtype) -> FusedBlock:
-        scale, shift = block.film(condition)[0].chunk(2)
-        scale = 1 + scale
+    def of(cls, block: ResidualBlock, conditions: Tensor, dtype: torch.dtype) -> FusedBlock:
+        """conditions: [1 or 2, K], the block's own and another."""
+        scales, shifts = block.film(conditions).chunk(2, 1)
+        scale, shift = 1 + scales[0], shifts[0]
         scale = torch.where(scale.abs() < LEAST_SCALE, LEAST_SCALE, scale)
+        adapter = None
+        if len(conditions) > 1:
+            other = (1 + scales[1]) / scale, (1 + scales[1] - scale) / scale, (shifts[1] - shift) / scale
+            adapter = Adapter(*(t.to(dtype) for t in other))
         weight = block.conv1.weight
         bias = block.conv1.bias + weight.sum((2, 3)) @ shift
         conv1 = Convolution(weight * scale[:, None, None], bias, dtype, leaky=True)
-        return cls(conv1, Convolution(block.conv2.weight, block.conv2.bias, dtype), (-shift / scale).to(dtype))
+        conv2 = Convolution(block.conv2.weight, block.conv2.bias, dtype)
+        return cls(conv1, conv2, (-shift / scale).to(dtype), adapter)
 
 
-def fused_stack(stack: ResidualStack, condition: Tensor, dtype: torch.dtype) -> list[FusedBlock]:
+def fused_stack(stack: ResidualStack, conditions: Tensor, dtype: torch.dtype) -> list[FusedBlock]:
     """Of all its blocks."""
-    return [FusedBlock.of(block, condition, dtype) for block in stack.blocks]
+    return [FusedBlock.of(block, conditions, dtype) for block in stack.blocks]
 
 
 def upsampling(up: HaarUp, dtype: torch.dtype) -> Convolution:
@@ -104,8 +133,11 @@ class FusedGenerator(NamedTuple):
 
     @classmethod
     def of(cls, g: Generator, quality: Tensor, realism: Tensor, dtype: torch.dtype) -> FusedGenerator:
-        """quality, realism: [1] in [0, 1]; dtype: of all that is multiplied, but for the linear path's pixels."""
-        condition = torch.cat([hat_basis(quality, g.nodes), realism[:, None]], 1)
+        """quality: [1] in [0, 1], or [2], with that of some positions; realism: of the same shape, in [0, 1].
+
+        dtype: of all that is multiplied, but for the linear path's pixels.
+        """
+        conditions = torch.cat([hat_basis(quality, g.nodes), realism[:, None]], 1)
         side = g.linear_fine.factor
         weight, bias = g.linear_fine.folded()
         # [C, 3, 16, 16] -> places at 1/4 of the resolution, and the pixels of each
@@ -115,11 +147,11 @@ class FusedGenerator(NamedTuple):
         return cls(
             dtype,
             Convolution(g.stem.weight * g.latent_scale[:, None, None], g.stem.bias, dtype),
-            fused_stack(g.coarse, condition, dtype),
+            fused_stack(g.coarse, conditions, dtype),
             upsampling(g.to_mid, dtype),
-            fused_stack(g.mid, condition, dtype),
+            fused_stack(g.mid, conditions, dtype),
             upsampling(g.to_fine, dtype),
-            fused_stack(g.fine, condition, dtype),
+            fused_stack(g.fine, conditions, dtype),
             upsampling(g.last, dtype),
             linear.flatten(1),
             Convolution(seen.flatten(1).T[:, :, None, None], bias.repeat(places), dtype),

@@ -9,19 +9,30 @@ from torch import Tensor
 from gccodec.model.cells import at_places, in_cells, rows_of
 from gccodec.model.fused import FusedGenerator
 from gccodec.model.generator import Generator
+from gccodec.model.mixture import Mixture
 from gccodec.model.pipeline import Work
 from gccodec.model.stack import ROWS_A_LATENT, ConvRows, StackRows
 from gccodec.model.strips import LatentStrip, RowQueue, Rows, staged_work
 
 
 class GeneratorRows:
-    """`Generator`, by strips of the latent; origin: row and column of the first one's first latent in the picture."""
+    """`Generator`, by strips of the latent; origin: row and column of the first one's first latent in the picture.
 
-    def __init__(self, generator: Generator, fused: FusedGenerator, origin: tuple[int, int] = (0, 0)) -> None:
+    mixture: of a picture of two qualities, for which `fused` is compiled.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        fused: FusedGenerator,
+        origin: tuple[int, int] = (0, 0),
+        mixture: Mixture | None = None,
+    ) -> None:
         self.generator, self.fused, self.next_latent = generator, fused, origin
         self.stem = ConvRows()
-        self.coarse, self.mid = StackRows(fused.coarse), StackRows(fused.mid)
-        self.fine = StackRows(fused.fine, fused.last)
+        self.coarse = StackRows(fused.coarse, mixture=mixture)
+        self.mid = StackRows(fused.mid, side=ROWS_A_LATENT // 2, mixture=mixture)
+        self.fine = StackRows(fused.fine, fused.last, ROWS_A_LATENT, mixture)
         self.for_fine, self.for_pixels = RowQueue(), RowQueue()
         self.coarse_side, self.mid_side = RowQueue(), RowQueue()
 

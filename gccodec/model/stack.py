@@ -7,6 +7,7 @@ from torch import Tensor
 
 from gccodec.model.convolution import Convolution
 from gccodec.model.fused import FusedBlock
+from gccodec.model.mixture import Mixture, Patch
 
 ROWS_A_LATENT = 4
 """At the finest resolution of either transform's stacks, 1/4; two at 1/8."""
@@ -41,10 +42,13 @@ class StackRows:
     A row stays as it was before a block for as long as the block needs it: when the hidden rows down to r are there,
     sums are made down to r - 1, and the next hidden rows come from r and below. So x is copied once, when it arrives.
     A column beyond either border, and a row above and below, hold what the block at work is to see there.
+    mixture: of a picture of two qualities, with side x side places a latent here.
     """
 
-    def __init__(self, blocks: list[FusedBlock], last: Convolution | None = None) -> None:
-        self.blocks, self.last = blocks, last
+    def __init__(
+        self, blocks: list[FusedBlock], last: Convolution | None = None, side: int = 1, mixture: Mixture | None = None
+    ) -> None:
+        self.blocks, self.last, self.side, self.mixture = blocks, last, side, mixture
         self.hidden = [ConvRows() for _ in blocks]
         self.lag = 2 * len(blocks)
         # what comes out is behind by whole latents at any resolution, and the last convolution sees a row more
@@ -68,11 +72,12 @@ class StackRows:
     def run(self, count: int, is_last: bool) -> Tensor | None:
         """The rows [n, width, C] that the last `count`, now filled, complete; None for none yet."""
         before = self.end - count
+        patches = self._patches(max(0, before - self.lag))
         for k, (block, hidden) in enumerate(zip(self.blocks, self.hidden, strict=True)):
             first, stop = max(0, before - 2 * k - 1), self.end if is_last else self.end - 2 * k - 1
             if stop <= first:
                 return None
-            h = block.conv1(self._seen(first, stop, block.beyond))
+            h = self._hidden(block, first, stop, patches)
             h[:, 0] = h[:, self.columns.stop :] = 0
             h = hidden.push(h, is_last)
             if len(h) > 2:
@@ -85,6 +90,28 @@ class StackRows:
         if self.last is not None:
             return self.last(self._seen(first, stop, 0))[:, self.columns]
         return self.rows[first - self.begin : stop - self.begin, self.columns]
+
+    def _patches(self, first: int) -> list[Patch]:
+        """From a row on, what has the other quality."""
+        if self.mixture is None:
+            return []
+        width = self.columns.stop - self.columns.start
+        return self.mixture.patches(slice(first, self.end), width, self.side, self.rows)
+
+    def _hidden(self, block: FusedBlock, first: int, stop: int, patches: list[Patch]) -> Tensor:
+        """The block's hidden rows first..stop; where x is of the other quality, it is another for the time being."""
+        seen, rows = self._seen(first, stop, block.beyond), slice(first - 1, stop + 1)
+        moved: list[tuple[Tensor, Tensor]] = []
+        for patch in filter(None, (patch.within(rows) for patch in patches)):
+            assert block.adapter is not None, "a mixture's stacks are compiled for two qualities"
+            across = slice(patch.columns.start + 1, patch.columns.stop + 1)
+            part = self.rows[patch.rows.start - self.begin : patch.rows.stop - self.begin, across]
+            moved.append((part, part.clone()))
+            block.adapter.adapt(moved[-1][1], patch.weight, part)
+        h = block.conv1(seen)
+        for part, x in moved:
+            part.copy_(x)
+        return h
 
     def _seen(self, first: int, stop: int, beyond: Tensor | float) -> Tensor:
         """Rows first..stop and one more on both sides; what is beyond the picture's borders is as given."""

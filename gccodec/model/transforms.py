@@ -9,15 +9,16 @@ from collections.abc import Callable, Iterable, Iterator
 import torch
 from torch import Tensor
 
+from gccodec.entropy.mask import Quality
 from gccodec.model.analysis import Analysis
 from gccodec.model.analysis_rows import AnalysisRows
-from gccodec.model.blend import blend_weight
 from gccodec.model.config import QUALITY_MAX, ModelConfig
 from gccodec.model.fused import FusedAnalysis, FusedGenerator
 from gccodec.model.gain import GainUnit
 from gccodec.model.generation import GeneratorRows
 from gccodec.model.generator import Generator
 from gccodec.model.loading import Network, network_of, once
+from gccodec.model.mixture import Mixture, qualities_of
 from gccodec.model.pipeline import staged
 from gccodec.model.precision import arithmetic
 from gccodec.model.strips import LatentStrip, Semantics, with_last
@@ -69,12 +70,21 @@ class Transforms:
         return torch.full((1,), quality / QUALITY_MAX, device=self.device)
 
     @torch.inference_mode()
+    def _gain(self, quality: Quality, origin: tuple[int, int], shape: torch.Size) -> Tensor:
+        """Of latents [1, C, n, w] from some position on: as many, or [1, C, 1, 1] where all are alike."""
+        if isinstance(quality, int):
+            return self.gain(self._quality(quality))
+        (top, left), (height, width) = origin, shape[2:]
+        keep = torch.from_numpy(quality.keep[top : top + height, left : left + width]).to(self.device)
+        return torch.where(keep, *(self.gain(self._quality(q)) for q in (quality.kept, quality.rest)))
+
+    @torch.inference_mode()
     def _fused_analysis(self, quality: int) -> FusedAnalysis:
         return FusedAnalysis.of(self.analysis, self._quality(quality), arithmetic(self.device))
 
     @torch.inference_mode()
-    def _fused_generator(self, quality: int, realism: float) -> FusedGenerator:
-        q = self._quality(quality)
+    def _fused_generator(self, realism: float, *qualities: int) -> FusedGenerator:
+        q = torch.cat([self._quality(quality) for quality in qualities])
         return FusedGenerator.of(self.generator, q, torch.full_like(q, realism), arithmetic(self.device))
 
     def finer(self, quality: int, known: int) -> Tensor:
@@ -100,55 +110,25 @@ class Transforms:
             yield y * gain
 
     def generate(
-        self, strips: Iterable[LatentStrip], quality: int, realism: float = 0.0, origin: tuple[int, int] = (0, 0)
+        self, strips: Iterable[LatentStrip], quality: Quality, realism: float = 0.0, origin: tuple[int, int] = (0, 0)
     ) -> Iterator[Tensor]:
         """Strips of the latent [1, C, n, w] in steps -> of x_hat [1, 3, 16 m, 16 w], float32 in [0, 1].
 
-        origin: row and column in the picture of their first latent; noise goes by place.
+        quality: of the whole picture, by position or not; origin: row and column in it of their first latent, as
+        qualities and noise go by place.
         """
-        with torch.inference_mode():
-            q = self._quality(quality)
-            gain = self.gain(q)
-        works = GeneratorRows(self.generator, self.fused_generator(quality, realism), origin).works
+        fused = self.fused_generator(realism, *qualities_of(quality))
+        works = GeneratorRows(self.generator, fused, origin, Mixture.of(quality, origin)).works
 
-        def in_units(strip: LatentStrip) -> LatentStrip:
-            semantics = None if strip.semantics is None else Semantics(*(t.to(self.device) for t in strip.semantics))
-            return LatentStrip(strip.y_hat.to(self.device) / gain, semantics)
-
-        yield from staged(with_last(map(in_units, strips)), works, self.threads)
-
-    def generate_mixed(
-        self,
-        strips: Iterable[LatentStrip],
-        keep: Tensor,
-        kept: int,
-        rest: int,
-        realism: float = 0.0,
-        origin: tuple[int, int] = (0, 0),
-    ) -> Iterator[Tensor]:
-        """As `generate`, for latents in steps of quality `kept` where keep [1, 1, h, w] is 1, of `rest` elsewhere.
-
-        The generator knows one quality a pass, so it runs with both; the results are blended.
-        """
-        with torch.inference_mode():
-            ratio = (self.gain(self._quality(kept)) / self.gain(self._quality(rest))).cpu()
-
-        def in_steps(strips: Iterable[LatentStrip], where_kept: Tensor, elsewhere: Tensor) -> Iterator[LatentStrip]:
-            top = 0
+        def in_units() -> Iterator[LatentStrip]:
+            top, left = origin
             for strip in strips:
-                mask = keep[:, :, top : top + strip.y_hat.shape[2]] > 0
-                yield LatentStrip(strip.y_hat * torch.where(mask, where_kept, elsewhere))
+                gain = self._gain(quality, (top, left), strip.y_hat.shape)
                 top += strip.y_hat.shape[2]
+                semantics = strip.semantics and Semantics(*(t.to(self.device) for t in strip.semantics))
+                yield LatentStrip(strip.y_hat.to(self.device) / gain, semantics)
 
-        one = torch.ones_like(ratio)
-        first = second = list(strips)
-        fine = self.generate(in_steps(first, one, ratio), kept, realism, origin)
-        coarse = self.generate(in_steps(second, 1 / ratio, one), rest, realism, origin)
-        top = 0
-        for a, b in zip(fine, coarse, strict=True):
-            bottom = top + a.shape[2]
-            yield torch.lerp(b, a, blend_weight(keep, top, bottom).to(a.device))
-            top = bottom
+        yield from staged(with_last(in_units()), works, self.threads)
 
 
 def _network(
