@@ -73,8 +73,8 @@ bench: $(READY) $(BASELINES:%=$(STATE)/%/manifest.json)  ## Quality on Kodak bes
 	  $(BIN)/gccodec bench --pictures $(SHARED)/kodak --nets $(NETS) --bpp 0.05 --bpp 0.10 --effort 0 \
 	    --weights $(STATE)/$$baseline; done
 
-speed: $(READY)  ## Time of each part
-	$(BIN)/gccodec bench --speed --pictures tests/photos
+speed: $(READY)  ## Time of each part beside what this machine allows; BEFORE=../other-checkout times that in turns
+	$(BIN)/gccodec bench --speed --pictures tests/photos --table tests/results/speed.tsv $(if $(BEFORE),--before $(BEFORE))
 
 # large tensors from the heap, not mapped and zeroed each time: steps take 0.88 of the time
 train: export MALLOC_MMAP_THRESHOLD_ = 8589934592

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
+from gccodec.benchmark.floor import floor_seconds
 from gccodec.codec.codec import Codec
 from gccodec.codec.latent import grid_size
 from gccodec.codec.segmentation import Labeller
@@ -29,10 +30,11 @@ from gccodec.model.strips import LatentStrip
 
 
 class Timing(NamedTuple):
-    """Best of the repeats, in seconds."""
+    """Best of the repeats, and what the part would take at the rate of this machine's convolutions; None: unknown."""
 
     part: str
     seconds: float
+    floor_seconds: float | None = None
 
 
 def best_of(repeats: int, action: Callable[[], object]) -> float:
@@ -62,6 +64,7 @@ def time_parts(codec: Codec, labeller: Labeller | None, picture: Picture, qualit
     data = codec.encode(picture, quality=quality, effort=0, lossless=False).data
     file = parse(data)
     rows, columns = grid_size(*picture.image.size[::-1])
+    pixels = 256 * rows * columns
     bands = list(codec.latents.decode(file.payload, rows, columns, quality, file.symbol_digest))
     latent = np.concatenate(bands)
     y_hat = torch.from_numpy(latent.astype(np.float32) / (1 << LATENT_FRACTION_BITS)).permute(2, 0, 1)[None]
@@ -98,15 +101,19 @@ def time_parts(codec: Codec, labeller: Labeller | None, picture: Picture, qualit
     latents_decode = best_of(repeats, decode_latents)
     timings = [
         Timing("read PNG", best_of(repeats, lambda: read_picture(png).whole())),
-        Timing("analysis network", best_of(repeats, analyse)),
+        Timing("analysis network", best_of(repeats, analyse), floor_seconds(codec.transforms.analysis, pixels)),
         Timing("entropy network", entropy),
         Timing("range encoder", max(0.0, latents_encode - entropy)),
         Timing(
             "encode, all but files",
             best_of(repeats, lambda: codec.encode(picture, quality=quality, effort=0, lossless=False)),
         ),
+        Timing(
+            "encode to that size",
+            best_of(repeats, lambda: codec.encode(picture, size_bytes=len(data), effort=0, lossless=False)),
+        ),
         Timing("range decoder", max(0.0, latents_decode - entropy)),
-        Timing("generator network", best_of(repeats, generate)),
+        Timing("generator network", best_of(repeats, generate), floor_seconds(codec.transforms.generator, pixels)),
         Timing("decode, all but files", best_of(repeats, lambda: codec.decode(data))),
         Timing("write PNG", best_of(repeats, write_png)),
     ]

@@ -41,6 +41,7 @@ class Plan(NamedTuple):
 @click.option("--avif", is_flag=True, help="Also measure AVIF files made within the same ceilings.")
 @click.option("--views", type=click.Path(path_type=Path), help="Also write pictures beside AVIF into this folder.")
 @click.option("--speed", is_flag=True, help="Time each part instead, at 768x512 and 4000x3000.")
+@click.option("--before", type=click.Path(path_type=Path), help="With --speed: also another source tree, in turns.")
 @machine
 @volume
 def command(
@@ -55,6 +56,7 @@ def command(
     avif: bool,
     views: Path | None,
     speed: bool,
+    before: Path | None,
     device: str,
     threads: int | None,
     weights: Path | None,
@@ -66,7 +68,7 @@ def command(
     gccodec bench --pictures kodak/ --nets nets/ --reference reference/
     gccodec bench --pictures kodak/ --nets nets/ --bpp 0.05 --realism 0 --realism 1
     gccodec bench --pictures kodak/ --nets nets/ --bpp 0.05 --effort 3
-    gccodec bench --pictures photos/ --speed
+    gccodec bench --pictures photos/ --speed --before ../older-checkout
     gccodec bench --scenes streets/ --nets nets/ --bpp 0.05
     """
     if (pictures is None) == (scenes is None):
@@ -80,6 +82,8 @@ def command(
     timed = speed and scenes is None
     if timed and effort:
         raise UsageError("--effort is not for --speed")
+    if before is not None and not (timed and (before / "gccodec").is_dir()):
+        raise UsageError("--before: names another source tree, for --speed")
     if nets is None and not timed:
         raise UsageError("--nets is needed for the metrics")
     if table is not None:
@@ -90,7 +94,7 @@ def command(
 
     codec = Codec.load(weights, device=choose_device(device, threads, messages))
     if timed:
-        show_speed(codec, paths[0])
+        show_speed(codec, paths[0], before, table)
         return
     assert nets is not None
     if scenes is not None:
@@ -121,16 +125,41 @@ def installed_labeller(codec: Codec) -> Labeller | None:
         return None
 
 
-def show_speed(codec: Codec, path: Path) -> None:
-    """Print the split for both sizes."""
+SPEED_SIZES = ((768, 512, 9), (4000, 3000, 3))
+"""Width, height, and how often each part is timed."""
+
+
+def show_speed(codec: Codec, path: Path, before: Path | None, table: Path | None) -> None:
+    """Print each part's time for both sizes, beside the least that this machine could take; then the other tree's."""
+    import datetime
+
+    import torch
+
+    from gccodec.benchmark.floor import convolution_rate
+    from gccodec.benchmark.side_by_side import side_by_side
     from gccodec.benchmark.speed import resized, time_parts
     from gccodec.image.reader import read_picture
 
     pixels, labeller = read_picture(path.read_bytes()).pixels, installed_labeller(codec)
-    for width, height, repeats in ((768, 512, 7), (4000, 3000, 2)):
-        click.echo(f"{width}x{height}, quality 25, best of {repeats}, seconds")
-        for timing in time_parts(codec, labeller, resized(pixels, width, height), 250, repeats):
-            click.echo(f"  {timing.part:24s}{timing.seconds:8.3f}")
+    threads = torch.get_num_threads()
+    rates = ", ".join(f"{convolution_rate(n, threads) / 1e9:.0f} at {n}" for n in (224, 160, 128, 64, 32))
+    head = f"{threads} threads, torch {torch.__version__}; convolutions, 10^9 operations a second by channels: {rates}"
+    click.echo(head)
+    lines = [f"# {datetime.date.today()}, {head}", "size\twork\tseconds\tfloor or before s\ttimes"]
+    for width, height, repeats in SPEED_SIZES:
+        click.echo(f"{width}x{height}, quality 25, best of {repeats}, seconds (times the floor)")
+        for part, seconds, floor in time_parts(codec, labeller, resized(pixels, width, height), 250, repeats):
+            over = "" if floor is None else f"  ({seconds / floor:.1f})"
+            click.echo(f"  {part:24s}{seconds:8.3f}{over}")
+            known = "\t" if floor is None else f"{floor:.3f}\t{seconds / floor:.2f}"
+            lines.append(f"{width}x{height}\t{part}\t{seconds:.3f}\t{known}")
+        for work, old, new, ratio in (
+            () if before is None else side_by_side(before, path, (width, height), threads, repeats)
+        ):
+            click.echo(f"  {work:24s}{new:8.3f}  before {old:.3f}, {ratio:.2f} times as fast")
+            lines.append(f"{width}x{height}\t{work}\t{new:.3f}\t{old:.3f}\t{ratio:.2f}")
+    if table is not None:
+        table.write_text("\n".join(lines) + "\n")
 
 
 def show_quality(
