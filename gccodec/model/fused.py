@@ -7,6 +7,8 @@ channel), so that a shuffle is a copy of whole runs.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,6 +16,8 @@ from torch import Tensor
 
 from gccodec.model.analysis import Analysis
 from gccodec.model.block import ResidualBlock, ResidualStack
+from gccodec.model.byte_block import BlockInBytes, StacksInBytes
+from gccodec.model.byte_convolution import ZERO, HiddenBytes, SumOfBytes
 from gccodec.model.convolution import Convolution
 from gccodec.model.gain import hat_basis
 from gccodec.model.generator import Generator
@@ -44,17 +48,20 @@ class Adapter(NamedTuple):
 class FusedBlock(NamedTuple):
     """x + conv2(conv1(x)); beyond [C]: what is to lie around the picture's x for FiLM to make zeros of it.
 
-    adapter: for another condition, in pictures that have two.
+    adapter: for another condition, in pictures that have two; zero: what 0 is in what conv1 gives.
     """
 
-    conv1: Convolution
-    conv2: Convolution
+    conv1: Convolution | HiddenBytes
+    conv2: Convolution | SumOfBytes
     beyond: Tensor
     adapter: Adapter | None
+    zero: int = 0
 
     @classmethod
-    def of(cls, block: ResidualBlock, conditions: Tensor, dtype: torch.dtype) -> FusedBlock:
-        """conditions: [1 or 2, K], the block's own and another."""
+    def of(
+        cls, block: ResidualBlock, conditions: Tensor, dtype: torch.dtype, in_bytes: BlockInBytes | None = None
+    ) -> FusedBlock:
+        """conditions: [1 or 2, K], the block's own and another; in_bytes: the same block, to compute so."""
         scales, shifts = block.film(conditions).chunk(2, 1)
         scale, shift = 1 + scales[0], shifts[0]
         scale = torch.where(scale.abs() < LEAST_SCALE, LEAST_SCALE, scale)
@@ -62,6 +69,8 @@ class FusedBlock(NamedTuple):
         if len(conditions) > 1:
             other = (1 + scales[1]) / scale, (1 + scales[1] - scale) / scale, (shifts[1] - shift) / scale
             adapter = Adapter(*(t.to(dtype) for t in other))
+        if in_bytes is not None:
+            return cls(*in_bytes.at(conditions, scale, shift), -shift / scale, adapter, ZERO)
         weight = block.conv1.weight
         bias = block.conv1.bias + weight.sum((2, 3)) @ shift
         conv1 = Convolution(weight * scale[:, None, None], bias, dtype, leaky=True)
@@ -69,9 +78,12 @@ class FusedBlock(NamedTuple):
         return cls(conv1, conv2, (-shift / scale).to(dtype), adapter)
 
 
-def fused_stack(stack: ResidualStack, conditions: Tensor, dtype: torch.dtype) -> list[FusedBlock]:
-    """Of all its blocks."""
-    return [FusedBlock.of(block, conditions, dtype) for block in stack.blocks]
+def fused_stack(
+    stack: ResidualStack, conditions: Tensor, dtype: torch.dtype, in_bytes: Sequence[BlockInBytes | None] | None = None
+) -> list[FusedBlock]:
+    """Of all its blocks; in_bytes: the same ones, to compute so."""
+    blocks = zip(stack.blocks, in_bytes or itertools.repeat(None), strict=False)
+    return [FusedBlock.of(block, conditions, dtype, b) for block, b in blocks]
 
 
 def upsampling(up: HaarUp, dtype: torch.dtype) -> Convolution:
@@ -132,13 +144,21 @@ class FusedGenerator(NamedTuple):
     linear_fine: Convolution
 
     @classmethod
-    def of(cls, g: Generator, quality: Tensor, realism: Tensor, dtype: torch.dtype) -> FusedGenerator:
+    def of(
+        cls,
+        g: Generator,
+        quality: Tensor,
+        realism: Tensor,
+        dtype: torch.dtype,
+        in_bytes: StacksInBytes | None = None,
+    ) -> FusedGenerator:
         """quality: [1] in [0, 1], or [2], with that of some positions; realism: of the same shape, in [0, 1].
 
-        dtype: of all that is multiplied, but for the linear path's pixels.
+        dtype: of all that is multiplied, but for the linear path's pixels; in_bytes: the residual stacks, to compute
+        so, dtype is float32 then.
         """
         conditions = torch.cat([hat_basis(quality, g.nodes), realism[:, None]], 1)
-        side = g.linear_fine.factor
+        side, stacks = g.linear_fine.factor, in_bytes or {}
         weight, bias = g.linear_fine.folded()
         # [C, 3, 16, 16] -> places at 1/4 of the resolution, and the pixels of each
         linear = g.linear.weight.unflatten(3, (-1, side)).unflatten(2, (-1, side)).permute(0, 2, 4, 3, 5, 1)
@@ -147,11 +167,11 @@ class FusedGenerator(NamedTuple):
         return cls(
             dtype,
             Convolution(g.stem.weight * g.latent_scale[:, None, None], g.stem.bias, dtype),
-            fused_stack(g.coarse, conditions, dtype),
+            fused_stack(g.coarse, conditions, dtype, stacks.get("coarse")),
             upsampling(g.to_mid, dtype),
-            fused_stack(g.mid, conditions, dtype),
+            fused_stack(g.mid, conditions, dtype, stacks.get("mid")),
             upsampling(g.to_fine, dtype),
-            fused_stack(g.fine, conditions, dtype),
+            fused_stack(g.fine, conditions, dtype, stacks.get("fine")),
             upsampling(g.last, dtype),
             linear.flatten(1),
             Convolution(seen.flatten(1).T[:, :, None, None], bias.repeat(places), dtype),

@@ -23,14 +23,18 @@ def padded_width(width: int) -> int:
 
 
 class ConvRows:
-    """What a 3x3 convolution sees of rows [n, W, C] that arrive strip by strip, beyond the picture's borders zeros."""
+    """What a 3x3 convolution sees of rows [n, W, C] that arrive strip by strip, beyond the picture's borders zeros.
 
-    def __init__(self) -> None:
+    zero: what stands for 0.
+    """
+
+    def __init__(self, zero: int = 0) -> None:
+        self.zero = zero
         self.seen: Tensor | None = None
 
     def push(self, x: Tensor, is_last: bool) -> Tensor:
         """x below the last two rows that were seen: two rows more than what comes of it, or fewer than three."""
-        border = x.new_zeros(1, *x.shape[1:])
+        border = x.new_full((1, *x.shape[1:]), self.zero)
         rows = torch.cat([border if self.seen is None else self.seen, x, *([border] if is_last else [])])
         self.seen = rows[-2:].clone()  # a view would keep the whole strip
         return rows
@@ -49,7 +53,7 @@ class StackRows:
         self, blocks: list[FusedBlock], last: Convolution | None = None, side: int = 1, mixture: Mixture | None = None
     ) -> None:
         self.blocks, self.last, self.side, self.mixture = blocks, last, side, mixture
-        self.hidden = [ConvRows() for _ in blocks]
+        self.hidden = [ConvRows(block.zero) for block in blocks]
         self.lag = 2 * len(blocks)
         # what comes out is behind by whole latents at any resolution, and the last convolution sees a row more
         self.reach = -self.lag % ROWS_A_LATENT or (0 if last is None else ROWS_A_LATENT)
@@ -78,7 +82,7 @@ class StackRows:
             if stop <= first:
                 return None
             h = self._hidden(block, first, stop, patches)
-            h[:, 0] = h[:, self.columns.stop :] = 0
+            h[:, 0] = h[:, self.columns.stop :] = block.zero
             h = hidden.push(h, is_last)
             if len(h) > 2:
                 top = max(0, first - 1) - self.begin

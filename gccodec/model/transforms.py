@@ -12,6 +12,7 @@ from torch import Tensor
 from gccodec.entropy.mask import Quality
 from gccodec.model.analysis import Analysis
 from gccodec.model.analysis_rows import AnalysisRows
+from gccodec.model.byte_block import StacksInBytes, stacks_in_bytes
 from gccodec.model.config import QUALITY_MAX, ModelConfig
 from gccodec.model.fused import FusedAnalysis, FusedGenerator
 from gccodec.model.gain import GainUnit
@@ -20,7 +21,8 @@ from gccodec.model.generator import Generator
 from gccodec.model.loading import Network, network_of, once
 from gccodec.model.mixture import Mixture, qualities_of
 from gccodec.model.pipeline import staged
-from gccodec.model.precision import arithmetic
+from gccodec.model.precision import arithmetic, has_fast_bytes
+from gccodec.model.ranges import Ranges, ranges_of
 from gccodec.model.strips import LatentStrip, Semantics, with_last
 from gccodec.weights.file import WeightsFile
 from gccodec.weights.model import ModelWeights
@@ -40,7 +42,8 @@ class Transforms:
         self.device = device
         self.gain = GainUnit.load(weights.bitstream).to(device)
         self._load_analysis = once(lambda: _network(weights.analysis(), "analysis.", Analysis, device))
-        self._load_generator = once(lambda: _network(weights.renderer(), "generator.", Generator, device))
+        self._load_renderer = once(lambda: _renderer(weights.renderer(), device))
+        self._load_bytes = once(self._in_bytes)
         self.latents: dict[int, Tensor] = {}
         self.fused_analysis = functools.lru_cache(FUSED_KEPT)(self._fused_analysis)
         self.fused_generator = functools.lru_cache(FUSED_KEPT)(self._fused_generator)
@@ -53,7 +56,7 @@ class Transforms:
     @property
     def generator(self) -> Generator:
         """The decoder's network; WeightsError where it is missing."""
-        return self._load_generator()
+        return self._load_renderer()[0]
 
     def with_latents(self, latents: dict[int, Tensor]) -> Transforms:
         """The same for one picture whose latents [1, C, h, w], in steps, are known at some qualities 0..1000."""
@@ -85,7 +88,13 @@ class Transforms:
     @torch.inference_mode()
     def _fused_generator(self, realism: float, *qualities: int) -> FusedGenerator:
         q = torch.cat([self._quality(quality) for quality in qualities])
-        return FusedGenerator.of(self.generator, q, torch.full_like(q, realism), arithmetic(self.device))
+        in_bytes = self._load_bytes() if has_fast_bytes(self.device) else None
+        return FusedGenerator.of(self.generator, q, torch.full_like(q, realism), arithmetic(self.device), in_bytes)
+
+    def _in_bytes(self) -> StacksInBytes | None:
+        """The generator's residual stacks; None where its file does not say what they range over."""
+        generator, ranges = self._load_renderer()
+        return None if ranges is None else stacks_in_bytes(generator, ranges)
 
     def finer(self, quality: int, known: int) -> Tensor:
         """By how much latents [1, C, h, w] in steps of one quality grow to be in those of another: [1, C, 1, 1]."""
@@ -137,3 +146,9 @@ def _network(
     """A frozen network on its device."""
     network = network_of(weights, lambda config: kind(ModelConfig.from_json(config)), prefix)
     return network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+
+
+def _renderer(weights: WeightsFile, device: torch.device) -> tuple[Generator, Ranges | None]:
+    """The decoder's network, and what its activations range over."""
+    generator = _network(weights, "generator.", Generator, device)
+    return generator, ranges_of(weights, generator)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.numpy import save as serialize
 from torch import nn
 
@@ -22,6 +23,7 @@ from gccodec.model.distance import PerceptualDistance
 from gccodec.model.generator import Generator
 from gccodec.model.likelihood import LOG_SCALE_MIN, LOG_SCALE_STEP
 from gccodec.model.quantization import ACTIVATION_LIMIT, INPUT_LIMIT, INPUT_UNIT, weight_shift
+from gccodec.model.ranges import PREFIX
 from gccodec.model.segmenter import Segmenter
 from gccodec.training.checkpoint import load_average, load_counters
 from gccodec.training.labels import LABELS_FILE, LabelStore, label_prime
@@ -29,7 +31,7 @@ from gccodec.training.photos import PhotoStore
 from gccodec.training.preset import Preset
 from gccodec.training.rate_target import RateTarget, rate_weights_of
 from gccodec.training.tables import all_tables
-from gccodec.weights.file import HEADER_LENGTH_BYTES, ID_BYTES, Role
+from gccodec.weights.file import HEADER_LENGTH_BYTES, ID_BYTES, Role, WeightsFile
 from gccodec.weights.folder import MANIFEST
 
 HEADER_ALIGNMENT_BYTES = 8
@@ -201,3 +203,13 @@ def export_state(state: Path, preset: Preset, folder: Path) -> list[Path]:
         log_lmbda = steered.exported(preset.mse_weight)
     model = load_average(state, Autoencoder(preset.model))
     return place_model(model_files(model, facts, prime, log_lmbda), folder, facts)
+
+
+def place_ranges(weights: WeightsFile, ranges: dict[str, np.ndarray], folder: Path) -> Path:
+    """A renderer's file anew, as the default of a folder, with what its activations range over in place of before."""
+    with safe_open(weights.path, "numpy") as file:
+        facts: dict[str, str] = file.metadata()
+    kept = {name: np.asarray(a) for name, a in weights.arrays.items() if not name.startswith(PREFIX)}
+    config, name = facts.pop("config"), weights.path.stem.rpartition("-")[0]
+    facts.pop("role")
+    return place(file_bytes("renderer", kept | ranges, config, facts), folder, name, "renderer", facts)
