@@ -18,12 +18,12 @@ PROGRAM = """
 import sys, time
 picture, width, height, threads = sys.argv[1], *map(int, sys.argv[2:])
 import numpy as np, torch
-from PIL import Image
 torch.set_num_threads(threads)
 from gccodec.codec.codec import Codec, bytes_of_bpp
 from gccodec.image.picture import Picture
-with Image.open(picture) as image:
-    pixels = np.asarray(image.convert("RGB").resize((width, height), Image.Resampling.BICUBIC))
+from gccodec.image.reader import read_picture
+with open(picture, "rb") as file:
+    pixels = np.asarray(read_picture(file.read()).whole().convert("RGB").resize((width, height)))
 codec, source = Codec.load(), Picture.of(pixels)
 ceiling = bytes_of_bpp(0.05, width, height)
 data = codec.encode(source, size_bytes=ceiling, effort=0, lossless=False).data
