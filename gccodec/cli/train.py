@@ -20,6 +20,7 @@ CROPS_OF_STAGE = {
     "labels": "labels_crops",
     "distance": "distance_crops",
     "renderer": "renderer_crops",
+    "thumbnail": "thumbnail_crops",
 }
 BEFORE = {"entropy": "stage1", "generative": "entropy", "distance": "entropy"}
 """The stage whose state another stage starts from."""
@@ -67,13 +68,15 @@ def command(
     gccodec train --data photos/ --nets nets/ --state ../train-state --stage generative
     gccodec train --data photos/ --nets nets/ --state ../train-state --stage labels
     gccodec train --data photos/ --nets nets/ --state ../train-state/light --stage renderer --preset light
+    gccodec train --data photos/ --nets nets/ --state ../train-state/light --stage thumbnail --preset light
     gccodec export ../train-state/generative.safetensors
 
     Stage 1 trains everything on rate + MSE + perception; stage entropy then refits the context model as the
     integer network that files are coded with; stage distance trains the perceptual distance behind --effort and the
     next stage, on the pictures that the codec of --start makes; stage generative tunes the generator against
     adversaries, by the distance of that stage or the installed one; stage labels trains the network behind
-    --labels auto; stage renderer trains a lighter generator for the files of --start, or of the installed weights.
+    --labels auto; stage renderer trains a lighter generator for the files of --start, or of the installed weights,
+    and stage thumbnail the small network of `decode --scale` and `gccodec thumbnail`, on the renders of that stage.
     Progress is one JSON line on stderr now and then. A file STOP beside the state ends the run, state saved.
     """
     for folder in (data, nets):
@@ -98,6 +101,7 @@ def command(
     from gccodec.training.stage_labels import LabelStage, agreement_with_teacher
     from gccodec.training.stage_one import StageOne
     from gccodec.training.stage_renderer import RendererStage
+    from gccodec.training.stage_thumbnail import ThumbnailStage
     from gccodec.training.validation import validate
     from gccodec.weights.folder import WeightsFolder
     from gccodec.weights.model import ModelWeights
@@ -120,9 +124,10 @@ def command(
     elif labels:
         begun = WeightsFolder(start).load("labels") if start is not None else None
         run = LabelStage(chosen, store, nets, state / "labels.safetensors", where, begun)
-    elif stage == "renderer":
+    elif stage in ("renderer", "thumbnail"):
         served = weights or ModelWeights.load().whole()
-        run = RendererStage(chosen, store, nets, served, state / "renderer.safetensors", where)
+        kind = RendererStage if stage == "renderer" else ThumbnailStage
+        run = kind(chosen, store, nets, served, state / f"{stage}.safetensors", where)
     else:
         start_state, own_state = state / f"{BEFORE[stage]}.safetensors", state / f"{stage}.safetensors"
         needed = stage == "distance" or not own_state.exists()
@@ -159,7 +164,7 @@ def command(
         elif isinstance(run, RendererStage):
             for quality in COMPARED_QUALITIES:
                 messages.note(json.dumps(run.compared(nets, quality)._asdict()))
-        elif not isinstance(run, DistanceStage):
+        elif not isinstance(run, DistanceStage | ThumbnailStage):
             for realism in dials:
                 for row in validate(run.model, store, nets, [0.0, 0.25, 0.5, 0.75, 1.0], realism):
                     messages.note(json.dumps(row._asdict()))

@@ -16,6 +16,9 @@ LABEL_CELL_PX = 8
 LABEL_CLASSES = 24
 """Unified semantic classes; class id LABEL_CLASSES stands for "unknown"."""
 
+HALF_CELL_PX = 8
+"""Pixels along one side of a latent position at half of the resolution, the largest of small versions."""
+
 QUALITY_MAX = 1000
 """Qualities are integers 0..QUALITY_MAX (a tenth of the command line's unit)."""
 

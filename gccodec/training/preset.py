@@ -12,6 +12,7 @@ from gccodec.errors import UsageError
 from gccodec.model.config import ModelConfig
 from gccodec.model.distance import DistanceConfig
 from gccodec.model.segmenter import SegmenterConfig
+from gccodec.model.thumbnail import ThumbnailConfig
 from gccodec.training.discriminator import AdversarialLoss
 
 
@@ -42,6 +43,8 @@ class Preset:
     teacher_mse_weight, teacher_distance_weight: in the stage renderer, of the squared error and of our own distance to
         what the bitstream's own generator makes, where mse_weight and distance_weight are those to the photograph.
     adversary_from: crops of the stage renderer after which it faces the adversaries, if `adversarial_share` has any.
+    thumbnail_renders: so many of the stage renderer's renders, which it makes if they are not there, teach the stage
+        thumbnail.
     renders: so many of these are made and kept, each of `tile_px` a side; a new one at every step until then.
     """
 
@@ -50,6 +53,7 @@ class Preset:
     renderer: ModelConfig
     segmenter: SegmenterConfig = SegmenterConfig()
     distance: DistanceConfig = DistanceConfig()
+    thumbnail: ThumbnailConfig = ThumbnailConfig()
     crops: int = 150_000
     batch: int = 6
     crop_px: int = 256
@@ -95,6 +99,9 @@ class Preset:
     adversary_from: int = 150_000
     renders: int = 12_000
     tile_px: int = 384
+    thumbnail_crops: int = 250_000
+    thumbnail_learning_rate: float = 1e-3
+    thumbnail_renders: int = 4_000
     compiled: bool = False
     graphs: bool = True
     save_every_min: float = 5.0
@@ -105,13 +112,18 @@ class Preset:
 def load_preset(name_or_path: str) -> Preset:
     """A shipped preset by name, or any TOML file.
 
-    Keys are those of Preset, tables [model], [segmenter] and [distance] of its parts, [renderer] of what that has other
-    than the model; with `extends = "name"` all others are as in that preset.
+    Keys are those of Preset, tables [model], [segmenter], [distance] and [thumbnail] of its parts, [renderer] of what
+    that has other than the model; with `extends = "name"` all others are as in that preset.
     """
     name = Path(name_or_path).stem if name_or_path.endswith(".toml") else name_or_path
     try:
         values = _values(name_or_path)
-        kinds: dict[str, Any] = {"model": ModelConfig, "segmenter": SegmenterConfig, "distance": DistanceConfig}
+        kinds: dict[str, Any] = {
+            "model": ModelConfig,
+            "segmenter": SegmenterConfig,
+            "distance": DistanceConfig,
+            "thumbnail": ThumbnailConfig,
+        }
         parts = {part: kind(**values.pop(part, {})) for part, kind in kinds.items()}
         renderer = dataclasses.replace(parts["model"], **values.pop("renderer", {}))
         return Preset(name=name, renderer=renderer, **parts, **values)

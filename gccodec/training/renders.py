@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gccodec.model.analysis import holding
 from gccodec.model.autoencoder import Autoencoder
-from gccodec.model.config import DOWNSAMPLING, LABEL_CELL_PX, LABEL_CLASSES
+from gccodec.model.config import DOWNSAMPLING, HALF_CELL_PX, LABEL_CELL_PX, LABEL_CLASSES
 from gccodec.model.precision import autocast
 from gccodec.training.labels import LabelStore, random_named
 from gccodec.training.photos import PhotoStore, Window
@@ -26,6 +26,8 @@ from gccodec.weights.bitstream import Bitstream
 
 AT_ONCE = 4
 """Tiles that pass the teacher together."""
+
+REDUCTION = DOWNSAMPLING // HALF_CELL_PX
 
 
 class Part(NamedTuple):
@@ -49,6 +51,17 @@ class Rendered(NamedTuple):
 
     photo: Tensor
     teacher: Tensor
+    y_hat: Tensor
+    told: Tensor
+    named: Tensor
+    quality: Tensor
+    realism: Tensor
+
+
+class Whole(NamedTuple):
+    """B whole tiles, as `Rendered`; half: float32 [B, 3, H / 2, W / 2], the teacher's levels 0..255, averaged."""
+
+    half: Tensor
     y_hat: Tensor
     told: Tensor
     named: Tensor
@@ -163,6 +176,20 @@ class RenderStore:
             torch.from_numpy(records["y_hat"][..., *seen].copy()),
             self._told(windows, records["told"])[:, *cells].contiguous(),
             torch.from_numpy(records["named"][:, None, *cells].astype(np.float32)),
+            torch.from_numpy(records["quality"].copy()),
+            torch.from_numpy(records["realism"].copy()),
+        )
+
+    def whole(self, numbers: Sequence[int]) -> Whole:
+        """Some renders, their pictures at half of the resolution."""
+        records = self.records[list(numbers)]
+        windows = [Window(*(int(v) for v in w[:4]), bool(w[4])) for w in records["window"]]
+        teacher = torch.from_numpy(records["teacher"].copy()).permute(0, 3, 1, 2).float()
+        return Whole(
+            F.avg_pool2d(teacher, REDUCTION),
+            torch.from_numpy(records["y_hat"].copy()),
+            self._told(windows, records["told"]),
+            torch.from_numpy(records["named"][:, None].astype(np.float32)),
             torch.from_numpy(records["quality"].copy()),
             torch.from_numpy(records["realism"].copy()),
         )
