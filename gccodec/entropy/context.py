@@ -7,7 +7,7 @@ machine's float32 fails it, the same layers run in int64.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from gccodec.entropy.convolution import TAPS, Convolve, Convolver, numpy_convolver
 from gccodec.entropy.hyper import HyperPrior
+from gccodec.entropy.known_convolution import KnownConvolution, grouped
 from gccodec.entropy.layer import (
     ACTIVATION_LIMIT,
     Array,
@@ -44,6 +45,8 @@ INPUT_SHIFT = 15
 NORMALISED_FRACTION_BITS = 5
 """Network inputs and activations are in 1/32."""
 ONE = 1 << NORMALISED_FRACTION_BITS
+POSITIONS_IN_CACHE = 2048
+"""So many pass all that follows a convolution at a time."""
 SIGNED_ZERO = 128
 """What stands for 0 where inputs are of either sign, in unsigned bytes."""
 
@@ -76,6 +79,7 @@ class IntegerContext:
         """convolver: of 3x3 convolutions better than numpy's, in place of those in float32."""
         self.arithmetic, self.tables, self.convolver = arithmetic, tables, convolver
         self._convolutions: dict[tuple[Any, ...], Convolve] = {}
+        self._known_convolutions: dict[tuple[int, type, int], KnownConvolution] = {}
         self.steps = [self._step(arrays, k) for k in range(STEPS)]
         self.hyper = HyperPrior(arrays, tables)
         self.multiplier = integers(arrays, "input_multiplier")
@@ -86,6 +90,9 @@ class IntegerContext:
             raise WeightsError("context model: it does not see which latents are missing; made for an older gccodec")
         if self.channels % GROUPS:
             raise WeightsError(f"context model: {self.channels} channels are not a multiple of {GROUPS}")
+        self.order = grouped(self.channels)
+        highest = int(self.multiplier.max()) * (LATENT_LIMIT + 1) + (1 << INPUT_SHIFT)
+        self.products = np.int32 if highest < 1 << 31 else np.int64
         if arithmetic is np.float32:
             self._settle(int(integers(arrays, "known_answer")[0]))
 
@@ -166,20 +173,41 @@ class IntegerContext:
     def convolution(
         self, step: int, name: Literal["conv1", "conv2"], first: int = 0, stop: int | None = None
     ) -> Convolve:
-        """A step's layer, or what it does to some of its input channels; made at its first use."""
-        exact = self.convolver if self.arithmetic is np.float32 else None
+        """A step's layer, or what it does to some of its input channels; made at its first use.
+
+        The first layer's latents come grouped, as `BandContext` has them.
+        """
+        exact = self._exact_convolver()
         convolver = exact or numpy_convolver(self.arithmetic)
         key = exact, self.arithmetic, step, name, first, stop
         if key not in self._convolutions:
-            weight: IntArray = getattr(self.steps[step], name).weight[:, first:stop]
-            self._convolutions[key] = convolver(weight, SIGNED_ZERO if name == "conv1" else 0)
+            weight = self._grouped_weight(step) if name == "conv1" else self.steps[step].conv2.weight
+            self._convolutions[key] = convolver(weight[:, first:stop], SIGNED_ZERO if name == "conv1" else 0)
         return self._convolutions[key]
+
+    def known_convolution(self, step: int, seen_channels: int) -> KnownConvolution | None:
+        """A step's first layer once the steps before it are known, and nothing else; None where another is faster."""
+        if self._exact_convolver() is not None:
+            return None
+        key = step, self.arithmetic, seen_channels
+        if key not in self._known_convolutions:
+            weight = self._grouped_weight(step)[:, :seen_channels]
+            self._known_convolutions[key] = KnownConvolution(weight, SIGNED_ZERO, step, self.channels, self.arithmetic)
+        return self._known_convolutions[key]
+
+    def _exact_convolver(self) -> Convolver | None:
+        return self.convolver if self.arithmetic is np.float32 else None
+
+    def _grouped_weight(self, step: int) -> IntArray:
+        weight = self.steps[step].conv1.weight
+        return np.concatenate([weight[:, self.order], weight[:, self.channels :]], 1)
 
 
 class BandContext:
     """The context model at work on a band: what is known of it, as the networks see it.
 
     known: integers [H, W, C], latents in 1/128 steps, zero where not yet coded; offset: the hyperprior's.
+    Inside, channels are grouped (`grouped`). learned: so many steps are known and nothing else; None: who knows what.
     side: `side_channels` of all that is seen. `above` says that the first row (and a quality map's) is a neighbour,
     seen but not predicted.
     """
@@ -193,59 +221,95 @@ class BandContext:
         side: Array,
         above: bool = False,
     ) -> None:
-        self.context, self.offset = context, offset
+        self.context, self.offset, self.above = context, offset, above
         self.quality = rows_of(quality, slice(int(above), None))
         channels = context.channels
         self.seen: npt.NDArray[np.uint8] = np.full((*side.shape[:2], channels + side.shape[2]), SIGNED_ZERO, np.uint8)
         self.seen[..., channels:] += side
-        multiplier = np.broadcast_to(at_quality(context.multiplier, quality), known.shape)
-        self.seen[int(not above) : -1, 1:-1, :channels] = normalised(known, multiplier)
+        multiplier = at_quality(context.multiplier, quality).astype(context.products)
+        multiplier = np.broadcast_to(multiplier, known.shape)
+        rows = np.flatnonzero(known.any((1, 2)))  # at a band's start at most the row above
+        top = int(not above)
+        self.seen[top + rows, 1:-1, :channels] = normalised(known[rows], multiplier[rows])[..., context.order]
         self.multiplier, self.own = multiplier[int(above) :], self.seen[1:-1, 1:-1, :channels]
-        self.is_begun = bool(known.any())
+        self.is_begun = len(rows) > 0
+        self.learned: int | None = None if known[int(above) :].any() else 0
 
     def learn(self, step: int, known: npt.NDArray[Any]) -> None:
         """What the step has coded, of the band's own [H, W, C]."""
+        size = self.context.channels // GROUPS
         for view in views(step):
-            self.own[view] = normalised(known[view], self.multiplier[view])
+            rows, columns, group = view
+            place = slice(group.start * size, (group.start + 1) * size)
+            self.own[rows, columns, place] = normalised(known[view], self.multiplier[view])
             self.is_begun = self.is_begun or bool(known[view].any())
+        self.learned = step + 1 if self.learned == step else None
 
     def predict(self, step: int) -> Prediction:
         """Of what the step codes."""
         context, layers = self.context, self.context.steps[step]
-        # before the first step there is nothing to convolve but the side information
-        first = 0 if self.is_begun else context.channels
-        bias = layers.conv1.bias + at_quality(layers.quality_bias, self.quality)
-        convolve = context.convolution(step, "conv1", first, self.seen.shape[2])
-        hidden = rescale(convolve(self.seen[..., first:], 1), bias, layers.conv1.shift)
-        hidden += self.offset
-        np.clip(hidden, 0, ACTIVATION_LIMIT, out=hidden)
-        height, width = hidden.shape[:2]
-        # only latents are seen across a band's border, no activations
-        activations = np.zeros((height + 2, width + 2, hidden.shape[2]), np.uint8)
-        activations[1:-1, 1:-1] = hidden
-        means, indices = [], []
+        activations = self._activations(step)
+        height, width = (n - 2 for n in activations.shape[:2])
         index_bias = np.broadcast_to(
             at_quality(context.index_bias, self.quality).astype(np.int32), (height, width, context.channels)
         )
         convolve = context.convolution(step, "conv2")
+        found = []
         for rows, columns, group in views(step):
-            if rows.start >= height or columns.start >= width:
-                continue
-            part = convolve(activations[rows.start :, columns.start :], rows.step)
-            part = rescale(part, layers.conv2.bias, layers.conv2.shift)
-            np.clip(part, 0, ACTIVATION_LIMIT, out=part)
-            mean = pointwise(part, layers.out_mean.group(group))
-            means.append(np.clip(mean, -LATENT_LIMIT, LATENT_LIMIT).astype(np.int32).reshape(-1))
-            fine = pointwise(part, layers.out_index.group(group)).astype(np.int32) + index_bias[rows, columns, group]
-            indices.append(table_index(fine, context.tables).reshape(-1))
-        if not means:
+            if rows.start < height and columns.start < width:
+                hidden = convolve(activations[rows.start :, columns.start :], rows.step)
+                found.append(self._means_and_indices(layers, hidden, group, index_bias[rows, columns, group]))
+        if not found:
             return Prediction(np.zeros(0, np.int32), np.zeros(0, np.int32))
-        return Prediction(np.concatenate(means), np.concatenate(indices))
+        return Prediction(*(np.concatenate([part.reshape(-1) for part in parts]) for parts in zip(*found, strict=True)))
+
+    def _activations(self, step: int) -> npt.NDArray[np.uint8]:
+        """The first layer's, with a border of zeros: only latents are seen across a band's border, no activations."""
+        layer, sums = self.context.steps[step], self._first_layer(step)
+        height, width, channels = sums.shape
+        bias = layer.conv1.bias + at_quality(layer.quality_bias, self.quality)
+        activations = np.zeros((height + 2, width + 2, channels), np.uint8)
+        for rows in _parts(height, width):
+            part = rescale(sums[rows], bias if bias.ndim == 1 else bias[rows], layer.conv1.shift)
+            part += self.offset[rows]
+            activations[1:-1, 1:-1][rows] = np.clip(part, 0, ACTIVATION_LIMIT, out=part)
+        return activations
+
+    def _means_and_indices(self, layers: _Step, hidden: Array, group: slice, index_bias: IntArray) -> Prediction:
+        """hidden: accumulators [h, w, n] of the second layer -> both [h, w, channels of the group]."""
+        height, width, channels = index_bias.shape
+        means, indices = (np.empty((height, width, channels), np.int32) for _ in range(2))
+        mean_layer, index_layer = layers.out_mean.group(group), layers.out_index.group(group)
+        both = IntegerLayer(*(np.concatenate(pair, -1) for pair in zip(mean_layer, index_layer, strict=True)))
+        for rows in _parts(height, width):
+            part = rescale(hidden[rows], layers.conv2.bias, layers.conv2.shift)
+            out = pointwise(np.clip(part, 0, ACTIVATION_LIMIT, out=part), both)
+            means[rows] = np.clip(out[..., :channels], -LATENT_LIMIT, LATENT_LIMIT)
+            fine = out[..., channels:].astype(np.int32)
+            fine += index_bias[rows]
+            indices[rows] = table_index(fine, self.context.tables)
+        return Prediction(means, indices)
+
+    def _first_layer(self, step: int) -> Array:
+        """Accumulators [H, W, n] of a step's first convolution."""
+        context, seen = self.context, self.seen
+        known = context.known_convolution(step, seen.shape[2]) if self.learned == step else None
+        if known is not None:
+            return known(seen, self.above)
+        # before the first step there is nothing to convolve but the side information
+        first = 0 if self.is_begun else context.channels
+        return context.convolution(step, "conv1", first, seen.shape[2])(seen[..., first:], 1)
 
 
-def normalised(known: npt.NDArray[Any], multiplier: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+def _parts(height: int, width: int) -> Iterator[slice]:
+    """Rows, some at a time."""
+    at_once = max(1, POSITIONS_IN_CACHE // width)
+    return (slice(top, top + at_once) for top in range(0, height, at_once))
+
+
+def normalised(known: npt.NDArray[Any], multiplier: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.uint8]:
     """Latents as the networks see them, 0 as SIGNED_ZERO."""
-    scaled = known * multiplier  # int64; in place from here on
+    scaled = known * multiplier  # of the multiplier's type; in place from here on
     scaled += 1 << (INPUT_SHIFT - 1)
     scaled >>= INPUT_SHIFT
     np.clip(scaled, -INPUT_LIMIT, INPUT_LIMIT, out=scaled)

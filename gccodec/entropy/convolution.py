@@ -1,16 +1,23 @@
-"""3x3 convolutions of small integers: as nine products of numpy, or as whoever has better ones makes them."""
+"""3x3 convolutions of small integers: as products of numpy, or as whoever has better ones makes them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import as_strided
 
 from gccodec.entropy.layer import Array
 from gccodec.entropy.tables import IntArray
 
 TAPS = 9
+SIDE = 3
+SIGN_BIT = 128
+
+POSITIONS_AT_ONCE = 384
+"""So many are gathered for a product: what they see, and what comes out, stays in a core's own cache."""
 
 Convolve = Callable[[npt.NDArray[np.uint8], int], Array]
 """x [H + 2, W + 2, in] and a stride -> accumulators [ceil(H / stride), ceil(W / stride), out], H and W at least 1.
@@ -22,20 +29,72 @@ Convolver = Callable[[IntArray, int], Convolve]
 """Makes one of a weight [TAPS, in, out], int8 range, for x that has its zero at 0..255."""
 
 
+class Seen(NamedTuple):
+    """What a product sees of the surroundings of a position: some input channels of one tap."""
+
+    tap: int
+    channels: slice
+
+
+class Product:
+    """Positions times weights, for positions that see the same taps and channels."""
+
+    def __init__(self, weight: Array, seen: Sequence[Seen]) -> None:
+        """weight: [TAPS, in, out], in the arithmetic of the product; each of `seen` names its channels' both ends."""
+        self.weight = np.concatenate([weight[tap, channels] for tap, channels in seen])
+        # what lies together is copied together
+        self.runs: list[tuple[int, slice]] = []
+        for tap, (start, stop, _) in ((tap, channels.indices(1 << 30)) for tap, channels in seen):
+            row, place = tap // SIDE, tap % SIDE * weight.shape[1]
+            start, stop = place + start, place + stop
+            if self.runs and self.runs[-1][0] == row and self.runs[-1][1].stop == start:
+                start = self.runs.pop()[1].start
+            self.runs.append((row, slice(start, stop)))
+
+    @classmethod
+    def whole(cls, weight: Array) -> Product:
+        """Of all that there is."""
+        return cls(weight, [Seen(tap, slice(0, weight.shape[1])) for tap in range(TAPS)])
+
+    def fill(self, out: Array, values: npt.NDArray[np.integer], stride: int) -> None:
+        """out [h, w, n] from values [>= (h - 1) stride + 3, >= (w - 1) stride + 3, in], a part at a time."""
+        height, width = out.shape[:2]
+        down, right, item = values.strides
+        shape = len(values), width, SIDE * values.shape[2]
+        # of each row [position, all channels of three columns]; neighbours share two of them
+        around = as_strided(values, shape, (down, stride * right, item), writeable=False)
+        at_once = max(1, POSITIONS_AT_ONCE // width)
+        columns: Array = np.empty((min(at_once, height), width, len(self.weight)), self.weight.dtype)
+        for top in range(0, height, at_once):
+            count = min(at_once, height - top)
+            part, start = columns[:count], 0
+            for row, run in self.runs:
+                first, stop = top * stride + row, start + run.stop - run.start
+                part[..., start:stop] = around[first : first + (count - 1) * stride + 1 : stride, :, run]
+                start = stop
+            out[top : top + count] = (part.reshape(count * width, -1) @ self.weight).reshape(count, width, -1)
+
+
+def centred(x: npt.NDArray[np.uint8], zero: int) -> npt.NDArray[np.integer]:
+    """x less its zero, pixel after pixel in memory."""
+    if zero == 0:
+        return np.ascontiguousarray(x)
+    if zero == SIGN_BIT:
+        return (x ^ np.uint8(SIGN_BIT)).view(np.int8)
+    return x.astype(np.int16) - np.int16(zero)
+
+
 def numpy_convolver(arithmetic: type) -> Convolver:
     """In np.float32 or np.int64."""
 
     def made(weight: IntArray, zero: int) -> Convolve:
-        taps: Array = weight.astype(arithmetic)
+        product = Product.whole(weight.astype(arithmetic))
 
         def convolve(x: npt.NDArray[np.uint8], stride: int) -> Array:
             height, width = len(x) - 2, x.shape[1] - 2
-            values: Array = x.astype(arithmetic)
-            values -= zero
-            total: Array = np.zeros((-(-height // stride), -(-width // stride), taps.shape[2]), arithmetic)
-            for i in range(TAPS):
-                total += values[i // 3 : i // 3 + height : stride, i % 3 : i % 3 + width : stride] @ taps[i]
-            return total
+            out: Array = np.empty((-(-height // stride), -(-width // stride), weight.shape[2]), arithmetic)
+            product.fill(out, centred(x, zero), stride)
+            return out
 
         return convolve
 

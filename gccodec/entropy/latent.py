@@ -29,6 +29,9 @@ DIGEST_MASK = 0xFFFF
 CODER_LOSS_BITS = 1e-4
 """A symbol, of what a range coder with 24-bit frequencies loses, measured; zeros are nearly all of them."""
 
+MAX_TELLING_SYMBOL = 2 * (LATENT_LIMIT + 1) >> LATENT_FRACTION_BITS
+"""Of a symbol, all that matters for its latent, which is limited."""
+
 MAX_FITTING_WEIGHT, FITTING_HALVINGS = 0.16, 9
 """Of a bit in squared quantization steps, and how finely the weight is found that just suffices."""
 
@@ -109,11 +112,21 @@ def code_band(
             bits = np.zeros(band.shape, np.float32)
             scatter(step, _bits(source.tables, prediction.table_index, symbols, coded), bits)
             spent += bits.sum(2)
-        values = ((symbols.astype(np.int64) << LATENT_FRACTION_BITS) + prediction.mean) * coded
-        scatter(step, np.clip(values, -LATENT_LIMIT, LATENT_LIMIT).astype(np.int16), known)
-        at_work.learn(step, known)
+        scatter(step, _values(symbols, prediction.mean, coded), known)
+        if step < STEPS - 1:
+            at_work.learn(step, known)
     band[...] = known
     return crc
+
+
+def _values(symbols: IntArray, mean: IntArray, coded: npt.NDArray[np.bool_]) -> Int16Array:
+    """Latents in 1/128 of a step; 0 where they are not coded."""
+    # means are within the limit, so that symbols beyond twice of it lead beyond the limit, however far
+    values = np.clip(symbols, -MAX_TELLING_SYMBOL, MAX_TELLING_SYMBOL) << LATENT_FRACTION_BITS
+    values += mean
+    np.clip(values, -LATENT_LIMIT, LATENT_LIMIT, out=values)
+    values *= coded
+    return values.astype(np.int16)
 
 
 def _bits(

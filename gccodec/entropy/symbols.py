@@ -16,7 +16,8 @@ def _groups(table_index: IntArray) -> list[tuple[int, npt.NDArray[np.intp]]]:
     """(table, positions) for every table in use, ascending; positions in their order."""
     if not len(table_index):
         return []
-    order = np.argsort(table_index.astype(np.uint16), kind="stable")  # of 16 bits it is a radix sort
+    small = np.uint8 if table_index.max() < 1 << 8 else np.uint16
+    order = np.argsort(table_index.astype(small), kind="stable")  # of so few bits it is a radix sort
     ends = np.cumsum(np.bincount(table_index)).tolist()
     starts = [0, *ends[:-1]]
     return [(i, order[start:end]) for i, (start, end) in enumerate(zip(starts, ends, strict=True)) if start < end]
