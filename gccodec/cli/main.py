@@ -24,7 +24,10 @@ from gccodec.cli.message import printable
 from gccodec.cli.standard import DEBUG_VARIABLE, debugging, own_streams
 from gccodec.errors import FileError, GccodecError, LimitError
 
-COMMANDS = ("encode", "decode", "info", "verify", "batch", "labels", "bench", "train", "export", "calibrate")
+COMMANDS = (
+    *("encode", "decode", "thumbnail", "info", "verify", "batch"),
+    *("labels", "bench", "train", "export", "calibrate"),
+)
 EXIT_INTERNAL = 70
 EXIT_INTERRUPTED = 130
 CLEANING_UP_S = 2.0

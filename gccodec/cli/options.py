@@ -145,9 +145,14 @@ def check_machine(device: str, weights: Path | None) -> None:
     """Refuse, before torch is loaded, a --device that no machine has and --weights that are not there."""
     if re.fullmatch("auto|cpu(:0)?|cuda(:[0-9]{1,3})?", device) is None:
         raise UsageError(f"--device {device}: known are auto, cpu, cuda and cuda:N")
-    if weights is not None and not weights.is_dir():
-        raise WeightsError(f"{weights}: is not a folder of weights")
+    check_weights(weights)
     check_address_space()
+
+
+def check_weights(folder: Path | None) -> None:
+    """Refuse --weights that are not there."""
+    if folder is not None and not folder.is_dir():
+        raise WeightsError(f"{folder}: is not a folder of weights")
 
 
 def choose_device(name: str, threads: int | None, messages: Messages) -> torch.device:

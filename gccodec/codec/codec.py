@@ -15,7 +15,7 @@ from PIL import Image
 
 from gccodec.codec.alpha import decode_alpha
 from gccodec.codec.decoder import Decoder
-from gccodec.codec.decoding import Decoding
+from gccodec.codec.decoding import DEFAULT_REALISM, Decoding
 from gccodec.codec.effort import MAX_EFFORT, REFINED_LOWER, refined_latents, usual_effort
 from gccodec.codec.encoder import Encoded, Encoder, Source
 from gccodec.codec.goal import DEFAULT_BPP, Goal, bytes_of_bpp
@@ -44,8 +44,6 @@ from gccodec.model.transforms import Transforms
 from gccodec.weights.model import ModelWeights
 
 __all__ = ["DEFAULT_BPP", "DEFAULT_REALISM", "Codec", "Decoded", "Decoding", "bytes_of_bpp"]
-
-DEFAULT_REALISM = 1.0
 
 
 class Decoded(NamedTuple):

@@ -10,6 +10,11 @@ from PIL import Image
 from gccodec.container.file import GczFile
 from gccodec.image.metadata import Metadata
 
+DEFAULT_REALISM = 1.0
+
+LUMA = (0.299, 0.587, 0.114)
+"""Of red, green and blue in a gray picture."""
+
 
 class Decoding(NamedTuple):
     """A picture as it comes: strips in mode RGB, L, RGBA or LA from top to bottom, `size` in all.

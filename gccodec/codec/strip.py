@@ -9,13 +9,12 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
+from gccodec.codec.decoding import LUMA
 from gccodec.codec.latent import LATENT_CELL_PX, grid_size, padded
 from gccodec.image.picture import Pixels, cropped
 
 STRIP_PIXELS = 1 << 19
 """Default size of a strip. Results do not depend on it."""
-
-LUMA = (0.299, 0.587, 0.114)
 
 
 def strip_rows(columns: int, strip_pixels: int) -> int:

@@ -307,11 +307,11 @@ def _parts(height: int, width: int) -> Iterator[slice]:
     return (slice(top, top + at_once) for top in range(0, height, at_once))
 
 
-def normalised(known: npt.NDArray[Any], multiplier: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.uint8]:
+def normalised(known: npt.NDArray[Any], multiplier: Array) -> npt.NDArray[np.uint8]:
     """Latents as the networks see them, 0 as SIGNED_ZERO."""
     scaled = known * multiplier  # of the multiplier's type; in place from here on
     scaled += 1 << (INPUT_SHIFT - 1)
     scaled >>= INPUT_SHIFT
     np.clip(scaled, -INPUT_LIMIT, INPUT_LIMIT, out=scaled)
     scaled += SIGNED_ZERO
-    return scaled.astype(np.uint8)
+    return np.asarray(scaled, np.uint8)

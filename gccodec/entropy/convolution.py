@@ -56,7 +56,7 @@ class Product:
         """Of all that there is."""
         return cls(weight, [Seen(tap, slice(0, weight.shape[1])) for tap in range(TAPS)])
 
-    def fill(self, out: Array, values: npt.NDArray[np.integer], stride: int) -> None:
+    def fill(self, out: Array, values: Array, stride: int) -> None:
         """out [h, w, n] from values [>= (h - 1) stride + 3, >= (w - 1) stride + 3, in], a part at a time."""
         height, width = out.shape[:2]
         down, right, item = values.strides
@@ -75,7 +75,7 @@ class Product:
             out[top : top + count] = (part.reshape(count * width, -1) @ self.weight).reshape(count, width, -1)
 
 
-def centred(x: npt.NDArray[np.uint8], zero: int) -> npt.NDArray[np.integer]:
+def centred(x: npt.NDArray[np.uint8], zero: int) -> Array:
     """x less its zero, pixel after pixel in memory."""
     if zero == 0:
         return np.ascontiguousarray(x)

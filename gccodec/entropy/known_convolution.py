@@ -1,8 +1,8 @@
 """3x3 convolutions of what is known at a coding step, without the zeros in place of what is not.
 
-After a step, which channels of a position are known goes by its row and column modulo 4 or 2 (`gccodec/entropy/order.py`).
-So positions of a kind see the same, and what is missing need not be multiplied: on average a third of all products of the
-context model's first layers are left. Sums of integers are exact, so nothing else changes.
+After a step, which channels of a position are known goes by its row and column modulo 4 or 2
+(`gccodec/entropy/order.py`). So positions of a kind see the same, and what is missing need not be multiplied: a third
+of all products of the context model's first layers is left. Sums of integers are exact, so nothing else changes.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gccodec.codec.strip import LUMA
+from gccodec.codec.decoding import LUMA
 
 GAIN_SPREAD, GAMMA_SPREAD, SATURATION_SPREAD = 0.07, 0.15, 0.2
 """Deviations of the logarithms of what each channel, all of them and colour alone are raised by."""

@@ -25,6 +25,7 @@ from gccodec.model.likelihood import LOG_SCALE_MIN, LOG_SCALE_STEP
 from gccodec.model.quantization import ACTIVATION_LIMIT, INPUT_LIMIT, INPUT_UNIT, weight_shift
 from gccodec.model.ranges import PREFIX
 from gccodec.model.segmenter import Segmenter
+from gccodec.model.thumbnail import ThumbnailGenerator
 from gccodec.training.checkpoint import load_average, load_counters
 from gccodec.training.labels import LABELS_FILE, LabelStore, label_prime
 from gccodec.training.photos import PhotoStore
@@ -142,7 +143,9 @@ def network_arrays(network: nn.Module, prefix: str = "") -> dict[str, np.ndarray
     return {prefix + name: np.ascontiguousarray(t.detach().cpu().half().numpy()) for name, t in state.items()}
 
 
-def network_bytes(role: Role, model: Segmenter | PerceptualDistance, facts: dict[str, str]) -> bytes:
+def network_bytes(
+    role: Role, model: Segmenter | PerceptualDistance | ThumbnailGenerator, facts: dict[str, str]
+) -> bytes:
     """The weights file of a network beside the codec."""
     return file_bytes(role, network_arrays(model), model.config.to_json(), facts)
 
@@ -189,6 +192,10 @@ def export_state(state: Path, preset: Preset, folder: Path) -> list[Path]:
     if "distance" in counters:
         distance = load_average(state, PerceptualDistance(preset.distance))
         return [place(network_bytes("distance", distance, facts), folder, "distance", "distance", facts)]
+    if "thumbnail_of" in counters:
+        facts |= {"serves": f"{int(counters['thumbnail_of']):08x}"}
+        network = load_average(state, ThumbnailGenerator(preset.thumbnail))
+        return [place(network_bytes("thumbnail", network, facts), folder, "thumbnail", "thumbnail", facts)]
     if "serves" in counters:
         facts |= {"serves": f"{int(counters['serves']):08x}"}
         generator = load_average(state, Generator(preset.renderer))

@@ -22,16 +22,16 @@ ID_BYTES = 4
 HEADER_LENGTH_BYTES = 8
 MAX_HEADER_BYTES = 1 << 20
 
-Role = Literal["bitstream", "analysis", "renderer", "labels", "distance"]
+Role = Literal["bitstream", "analysis", "renderer", "thumbnail", "labels", "distance"]
 """What a file is for. bitstream: all that fixes symbols; analysis: the encoder's network; renderer: the decoder's;
-labels and distance: the networks behind `--labels auto` and `--effort`."""
+thumbnail: that of small versions; labels and distance: the networks behind `--labels auto` and `--effort`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class WeightsFile:
     """Arrays by name, the configuration as JSON, and the file's SHA-256 (32 bytes).
 
-    serves: the id of the bitstream that an analysis or a renderer is made for; empty for what fits any.
+    serves: the id of the bitstream that a network of the codec is made for; empty for what fits any.
     """
 
     path: Path
@@ -44,6 +44,14 @@ class WeightsFile:
     def id(self) -> bytes:
         """The first four bytes of the SHA-256."""
         return self.sha256[:ID_BYTES]
+
+
+def id_in_name(path: Path) -> bytes:
+    """What a weights file's name says of its SHA-256; empty where that is nothing."""
+    try:
+        return bytes.fromhex(path.stem.rpartition("-")[2])
+    except ValueError:
+        return b""
 
 
 @dataclasses.dataclass(frozen=True)

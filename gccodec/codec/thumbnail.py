@@ -1,0 +1,63 @@
+"""Thumbnails: small versions of any size, as file managers show them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from gccodec.codec.decoding import Decoding
+from gccodec.codec.lossless import decode_lossless
+from gccodec.codec.reduction import SCALES, Scale, is_enough, reduced, reduced_size, resized
+from gccodec.codec.region import Region
+from gccodec.codec.small_version import SmallVersions
+from gccodec.container.file import DEFAULT_MAX_PIXELS, GczFile, parse
+from gccodec.errors import UsageError
+from gccodec.image.writer import joined
+
+DEFAULT_SIZE_PX = 256
+MAX_SIZE_PX = 4096
+
+
+def thumbnail_size(width: int, height: int, size_px: int) -> tuple[int, int]:
+    """Within size_px x size_px, of the same shape; never larger than the picture."""
+    longest = max(width, height)
+    if longest <= size_px:
+        return width, height
+    across, down = (max(1, round(side * size_px / longest)) for side in (width, height))
+    return across, down
+
+
+def scale_for(size: tuple[int, int], wanted: tuple[int, int]) -> Scale:
+    """The smallest version that has at least so many pixels each way, else the largest."""
+    for scale in reversed(SCALES):
+        if is_enough(reduced_size(size, scale), wanted):
+            return scale
+    return SCALES[0]
+
+
+def decode_thumbnail(file: GczFile, size_px: int, folder: Path | None = None) -> Decoding:
+    """A parsed file as a picture whose sides are at most size_px, in one strip; torch is not loaded.
+
+    WeightsError where what its model needs is not installed in the folder; exact files need nothing.
+    """
+    if not 1 <= size_px <= MAX_SIZE_PX:
+        raise UsageError(f"size {size_px}: must be 1..{MAX_SIZE_PX}")
+    size = file.width, file.height
+    wanted = thumbnail_size(*size, size_px)
+    if file.coding == "lossless":
+        decoding = decode_lossless(file, Region(0, 0, *size))
+        image = joined(decoding.strips, size)
+        scale = scale_for(size, wanted)
+        if is_enough(reduced_size(size, scale), wanted):
+            image = reduced(image, scale)
+    else:
+        decoding = SmallVersions.load(file.model_id, folder).decode(file, scale_for(size, wanted))
+        image = joined(decoding.strips, decoding.size)
+    return decoding._replace(strips=iter([resized(image, wanted)]), size=wanted)
+
+
+def thumbnail(data: bytes, size_px: int = DEFAULT_SIZE_PX, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Image:
+    """A small version of a .gcz file, at most size_px on its longer side, with the installed weights."""
+    decoding = decode_thumbnail(parse(data, max_pixels), size_px)
+    return joined(decoding.strips, decoding.size)
