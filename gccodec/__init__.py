@@ -4,8 +4,9 @@
 
     data = gccodec.encode("photo.jpg", bpp=0.05)     # bytes of a .gcz file
     gccodec.decode(data).save("back.png")
+    gccodec.thumbnail(data).save("small.png")        # without torch
 
-These two load the model once. `Codec` is the same with everything that can be chosen. Names are imported
+The first two load the model once. `Codec` is the same with everything that can be chosen. Names are imported
 when they are used; nothing is loaded, and nothing of the process changed, by `import gccodec`.
 """
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from gccodec.codec.region import Region
     from gccodec.codec.selection import Selection
     from gccodec.codec.shortcuts import decode, encode
+    from gccodec.codec.thumbnail import thumbnail
     from gccodec.image.picture import Picture
     from gccodec.image.reader import read_picture
     from gccodec.image.writer import write_picture
@@ -39,6 +41,7 @@ __all__ = [
     "encode",
     "errors",
     "read_picture",
+    "thumbnail",
     "write_picture",
 ]
 
@@ -52,6 +55,7 @@ _MODULES = {
     "decode": "gccodec.codec.shortcuts",
     "encode": "gccodec.codec.shortcuts",
     "read_picture": "gccodec.image.reader",
+    "thumbnail": "gccodec.codec.thumbnail",
     "write_picture": "gccodec.image.writer",
 }
 

@@ -15,6 +15,7 @@ from gccodec.entropy.label_map import CONTEXTS, Prime
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.distance import DistanceConfig, PerceptualDistance
 from gccodec.model.segmenter import Segmenter
+from gccodec.model.thumbnail import ThumbnailGenerator
 from gccodec.training.export import model_files, network_bytes
 from gccodec.training.preset import load_preset
 from gccodec.weights.bitstream import Bitstream
@@ -77,6 +78,17 @@ def random_distance() -> WeightsFile:
     return as_loaded(
         "distance", network_bytes("distance", PerceptualDistance(DistanceConfig((4, 4, 4, 4), (4, 4, 4))), {})
     )
+
+
+def random_thumbnail_bytes(bitstream: bytes, seed: int = 0) -> bytes:
+    """The tiny preset's network of small versions, for a bitstream's id, with weights of all sizes."""
+    generator = torch.Generator().manual_seed(seed)
+    model = ThumbnailGenerator(load_preset("tiny").thumbnail)
+    with torch.no_grad():
+        for value in model.state_dict().values():
+            fan_in = max(1, value[0].numel()) if value.dim() > 1 else 8
+            value.copy_(torch.randn(value.shape, generator=generator) / fan_in**0.5)
+    return network_bytes("thumbnail", model, {"serves": bitstream.hex()})
 
 
 @functools.cache

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from gccodec.codec.codec import Codec
     from gccodec.codec.decoding import Decoding
+    from gccodec.codec.small_version import SmallVersions
     from gccodec.container.file import GczFile
 
 HELD_PIXELS = 1 << 25
@@ -47,9 +48,15 @@ class Computed(NamedTuple):
 class DecodingWorker:
     """See `gccodec.batch.pool.Worker`."""
 
-    def __init__(self, codecs: Callable[[bytes], Codec], options: DecodeOptions, out_dir: str) -> None:
-        """codecs: gives the model of an id."""
-        self._codecs, self._options = codecs, options
+    def __init__(
+        self,
+        codecs: Callable[[bytes], Codec],
+        small_versions: Callable[[Codec], SmallVersions | None],
+        options: DecodeOptions,
+        out_dir: str,
+    ) -> None:
+        """codecs: gives the model of an id; small_versions: the small network for a model, None where there is none."""
+        self._codecs, self._small_versions, self._options = codecs, small_versions, options
         self._out = store_of(out_dir)
 
     def prepare(self, task: DecodeTask | CopyTask) -> Prepared | None:
@@ -64,19 +71,29 @@ class DecodingWorker:
 
     def work(self, task: DecodeTask | CopyTask, prepared: Prepared | None) -> Computed | None:
         """Run the network."""
-        from gccodec.codec.lossless import decode_lossless
-        from gccodec.codec.region import Region
         from gccodec.image.writer import joined
 
         if prepared is None:
             return None
-        data, file, _ = prepared
+        decoding = self._decoded(prepared)
+        held = decoding.size[0] * decoding.size[1] <= HELD_PIXELS
+        return Computed(decoding, joined(decoding.strips, decoding.size) if held else None, prepared)
+
+    def _decoded(self, prepared: Prepared) -> Decoding:
+        from gccodec.codec.lossless import decode_lossless
+        from gccodec.codec.reduction import LEAST_SMALL_SCALE, reduced_decoding
+        from gccodec.codec.region import Region
+
+        (data, file, _), options = prepared, self._options
         if file.coding == "lossless":
             decoding = decode_lossless(file, Region(0, 0, file.width, file.height))
         else:
-            decoding = self._codecs(file.model_id).decode_strips(data, self._options.max_pixels, self._options.realism)
-        held = file.width * file.height <= HELD_PIXELS
-        return Computed(decoding, joined(decoding.strips, decoding.size) if held else None, prepared)
+            codec, scale = self._codecs(file.model_id), options.scale
+            small = self._small_versions(codec) if scale is not None and scale >= LEAST_SMALL_SCALE else None
+            if scale is not None and small is not None:
+                return small.decode(file, scale, options.realism)
+            decoding = codec.decode_strips(data, options.max_pixels, options.realism)
+        return decoding if options.scale is None else reduced_decoding(decoding, options.scale)
 
     def store(self, task: DecodeTask | CopyTask, done: Computed | None) -> Record:
         """Write the picture, with the modification time of the one that was coded."""
@@ -139,7 +156,14 @@ def start_decoding(machine: Machine, options: DecodeOptions, out_dir: str) -> De
         folder = Path(machine.weights) if machine.weights else None
         return Codec.load(folder, model_id, first[0].transforms.device if first else "cpu")
 
-    return DecodingWorker(codec_of, options, out_dir)
+    @functools.cache
+    def small_versions_of(codec: Codec) -> SmallVersions | None:
+        from gccodec.codec.small_version import SmallVersions
+
+        folder = Path(machine.weights) if machine.weights else None
+        return SmallVersions.load_if_there(codec.bitstream.id, folder, codec.latents)
+
+    return DecodingWorker(codec_of, small_versions_of, options, out_dir)
 
 
 def decoding_start(machine: Machine, options: DecodeOptions, out_dir: str) -> Callable[[], DecodingWorker]:

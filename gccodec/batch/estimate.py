@@ -104,4 +104,5 @@ def decode_estimate(jobs: Sequence[Job], options: DecodeOptions, workers: int) -
     pixels = sampled_pixels(jobs, file_pixels_of)
     suffixes = [job.target.rpartition(".")[2].lower() for job in jobs]
     share = sum(BYTES_A_PIXEL.get(s, OTHER_BYTES_A_PIXEL) for s in suffixes) / max(1, len(jobs))
+    share /= (options.scale or 1) ** 2
     return Estimate(pixels, pixels * share, pixels / 1e6 / DECODE_MEGAPIXELS_PER_S / max(1, workers))

@@ -8,6 +8,7 @@ import json
 from typing import Any, Literal
 
 AlphaPolicy = Literal["keep", "drop", "refuse"]
+Scale = Literal[2, 4, 8, 16]
 Others = Literal["skip", "copy", "fail"]
 ALL_METADATA = ("exif", "icc", "xmp")
 MAX_PIXELS = 1 << 28
@@ -53,7 +54,7 @@ class DecodeOptions(_Options):
     """As of `gccodec decode`.
 
     format: of a picture file, or `original` for the one that the name tells; output_quality: 1..100 of
-    lossy formats, None for the usual one; realism: 0..1.
+    lossy formats, None for the usual one; realism: 0..1; scale: 4 for a quarter of each side.
     """
 
     format: str = "original"
@@ -61,6 +62,7 @@ class DecodeOptions(_Options):
     realism: float = 1.0
     metadata: tuple[str, ...] = ALL_METADATA
     max_pixels: int = MAX_PIXELS
+    scale: Scale | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,6 +20,7 @@ from gccodec.cli.options import (
     metadata_kinds,
     output,
     progress_mode,
+    scale,
     volume,
 )
 from gccodec.cli.progress import Progress, ProgressMode
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from gccodec.codec.reduction import Scale
     from gccodec.codec.small_version import SmallVersions
     from gccodec.image.writer import Format
-
-LEAST_SMALL_SCALE = 4
-"""Half of the resolution shows what only the full generator makes."""
 
 
 @click.command("decode")
@@ -53,11 +51,7 @@ LEAST_SMALL_SCALE = 4
     help="0 faithful .. 1 sharp; no effect with weights trained without an adversary.  [default: 1]",
 )
 @click.option("--crop", metavar="X,Y,W,H", help="Decode this region alone, in pixels.")
-@click.option(
-    "--scale",
-    metavar="1/2|1/4|1/8|1/16",
-    help="Decode a smaller version, sides rounded up; from 1/4 on in a fraction of the time.",
-)
+@scale
 @click.option(
     "--map", "map_path", metavar="PNG", help="Also write what was kept (255), coded coarsely (128), synthesised (0)."
 )
@@ -103,7 +97,6 @@ def command(
     check_side_output("--map", map_path)
     check_files([input], {"-o": output, "--map": map_path}, force)
     check_machine(device, weights)
-
     if scale is not None and (crop is not None or map_path is not None):
         raise UsageError(f"--scale and {'--crop' if crop is not None else '--map'} exclude each other")
 
@@ -129,14 +122,15 @@ def command(
     start = time.perf_counter()
     strength = DEFAULT_REALISM if realism is None else realism
     told, exact = Progress(progress, input, messages.quiet), file.coding == "lossless"
-    if exact:
+    small = None if exact or factor is None else small_versions(factor, file.model_id, weights)
+    if small is not None and factor is not None:
+        with named(input):
+            decoding = small.decode(file, factor, strength)
+    elif exact:
         from gccodec.codec.lossless import decode_lossless
 
         with named(input):
             decoding = decode_lossless(file, region, mem_limit)
-    elif factor is not None and (small := small_versions(factor, file.model_id, weights)) is not None:
-        with named(input):
-            decoding = small.decode(file, factor, strength)
     else:
         from gccodec.codec.codec import Codec
         from gccodec.codec.memory import strip_pixels_within
@@ -145,7 +139,7 @@ def command(
         strip_pixels = strip_pixels_within(mem_limit, file.width, file.height, streamed)
         codec = Codec.load(weights, file.model_id, choose_device(device, threads, messages), strip_pixels)
         decoding = codec.decode_strips(data, max_pixels, strength, region, told)
-    if factor is not None and decoding.size == (file.width, file.height):
+    if factor is not None and small is None:
         decoding = reduced_decoding(decoding, factor)
     notes: list[str] = []
 
@@ -176,6 +170,8 @@ def command(
 
 def small_versions(scale: Scale, model_id: bytes, folder: Path | None) -> SmallVersions | None:
     """What makes a version of that scale; None for what the full generator has to make."""
+    from gccodec.codec.reduction import LEAST_SMALL_SCALE
+
     if scale < LEAST_SMALL_SCALE:
         return None
     from gccodec.codec.small_version import SmallVersions

@@ -112,6 +112,12 @@ def effort(function: Function) -> Function:
     return click.option("--effort", type=click.IntRange(0, 9), help=text)(function)
 
 
+def scale(function: Function) -> Function:
+    """--scale."""
+    text = "A smaller version, sides rounded up; from 1/4 on in a fraction of the time.  [default: full size]"
+    return click.option("--scale", metavar="1/2|1/4|1/8|1/16", help=text)(function)
+
+
 def progress_mode(function: Function) -> Function:
     """--progress."""
     return click.option(

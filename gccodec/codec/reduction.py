@@ -10,10 +10,16 @@ from PIL import Image
 
 from gccodec.codec.decoding import Decoding
 from gccodec.errors import UsageError
+from gccodec.image.exif import with_dimensions
+from gccodec.image.metadata import Metadata
 
 Scale = Literal[2, 4, 8, 16]
 """Pixels along one side of what becomes one."""
 SCALES: tuple[Scale, ...] = (2, 4, 8, 16)
+
+LEAST_SMALL_SCALE: Scale = 4
+"""From here on the small network makes versions (`gccodec.codec.small_version`); half of the resolution still shows
+what only the full generator makes."""
 
 PREMULTIPLIED = {"RGBA": "RGBa", "LA": "La"}
 """Modes in which colours that nobody sees do not get into means."""
@@ -68,7 +74,14 @@ def reduced_strips(strips: Iterable[Image.Image], scale: Scale) -> Iterator[Imag
 
 def reduced_decoding(decoding: Decoding, scale: Scale) -> Decoding:
     """A decoded picture made smaller as it comes."""
-    return decoding._replace(strips=reduced_strips(decoding.strips, scale), size=reduced_size(decoding.size, scale))
+    size = reduced_size(decoding.size, scale)
+    metadata = metadata_at(decoding.metadata, size)
+    return Decoding(reduced_strips(decoding.strips, scale), size, metadata, decoding.file)
+
+
+def metadata_at(metadata: Metadata, size: tuple[int, int]) -> Metadata:
+    """That of a version of this size: where EXIF tells sides, it tells these."""
+    return metadata if metadata.exif is None else metadata._replace(exif=with_dimensions(metadata.exif, *size))
 
 
 def _below(upper: Image.Image, lower: Image.Image) -> Image.Image:

@@ -13,7 +13,7 @@ from gccodec.codec.alpha import decode_alpha
 from gccodec.codec.decoding import DEFAULT_REALISM, LUMA, Decoding
 from gccodec.codec.latent import flat_parts_of
 from gccodec.codec.metadata import metadata_of
-from gccodec.codec.reduction import Scale, reduced_size
+from gccodec.codec.reduction import Scale, metadata_at, reduced_size
 from gccodec.codec.selection import Selection, decode_latent
 from gccodec.codec.small_flat import SmallFlatParts
 from gccodec.codec.thumbnail_network import ThumbnailNetwork
@@ -34,22 +34,27 @@ class SmallVersions:
         self.bitstream, self.latents, self.network = bitstream, latents, network
 
     @classmethod
-    def load(cls, model_id: bytes, folder: Path | None = None) -> SmallVersions:
-        """For files that name a model; WeightsError where its bitstream, or the network for that, is not installed."""
+    def load(cls, model_id: bytes, folder: Path | None = None, latents: LatentCodec | None = None) -> SmallVersions:
+        """For files that name a model; WeightsError where its bitstream, or the network for that, is not installed.
+
+        latents: the bitstream's entropy layer, where the caller has it.
+        """
         files = _weights_of(folder)
         bitstream = files.load_bitstream(model_id)
         network = load_weights(files.find_serving("thumbnail", bitstream.id), "thumbnail")
-        return cls(bitstream, bitstream.latent_codec(), ThumbnailNetwork(network))
+        return cls(bitstream, latents or bitstream.latent_codec(), ThumbnailNetwork(network))
 
     @classmethod
-    def load_if_there(cls, model_id: bytes, folder: Path | None = None) -> SmallVersions | None:
+    def load_if_there(
+        cls, model_id: bytes, folder: Path | None = None, latents: LatentCodec | None = None
+    ) -> SmallVersions | None:
         """As `load`; None where no network for the bitstream is installed."""
         files = _weights_of(folder)
         try:
             files.find_serving("thumbnail", id_in_name(files.find_bitstream(model_id)))
         except WeightsError:
             return None
-        return cls.load(model_id, folder)
+        return cls.load(model_id, folder, latents)
 
     def decode(self, file: GczFile, scale: Scale, realism: float = DEFAULT_REALISM) -> Decoding:
         """A file that is not exact, at 1 / scale. Latents are decoded, and their digest checked, before this returns.
@@ -65,7 +70,7 @@ class SmallVersions:
         rows = self.network.picture(latents, quality, realism, scale, side)
         size = reduced_size((file.width, file.height), scale)
         strips = _images(rows, size, file, scale)
-        return Decoding(strips, size, metadata_of(file.sections), file)
+        return Decoding(strips, size, metadata_at(metadata_of(file.sections), size), file)
 
 
 def _weights_of(folder: Path | None) -> WeightsFolder:

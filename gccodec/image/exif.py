@@ -26,6 +26,9 @@ ORIENTATION_TAG = 0x0112
 UPRIGHT = 1
 ORIENTATIONS = range(1, 9)
 
+PIXEL_DIMENSIONS = 0xA002, 0xA003
+"""Tags of the width and the height of the picture that the structure describes."""
+
 EXIF_POINTER, GPS_POINTER, INTEROP_POINTER = 0x8769, 0x8825, 0xA005
 POINTERS = frozenset({EXIF_POINTER, GPS_POINTER, INTEROP_POINTER})
 """Tags whose value is the offset of another directory."""
@@ -147,6 +150,18 @@ def upright_exif(exif: bytes, turned: bool) -> bytes:
             if entry.tag == ORIENTATION_TAG:
                 one = struct.pack(structure.order + "HHIHH", ORIENTATION_TAG, SHORT, 1, UPRIGHT, 0)
                 data[entry.at : entry.at + ENTRY_BYTES] = one
+    return bytes(data)
+
+
+def with_dimensions(exif: bytes, width: int, height: int) -> bytes:
+    """The EXIF structure of a picture that has another size now: where it tells sides, those."""
+    data = bytearray(exif)
+    for directory in _directories(structure := structure_of(exif)):
+        for entry in directory.entries:
+            if entry.tag in PIXEL_DIMENSIONS and structure is not None:
+                side = (width, height)[PIXEL_DIMENSIONS.index(entry.tag)]
+                field = struct.pack(structure.order + "HHII", entry.tag, LONG, 1, side)
+                data[entry.at : entry.at + ENTRY_BYTES] = field
     return bytes(data)
 
 

@@ -6,6 +6,7 @@ import json
 import os
 
 import pytest
+from PIL import Image
 
 from gccodec.batch.archive import decode_archive, encode_archive
 from gccodec.batch.engine import ThisProcess
@@ -477,3 +478,13 @@ def test_an_archive_in_place_is_no_other_file_of_itself(photos):
         encode(photos, photos, start=never, others="fail", resume=True)
     encode(photos, photos, others="fail", resume=True, delete_sources=False, verify=True)
     assert all(record.status == "ok" for record in records(photos).values())
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_an_archive_comes_back_small(photos, tmp_path, scale):
+    encode(photos, tmp_path / "archive")
+    decode(tmp_path / "archive", tmp_path / "back", DecodeOptions(scale=scale))
+    for name, size in (("a.jpg", (64, 48)), ("2020/b c.png", (64, 48)), ("2020/d.JPG", (50, 70))):
+        with Image.open(tmp_path / "back" / name) as image:
+            assert image.size == tuple(-(-side // scale) for side in size)
+    assert f'"scale": {scale}' in (tmp_path / "back" / "manifest-decode.jsonl").read_text()

@@ -7,7 +7,7 @@ import warnings
 import pytest
 from PIL import Image
 
-from gccodec.image.exif import orientation_of, sound_exif, tiff_structure, upright_exif
+from gccodec.image.exif import orientation_of, sound_exif, tiff_structure, upright_exif, with_dimensions
 from gccodec.image.tiff import described_fields
 from tests.exif_bytes import directory, exif_of, with_thumbnail
 
@@ -186,3 +186,18 @@ def test_many_tags_of_the_same_bytes_do_not_fill_the_memory():
     place = struct.pack("<I", 8)
     exif = exif_of("<", *[(40_000 + i, 7, size, place) for i in range(20_000)]) + bytes(size)
     assert sum(len(field.value) for field in described_fields(exif).values()) <= len(exif)
+
+
+@ORDERS
+@pytest.mark.parametrize("kinds", [(3, 3), (4, 4), (3, 4)], ids=["short", "long", "mixed"])
+def test_sides_that_exif_tells_become_those_of_a_smaller_version(order, kinds):
+    own = directory(order, 26, [(0xA002, kinds[0], [4000]), (0xA003, kinds[1], [3000]), (0xA420, 2, b"unique\0")])
+    exif = exif_of(order, (0x8769, 4, [26])) + own
+    done = Image.Exif()
+    done.load(with_dimensions(exif, 70_000, 750))
+    assert done.get_ifd(0x8769) == {0xA002: 70_000, 0xA003: 750, 0xA420: "unique"}
+
+
+def test_exif_without_sides_stays_as_it_is():
+    for exif in (exif_of("<", MAKER), with_thumbnail("<", [MAKER], [], JPEG), b"II*\0\xff\xff\xff\xff", b""):
+        assert with_dimensions(exif, 3, 4) == exif

@@ -27,7 +27,7 @@ from gccodec.cli.batch.options import (
 )
 from gccodec.cli.batch.progress import BatchProgress
 from gccodec.cli.batch.report import check_apart, check_report, tell
-from gccodec.cli.options import Messages, Number, check_machine, metadata_kinds, progress_mode, volume
+from gccodec.cli.options import Messages, Number, check_machine, metadata_kinds, progress_mode, scale, volume
 from gccodec.cli.progress import ProgressMode
 from gccodec.errors import CorruptError, FileError
 from gccodec.storage.store import is_remote
@@ -47,6 +47,7 @@ from gccodec.storage.store import is_remote
 @click.option(
     "--realism", type=Number(0, 1), default=1.0, show_default=True, help="0 faithful .. 1 sharp, as for one file."
 )
+@scale
 @click.option("--metadata", "kinds", default="all", show_default=True, help="Written: all, none, or of exif,icc,xmp.")
 @click.option("--max-pixels", type=click.IntRange(1), default=1 << 28, show_default=True, help="Refuse larger files.")
 @engines
@@ -60,6 +61,7 @@ def command(
     format_name: str,
     output_quality: int | None,
     realism: float,
+    scale: str | None,
     kinds: str,
     max_pixels: int,
     engines: Engines,
@@ -80,14 +82,16 @@ def command(
     format that cannot be written (HEIC, GIF) becomes PNG, IMG_1.heic.png.
     DIR/manifest-decode.jsonl lists what was done.
     """
-    kept = metadata_kinds(kinds)
+    from gccodec.codec.reduction import parse_scale
+
+    kept, factor = metadata_kinds(kinds), None if scale is None else parse_scale(scale)
     inputs.check()
     engines.check()
     check_report(report)
     settings.check()
     check_machine(engines.device, weights)
     name_of = picture_name(format_name)
-    options = DecodeOptions(format_name, output_quality, realism, tuple(sorted(kept)), max_pixels)
+    options = DecodeOptions(format_name, output_quality, realism, tuple(sorted(kept)), max_pixels, factor)
     machine = Machine(None if weights is None else str(weights), engines.device, engines.threads)
     folders = [a for a in inputs.arguments if is_remote(a) or Path(a).is_dir()]
     try:
