@@ -161,7 +161,7 @@ def start_decoding(machine: Machine, options: DecodeOptions, out_dir: str) -> De
         from gccodec.codec.small_version import SmallVersions
 
         folder = Path(machine.weights) if machine.weights else None
-        return SmallVersions.load_if_there(codec.bitstream.id, folder, codec.latents)
+        return SmallVersions.load_if_there(codec.bitstream.id, folder, machine.threads, codec.latents)
 
     return DecodingWorker(codec_of, small_versions_of, options, out_dir)
 

@@ -21,6 +21,7 @@ from gccodec.cli.options import (
     output,
     progress_mode,
     scale,
+    usual_threads,
     volume,
 )
 from gccodec.cli.progress import Progress, ProgressMode
@@ -122,7 +123,9 @@ def command(
     start = time.perf_counter()
     strength = DEFAULT_REALISM if realism is None else realism
     told, exact = Progress(progress, input, messages.quiet), file.coding == "lossless"
-    small = None if exact or factor is None else small_versions(factor, file.model_id, weights)
+    small = (
+        None if exact or factor is None else small_versions(factor, file.model_id, weights, threads or usual_threads())
+    )
     if small is not None and factor is not None:
         with named(input):
             decoding = small.decode(file, factor, strength)
@@ -168,7 +171,7 @@ def command(
         click.echo(json_line(report), err=to_stdout)
 
 
-def small_versions(scale: Scale, model_id: bytes, folder: Path | None) -> SmallVersions | None:
+def small_versions(scale: Scale, model_id: bytes, folder: Path | None, threads: int) -> SmallVersions | None:
     """What makes a version of that scale; None for what the full generator has to make."""
     from gccodec.codec.reduction import LEAST_SMALL_SCALE
 
@@ -176,7 +179,7 @@ def small_versions(scale: Scale, model_id: bytes, folder: Path | None) -> SmallV
         return None
     from gccodec.codec.small_version import SmallVersions
 
-    return SmallVersions.load_if_there(model_id, folder)
+    return SmallVersions.load_if_there(model_id, folder, threads)
 
 
 def output_format(name: str | None, suffix: str, quality: int | None) -> Format:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -159,6 +160,19 @@ def check_weights(folder: Path | None) -> None:
     """Refuse --weights that are not there."""
     if folder is not None and not folder.is_dir():
         raise WeightsError(f"{folder}: is not a folder of weights")
+
+
+def usable_cores() -> int:
+    """That this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def usual_threads() -> int:
+    """For numpy's products where --threads says nothing: as of torch, every core unless OMP_NUM_THREADS limits them."""
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return min(usable_cores(), max(1, int(told))) if told.isdecimal() else usable_cores()
 
 
 def choose_device(name: str, threads: int | None, messages: Messages) -> torch.device:

@@ -9,7 +9,7 @@ import click
 
 from gccodec.cli.collision import check_files
 from gccodec.cli.decode import output_format
-from gccodec.cli.options import Messages, check_weights, output, volume
+from gccodec.cli.options import Messages, check_weights, output, usual_threads, volume
 from gccodec.cli.standard import libraries_unheard
 from gccodec.cli.stream import named, read_input, write_output
 
@@ -56,7 +56,7 @@ def command(
 
     with named(input):
         file = parse(data, max_pixels)
-        decoding = decode_thumbnail(file, size, weights)
+        decoding = decode_thumbnail(file, size, weights, usual_threads())
 
     def write(out: IO[bytes]) -> None:
         with libraries_unheard():

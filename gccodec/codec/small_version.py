@@ -34,19 +34,22 @@ class SmallVersions:
         self.bitstream, self.latents, self.network = bitstream, latents, network
 
     @classmethod
-    def load(cls, model_id: bytes, folder: Path | None = None, latents: LatentCodec | None = None) -> SmallVersions:
+    def load(
+        cls, model_id: bytes, folder: Path | None = None, threads: int = 1, latents: LatentCodec | None = None
+    ) -> SmallVersions:
         """For files that name a model; WeightsError where its bitstream, or the network for that, is not installed.
 
-        latents: the bitstream's entropy layer, where the caller has it.
+        threads: for large pictures; latents: the bitstream's entropy layer, where the caller has it.
         """
         files = _weights_of(folder)
         bitstream = files.load_bitstream(model_id)
         network = load_weights(files.find_serving("thumbnail", bitstream.id), "thumbnail")
-        return cls(bitstream, latents or bitstream.latent_codec(), ThumbnailNetwork(network))
+        latents = latents or bitstream.latent_codec(threads=threads)
+        return cls(bitstream, latents, ThumbnailNetwork(network, threads))
 
     @classmethod
     def load_if_there(
-        cls, model_id: bytes, folder: Path | None = None, latents: LatentCodec | None = None
+        cls, model_id: bytes, folder: Path | None = None, threads: int = 1, latents: LatentCodec | None = None
     ) -> SmallVersions | None:
         """As `load`; None where no network for the bitstream is installed."""
         files = _weights_of(folder)
@@ -54,7 +57,7 @@ class SmallVersions:
             files.find_serving("thumbnail", id_in_name(files.find_bitstream(model_id)))
         except WeightsError:
             return None
-        return cls.load(model_id, folder, latents)
+        return cls.load(model_id, folder, threads, latents)
 
     def decode(self, file: GczFile, scale: Scale, realism: float = DEFAULT_REALISM) -> Decoding:
         """A file that is not exact, at 1 / scale. Latents are decoded, and their digest checked, before this returns.

@@ -36,10 +36,11 @@ def scale_for(size: tuple[int, int], wanted: tuple[int, int]) -> Scale:
     return SCALES[0]
 
 
-def decode_thumbnail(file: GczFile, size_px: int, folder: Path | None = None) -> Decoding:
+def decode_thumbnail(file: GczFile, size_px: int, folder: Path | None = None, threads: int = 1) -> Decoding:
     """A parsed file as a picture whose sides are at most size_px, in one strip; torch is not loaded.
 
-    WeightsError where what its model needs is not installed in the folder; exact files need nothing.
+    threads: for large pictures. WeightsError where what its model needs is not installed in the folder; exact files
+    need nothing.
     """
     if not 1 <= size_px <= MAX_SIZE_PX:
         raise UsageError(f"size {size_px}: must be 1..{MAX_SIZE_PX}")
@@ -52,7 +53,7 @@ def decode_thumbnail(file: GczFile, size_px: int, folder: Path | None = None) ->
         if is_enough(reduced_size(size, scale), wanted):
             image = reduced(image, scale)
     else:
-        decoding = SmallVersions.load(file.model_id, folder).decode(file, scale_for(size, wanted))
+        decoding = SmallVersions.load(file.model_id, folder, threads).decode(file, scale_for(size, wanted))
         image = joined(decoding.strips, decoding.size)
     return decoding._replace(strips=iter([resized(image, wanted)]), size=wanted)
 

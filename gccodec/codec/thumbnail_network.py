@@ -46,8 +46,8 @@ class Rows(NamedTuple):
 class ThumbnailNetwork:
     """Built from a weights file of the role `thumbnail`; WeightsError where that is not whole."""
 
-    def __init__(self, weights: WeightsFile) -> None:
-        self.weights = weights
+    def __init__(self, weights: WeightsFile, threads: int = 1) -> None:
+        self.weights, self.threads = weights, threads
         self.log_step = self._array("log_step", 2)
         self.linear = self._array("linear.weight", 4)[..., 0, 0]
         self.linear_bias = self._array("linear.bias", 1)
@@ -70,7 +70,7 @@ class ThumbnailNetwork:
         weight = self._array(name, 4)
         if weight.shape[2] * weight.shape[3] != TAPS:
             raise WeightsError(f"{self.weights.path}: {name} is no 3x3 convolution")
-        return Product.whole(weight.transpose(2, 3, 1, 0).reshape(TAPS, weight.shape[1], weight.shape[0]))
+        return Product.whole(weight.transpose(2, 3, 1, 0).reshape(TAPS, weight.shape[1], weight.shape[0]), self.threads)
 
     def _block(self, prefix: str) -> _Block:
         return _Block(

@@ -6,6 +6,7 @@ machine's float32 fails it, the same layers run in int64.
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
@@ -75,12 +76,14 @@ class IntegerContext:
         tables: int,
         arithmetic: type = np.float32,
         convolver: Convolver | None = None,
+        threads: int = 1,
     ) -> None:
-        """convolver: of 3x3 convolutions better than numpy's, in place of those in float32."""
-        self.arithmetic, self.tables, self.convolver = arithmetic, tables, convolver
+        """convolver: of 3x3 convolutions better than numpy's, in place of those in float32; threads: of numpy's."""
+        self.arithmetic, self.tables, self.convolver, self.threads = arithmetic, tables, convolver, threads
         self._convolutions: dict[tuple[Any, ...], Convolve] = {}
         self._known_convolutions: dict[tuple[int, type, int], KnownConvolution] = {}
         self.steps = [self._step(arrays, k) for k in range(STEPS)]
+        self._grouped_weight = functools.cache(self._new_grouped_weight)
         self.hyper = HyperPrior(arrays, tables)
         self.multiplier = integers(arrays, "input_multiplier")
         self.index_bias = integers(arrays, "index_bias")
@@ -178,7 +181,7 @@ class IntegerContext:
         The first layer's latents come grouped, as `BandContext` has them.
         """
         exact = self._exact_convolver()
-        convolver = exact or numpy_convolver(self.arithmetic)
+        convolver = exact or numpy_convolver(self.arithmetic, self.threads)
         key = exact, self.arithmetic, step, name, first, stop
         if key not in self._convolutions:
             weight = self._grouped_weight(step) if name == "conv1" else self.steps[step].conv2.weight
@@ -192,13 +195,15 @@ class IntegerContext:
         key = step, self.arithmetic, seen_channels
         if key not in self._known_convolutions:
             weight = self._grouped_weight(step)[:, :seen_channels]
-            self._known_convolutions[key] = KnownConvolution(weight, SIGNED_ZERO, step, self.channels, self.arithmetic)
+            self._known_convolutions[key] = KnownConvolution(
+                weight, SIGNED_ZERO, step, self.channels, self.arithmetic, self.threads
+            )
         return self._known_convolutions[key]
 
     def _exact_convolver(self) -> Convolver | None:
         return self.convolver if self.arithmetic is np.float32 else None
 
-    def _grouped_weight(self, step: int) -> IntArray:
+    def _new_grouped_weight(self, step: int) -> IntArray:
         weight = self.steps[step].conv1.weight
         return np.concatenate([weight[:, self.order], weight[:, self.channels :]], 1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +17,11 @@ TAPS = 9
 SIDE = 3
 SIGN_BIT = 128
 
-POSITIONS_AT_ONCE = 384
-"""So many are gathered for a product: what they see, and what comes out, stays in a core's own cache."""
+VALUES_AT_ONCE = 1 << 18
+"""So many are gathered for a product, which then stay in a core's own cache."""
+
+PRODUCTS_A_THREAD = 1 << 27
+"""Multiplications that are worth a thread's start."""
 
 Convolve = Callable[[npt.NDArray[np.uint8], int], Array]
 """x [H + 2, W + 2, in] and a stride -> accumulators [ceil(H / stride), ceil(W / stride), out], H and W at least 1.
@@ -39,9 +43,12 @@ class Seen(NamedTuple):
 class Product:
     """Positions times weights, for positions that see the same taps and channels."""
 
-    def __init__(self, weight: Array, seen: Sequence[Seen]) -> None:
-        """weight: [TAPS, in, out], in the arithmetic of the product; each of `seen` names its channels' both ends."""
-        self.weight = np.concatenate([weight[tap, channels] for tap, channels in seen])
+    def __init__(self, weight: Array, seen: Sequence[Seen], threads: int = 1) -> None:
+        """weight: [TAPS, in, out], in the arithmetic of the product; each of `seen` names its channels' both ends.
+
+        threads: so many share what is large.
+        """
+        self.threads = threads
         # what lies together is copied together
         self.runs: list[tuple[int, slice]] = []
         for tap, (start, stop, _) in ((tap, channels.indices(1 << 30)) for tap, channels in seen):
@@ -50,11 +57,13 @@ class Product:
             if self.runs and self.runs[-1][0] == row and self.runs[-1][1].stop == start:
                 start = self.runs.pop()[1].start
             self.runs.append((row, slice(start, stop)))
+        rows = weight.reshape(SIDE, SIDE * weight.shape[1], -1)
+        self.weight = np.concatenate([rows[row, run] for row, run in self.runs])
 
     @classmethod
-    def whole(cls, weight: Array) -> Product:
+    def whole(cls, weight: Array, threads: int = 1) -> Product:
         """Of all that there is."""
-        return cls(weight, [Seen(tap, slice(0, weight.shape[1])) for tap in range(TAPS)])
+        return cls(weight, [Seen(tap, slice(0, weight.shape[1])) for tap in range(TAPS)], threads)
 
     def fill(self, out: Array, values: Array, stride: int) -> None:
         """out [h, w, n] from values [>= (h - 1) stride + 3, >= (w - 1) stride + 3, in], a part at a time."""
@@ -63,16 +72,29 @@ class Product:
         shape = len(values), width, SIDE * values.shape[2]
         # of each row [position, all channels of three columns]; neighbours share two of them
         around = as_strided(values, shape, (down, stride * right, item), writeable=False)
-        at_once = max(1, POSITIONS_AT_ONCE // width)
-        columns: Array = np.empty((min(at_once, height), width, len(self.weight)), self.weight.dtype)
-        for top in range(0, height, at_once):
-            count = min(at_once, height - top)
+        at_once = max(1, VALUES_AT_ONCE // (width * len(self.weight)))
+        parts = [slice(top, min(top + at_once, height)) for top in range(0, height, at_once)]
+        threads = min(self.threads, height * width * self.weight.size // PRODUCTS_A_THREAD)
+        if threads < 2:
+            self._fill(out, around, stride, parts)
+            return
+        with ThreadPoolExecutor(
+            threads
+        ) as pool:  # numpy leaves the interpreter to others while it copies and multiplies
+            list(pool.map(lambda i: self._fill(out, around, stride, parts[i::threads]), range(threads)))
+
+    def _fill(self, out: Array, around: Array, stride: int, parts: list[slice]) -> None:
+        """Some rows of out."""
+        width = out.shape[1]
+        columns: Array = np.empty((parts[0].stop - parts[0].start, width, len(self.weight)), self.weight.dtype)
+        for rows in parts:
+            top, count = rows.start, rows.stop - rows.start
             part, start = columns[:count], 0
             for row, run in self.runs:
                 first, stop = top * stride + row, start + run.stop - run.start
                 part[..., start:stop] = around[first : first + (count - 1) * stride + 1 : stride, :, run]
                 start = stop
-            out[top : top + count] = (part.reshape(count * width, -1) @ self.weight).reshape(count, width, -1)
+            out[rows] = (part.reshape(count * width, -1) @ self.weight).reshape(count, width, -1)
 
 
 def centred(x: npt.NDArray[np.uint8], zero: int) -> Array:
@@ -84,11 +106,11 @@ def centred(x: npt.NDArray[np.uint8], zero: int) -> Array:
     return x.astype(np.int16) - np.int16(zero)
 
 
-def numpy_convolver(arithmetic: type) -> Convolver:
+def numpy_convolver(arithmetic: type, threads: int = 1) -> Convolver:
     """In np.float32 or np.int64."""
 
     def made(weight: IntArray, zero: int) -> Convolve:
-        product = Product.whole(weight.astype(arithmetic))
+        product = Product.whole(weight.astype(arithmetic), threads)
 
         def convolve(x: npt.NDArray[np.uint8], stride: int) -> Array:
             height, width = len(x) - 2, x.shape[1] - 2

@@ -7,6 +7,8 @@ of all products of the context model's first layers is left. Sums of integers ar
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import numpy.typing as npt
 
@@ -41,37 +43,47 @@ def settled(known: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
 class KnownConvolution:
     """Of what is known after some steps; channels come grouped (`grouped`), and then others, always known."""
 
-    def __init__(self, weight: IntArray, zero: int, steps: int, channels: int, arithmetic: type) -> None:
+    def __init__(
+        self, weight: IntArray, zero: int, steps: int, channels: int, arithmetic: type, threads: int = 1
+    ) -> None:
         """weight: [TAPS, in, out], for channels in that order, of which the first `channels` are coded in steps."""
+        self.threads = threads
         taps: Array = weight.astype(arithmetic)
         known, self.zero, size = settled(known_groups(steps)), zero, channels // GROUPS
         self.period = len(known)
         self.products = [
             [
-                Product(taps, [part for tap in range(TAPS) for part in self._seen(known, tap, row, column, size, taps)])
+                Product(
+                    taps,
+                    [part for tap in range(TAPS) for part in self._seen(known, tap, row, column, size, taps)],
+                    threads,
+                )
                 for column in range(self.period)
             ]
             for row in range(self.period)
         ]
-        self.everything = Product.whole(taps)
+        self.taps = taps
+
+    @functools.cached_property
+    def _everything(self) -> Product:
+        return Product.whole(self.taps)
 
     def _seen(
         self, known: npt.NDArray[np.bool_], tap: int, row: int, column: int, size: int, taps: Array
     ) -> list[Seen]:
-        """Of one tap, by a position in that row and column: neighbouring groups as one."""
-        groups = known[(row + tap // SIDE - 1) % self.period, (column + tap % SIDE - 1) % self.period]
-        edges = np.flatnonzero(np.diff(groups, prepend=False, append=False))
-        found = [Seen(tap, slice(int(a) * size, int(b) * size)) for a, b in edges.reshape(-1, 2)]
+        """Of one tap, by a position in that row and column."""
+        groups = known[(row + tap // SIDE - 1) % self.period, (column + tap % SIDE - 1) % self.period].tolist()
+        found = [Seen(tap, slice(i * size, (i + 1) * size)) for i, there in enumerate(groups) if there]
         return [*found, Seen(tap, slice(GROUPS * size, taps.shape[1]))]
 
     def __call__(self, x: npt.NDArray[np.uint8], above: bool) -> Array:
         """x: [H + 2, W + 2, in] -> accumulators [H, W, out]; `above`: of x's first row all is known."""
         values, (height, width) = centred(x, self.zero), (len(x) - 2, x.shape[1] - 2)
-        out: Array = np.empty((height, width, self.everything.weight.shape[1]), self.everything.weight.dtype)
+        out: Array = np.empty((height, width, self.taps.shape[2]), self.taps.dtype)
         for row in range(min(self.period, height)):
             for column in range(min(self.period, width)):
                 part = out[row :: self.period, column :: self.period]
                 self.products[row][column].fill(part, values[row:, column:], self.period)
         if above:
-            self.everything.fill(out[:1], values, 1)
+            self._everything.fill(out[:1], values, 1)
         return out

@@ -56,11 +56,14 @@ class Bitstream(WeightsFile):
             raise WeightsError(f"{self.path}: this model was exported without what --effort needs")
         return np.asarray(self.arrays["tuning.log_lmbda"], np.float32)
 
-    def latent_codec(self, pure_python: bool = False, convolver: Convolver | None = None) -> LatentCodec:
-        """The entropy layer of this model; convolver: as in `IntegerContext`."""
+    def latent_codec(
+        self, pure_python: bool = False, convolver: Convolver | None = None, threads: int = 1
+    ) -> LatentCodec:
+        """The entropy layer of this model; convolver, threads: as in `IntegerContext`."""
         for name in ("tables.sizes", "tables.frequencies"):
             if name not in self.arrays:
                 raise WeightsError(f"{self.path}: {name} is missing")
         sizes, frequencies = self.arrays["tables.sizes"], self.arrays["tables.frequencies"]
         tables = FrequencyTables(sizes.astype(np.int32), frequencies.astype(np.int32))
-        return LatentCodec(IntegerContext(self.arrays, len(tables), convolver=convolver), tables, pure_python)
+        context = IntegerContext(self.arrays, len(tables), convolver=convolver, threads=threads)
+        return LatentCodec(context, tables, pure_python)

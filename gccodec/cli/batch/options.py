@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -12,7 +11,7 @@ from gccodec.batch.engine import Engine, ThisProcess, Worker
 from gccodec.batch.plan import ObstacleError
 from gccodec.batch.source import entries, listed, split_list
 from gccodec.cli.message import printable
-from gccodec.cli.options import MAX_THREADS, Messages, Number, check_machine
+from gccodec.cli.options import MAX_THREADS, Messages, Number, check_machine, usable_cores
 from gccodec.cli.stream import read_input
 from gccodec.errors import UsageError
 from gccodec.storage.entry import Entry, Fault
@@ -68,7 +67,7 @@ class Engines(NamedTuple):
     @property
     def workers(self) -> int:
         """How many there are, as far as it is known before a cluster says."""
-        return self.jobs if self.jobs is not None else max(1, cores() // self.threads)
+        return self.jobs if self.jobs is not None else max(1, usable_cores() // self.threads)
 
     def start(self, start: Callable[[], Worker]) -> Engine:
         if self.name == "ray":
@@ -81,13 +80,6 @@ class Engines(NamedTuple):
         from gccodec.cli.batch.worker import Quiet
 
         return Pool(Quiet(start), self.workers, self.tries)
-
-
-def cores() -> int:
-    """That this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def inputs(function: Function) -> Function:
