@@ -18,10 +18,10 @@ from gccodec.benchmark.avif import avif_within
 from gccodec.benchmark.tensor import to_tensor
 from gccodec.codec.codec import Codec, bytes_of_bpp
 from gccodec.codec.composition import bits_of_positions
-from gccodec.codec.keep import Annotation, keep_mask, named_pixels, parse_rule
+from gccodec.codec.keep import Annotation, named_pixels, parse_rule
 from gccodec.codec.label_classes import fold_from, unified_classes
 from gccodec.codec.label_input import UNKNOWN, read_labels, to_cells
-from gccodec.codec.latent import LATENT_CELL_PX
+from gccodec.codec.latent import LATENT_CELL_PX, keep_mask
 from gccodec.codec.segmentation import Labeller, to_label_pixels
 from gccodec.codec.selection import Selection
 from gccodec.container.file import parse

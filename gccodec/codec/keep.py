@@ -11,7 +11,6 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from gccodec.codec.label_classes import VOID, unified_classes
-from gccodec.codec.latent import LATENT_CELL_PX, grid_size
 from gccodec.codec.region import Region
 from gccodec.errors import UsageError
 
@@ -119,11 +118,3 @@ def _of_instances(rule: KeepInstances, annotation: Annotation) -> npt.NDArray[np
     if missing := [i for i in rule.ids if i not in present]:
         raise UsageError(f"keep instance {missing[0]}: the map holds {', '.join(map(str, sorted(present)[:40]))}")
     return np.isin(annotation.instances, rule.ids)
-
-
-def keep_mask(pixels: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Latent positions [h, w] that hold any of the pixels [H, W]."""
-    rows, columns = grid_size(*pixels.shape)
-    padded = np.zeros((rows * LATENT_CELL_PX, columns * LATENT_CELL_PX), bool)
-    padded[: pixels.shape[0], : pixels.shape[1]] = pixels
-    return np.asarray(padded.reshape(rows, LATENT_CELL_PX, columns, LATENT_CELL_PX).any((1, 3)))

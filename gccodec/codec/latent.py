@@ -33,6 +33,14 @@ def padded(values: npt.NDArray[Value], height: int, width: int) -> npt.NDArray[V
     return np.pad(values, beyond + [(0, 0)] * (values.ndim - 2), mode="edge")
 
 
+def keep_mask(pixels: npt.NDArray[np.bool_]) -> KeepMask:
+    """Latent positions [h, w] that hold any of the pixels [H, W]."""
+    rows, columns = grid_size(*pixels.shape)
+    whole = np.zeros((rows * LATENT_CELL_PX, columns * LATENT_CELL_PX), bool)
+    whole[: pixels.shape[0], : pixels.shape[1]] = pixels
+    return np.asarray(whole.reshape(rows, LATENT_CELL_PX, columns, LATENT_CELL_PX).any((1, 3)))
+
+
 def encode_keep_mask(keep: KeepMask) -> bytes:
     """A section's body: the mask as a label map of the classes 0 and 1."""
     return LabelMapCodec().encode(keep.astype(np.uint8))

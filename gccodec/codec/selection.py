@@ -13,8 +13,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from gccodec.codec.keep import keep_mask
-from gccodec.codec.latent import LATENT_CELL_PX, encode_keep_mask, grid_size, keep_mask_of, padded, rest_quality_of
+from gccodec.codec.latent import (
+    LATENT_CELL_PX,
+    encode_keep_mask,
+    grid_size,
+    keep_mask,
+    keep_mask_of,
+    padded,
+    rest_quality_of,
+)
 from gccodec.codec.region import Region
 from gccodec.container.file import GczFile
 from gccodec.container.section import Section, SectionId

@@ -8,10 +8,10 @@ from gccodec.codec.keep import (
     KeepClasses,
     KeepInstances,
     KeepPolygon,
-    keep_mask,
     named_pixels,
     parse_rule,
 )
+from gccodec.codec.latent import keep_mask
 from gccodec.codec.region import Region
 from gccodec.errors import UsageError
 

@@ -7,8 +7,8 @@ import pytest
 
 from gccodec.codec.codec import Codec
 from gccodec.codec.composition import bits_of_positions
-from gccodec.codec.keep import keep_mask
 from gccodec.codec.label_input import UNKNOWN
+from gccodec.codec.latent import keep_mask
 from gccodec.codec.region import Region
 from gccodec.codec.selection import COARSE, KEPT, SYNTHESISED, Selection, kept_share, kept_strips, label_grid
 from gccodec.container.file import parse, serialize
