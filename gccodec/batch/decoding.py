@@ -81,15 +81,16 @@ class DecodingWorker:
 
     def _decoded(self, prepared: Prepared) -> Decoding:
         from gccodec.codec.lossless import decode_lossless
-        from gccodec.codec.reduction import LEAST_SMALL_SCALE, reduced_decoding
+        from gccodec.codec.reduction import reduced_decoding
         from gccodec.codec.region import Region
+        from gccodec.codec.small_version import suits
 
         (data, file, _), options = prepared, self._options
         if file.coding == "lossless":
             decoding = decode_lossless(file, Region(0, 0, file.width, file.height))
         else:
             codec, scale = self._codecs(file.model_id), options.scale
-            small = self._small_versions(codec) if scale is not None and scale >= LEAST_SMALL_SCALE else None
+            small = self._small_versions(codec) if scale is not None and suits(file, scale) else None
             if scale is not None and small is not None:
                 return small.decode(file, scale, options.realism)
             decoding = codec.decode_strips(data, options.max_pixels, options.realism)

@@ -32,6 +32,7 @@ from gccodec.errors import UsageError
 if TYPE_CHECKING:
     from gccodec.codec.reduction import Scale
     from gccodec.codec.small_version import SmallVersions
+    from gccodec.container.file import GczFile
     from gccodec.image.writer import Format
 
 
@@ -123,9 +124,7 @@ def command(
     start = time.perf_counter()
     strength = DEFAULT_REALISM if realism is None else realism
     told, exact = Progress(progress, input, messages.quiet), file.coding == "lossless"
-    small = (
-        None if exact or factor is None else small_versions(factor, file.model_id, weights, threads or usual_threads())
-    )
+    small = None if factor is None else small_versions(file, factor, weights, threads or usual_threads())
     if small is not None and factor is not None:
         with named(input):
             decoding = small.decode(file, factor, strength)
@@ -171,15 +170,11 @@ def command(
         click.echo(json_line(report), err=to_stdout)
 
 
-def small_versions(scale: Scale, model_id: bytes, folder: Path | None, threads: int) -> SmallVersions | None:
-    """What makes a version of that scale; None for what the full generator has to make."""
-    from gccodec.codec.reduction import LEAST_SMALL_SCALE
+def small_versions(file: GczFile, scale: Scale, folder: Path | None, threads: int) -> SmallVersions | None:
+    """What makes that version of a file; None for what the full generator has to make."""
+    from gccodec.codec.small_version import SmallVersions, suits
 
-    if scale < LEAST_SMALL_SCALE:
-        return None
-    from gccodec.codec.small_version import SmallVersions
-
-    return SmallVersions.load_if_there(model_id, folder, threads)
+    return SmallVersions.load_if_there(file.model_id, folder, threads) if suits(file, scale) else None
 
 
 def output_format(name: str | None, suffix: str, quality: int | None) -> Format:

@@ -38,7 +38,9 @@ def command(
     weights: Path | None,
     messages: Messages,
 ) -> None:
-    """Make a small picture of the .gcz FILE (- is stdin), for file managers. Needs no torch.
+    """Make a small picture of the .gcz FILE (- is stdin), for file managers.
+
+    Needs no torch, but for selective files.
 
     \b
     gccodec thumbnail photo.gcz -o photo.png --size 256

@@ -21,9 +21,6 @@ LEAST_SMALL_SCALE: Scale = 4
 """From here on the small network makes versions (`gccodec.codec.small_version`); half of the resolution still shows
 what only the full generator makes."""
 
-PREMULTIPLIED = {"RGBA": "RGBa", "LA": "La"}
-"""Modes in which colours that nobody sees do not get into means."""
-
 
 def parse_scale(text: str) -> Scale:
     """From "1/2", "1/4", "1/8" or "1/16"."""
@@ -46,17 +43,12 @@ def is_enough(size: tuple[int, int], wanted: tuple[int, int]) -> bool:
 
 def reduced(image: Image.Image, scale: Scale) -> Image.Image:
     """Mode L, LA, RGB or RGBA. What is left at the right and lower border stands for fewer pixels."""
-    if image.mode in PREMULTIPLIED:
-        return image.convert(PREMULTIPLIED[image.mode]).reduce(scale).convert(image.mode)
-    return image.reduce(scale)
+    return image.reduce(scale)  # colours that nobody sees do not get into its means
 
 
 def resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     """To any size, smaller or larger."""
-    if image.size == size:
-        return image
-    mode = PREMULTIPLIED.get(image.mode, image.mode)
-    return image.convert(mode).resize(size, Image.Resampling.LANCZOS).convert(image.mode)
+    return image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)
 
 
 def reduced_strips(strips: Iterable[Image.Image], scale: Scale) -> Iterator[Image.Image]:

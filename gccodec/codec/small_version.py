@@ -13,7 +13,7 @@ from gccodec.codec.alpha import decode_alpha
 from gccodec.codec.decoding import DEFAULT_REALISM, LUMA, Decoding
 from gccodec.codec.latent import flat_parts_of
 from gccodec.codec.metadata import metadata_of
-from gccodec.codec.reduction import Scale, metadata_at, reduced_size
+from gccodec.codec.reduction import LEAST_SMALL_SCALE, Scale, metadata_at, reduced_size
 from gccodec.codec.selection import Selection, decode_latent
 from gccodec.codec.small_flat import SmallFlatParts
 from gccodec.codec.thumbnail_network import ThumbnailNetwork
@@ -25,6 +25,14 @@ from gccodec.errors import WeightsError
 from gccodec.weights.bitstream import Bitstream
 from gccodec.weights.file import id_in_name, load_weights
 from gccodec.weights.folder import WeightsFolder
+
+
+def suits(file: GczFile, scale: Scale) -> bool:
+    """Whether the small network makes this version of a file as well as the generator.
+
+    Not half of the resolution; not an exact picture, nor what is synthesised from labels, of which it sees too little.
+    """
+    return scale >= LEAST_SMALL_SCALE and file.coding in ("generative", "region")
 
 
 class SmallVersions:

@@ -8,10 +8,10 @@ from PIL import Image
 
 from gccodec.codec.decoding import Decoding
 from gccodec.codec.lossless import decode_lossless
-from gccodec.codec.reduction import SCALES, Scale, is_enough, reduced, reduced_size, resized
+from gccodec.codec.reduction import SCALES, Scale, is_enough, reduced, reduced_decoding, reduced_size, resized
 from gccodec.codec.region import Region
 from gccodec.codec.small_version import SmallVersions
-from gccodec.container.file import DEFAULT_MAX_PIXELS, GczFile, parse
+from gccodec.container.file import DEFAULT_MAX_PIXELS, GczFile, parse, serialize
 from gccodec.errors import UsageError
 from gccodec.image.writer import joined
 
@@ -37,8 +37,9 @@ def scale_for(size: tuple[int, int], wanted: tuple[int, int]) -> Scale:
 
 
 def decode_thumbnail(file: GczFile, size_px: int, folder: Path | None = None, threads: int = 1) -> Decoding:
-    """A parsed file as a picture whose sides are at most size_px, in one strip; torch is not loaded.
+    """A parsed file as a picture whose sides are at most size_px, in one strip.
 
+    Torch is loaded for selective files alone, of which the small network sees too little.
     threads: for large pictures. WeightsError where what its model needs is not installed in the folder; exact files
     need nothing.
     """
@@ -52,10 +53,21 @@ def decode_thumbnail(file: GczFile, size_px: int, folder: Path | None = None, th
         scale = scale_for(size, wanted)
         if is_enough(reduced_size(size, scale), wanted):
             image = reduced(image, scale)
+    elif file.coding == "selective":
+        decoding = _fully_decoded(file, scale_for(size, wanted), folder)
+        image = joined(decoding.strips, decoding.size)
     else:
         decoding = SmallVersions.load(file.model_id, folder, threads).decode(file, scale_for(size, wanted))
         image = joined(decoding.strips, decoding.size)
     return decoding._replace(strips=iter([resized(image, wanted)]), size=wanted)
+
+
+def _fully_decoded(file: GczFile, scale: Scale, folder: Path | None) -> Decoding:
+    """The full generator's picture, made smaller."""
+    from gccodec.codec.codec import Codec  # loads torch
+
+    codec = Codec.load(folder, file.model_id)
+    return reduced_decoding(codec.decode_strips(serialize(file), file.width * file.height), scale)
 
 
 def thumbnail(data: bytes, size_px: int = DEFAULT_SIZE_PX, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Image:

@@ -10,7 +10,7 @@ from gccodec.codec.codec import Codec
 from gccodec.codec.latent import flat_parts_of
 from gccodec.codec.reduction import SCALES, reduced_size
 from gccodec.codec.selection import Selection, decode_latent
-from gccodec.codec.small_version import SmallVersions
+from gccodec.codec.small_version import SmallVersions, suits
 from gccodec.codec.thumbnail_network import ThumbnailNetwork
 from gccodec.container.file import parse, serialize
 from gccodec.errors import ChecksumError, WeightsError
@@ -114,3 +114,15 @@ def test_it_is_found_by_the_bitstream_it_serves(tiny, tmp_path):
     (tmp_path / found.name).write_bytes(found.read_bytes()[:-1] + b"\xff")
     with pytest.raises(WeightsError, match="it is damaged"):
         SmallVersions.load_if_there(model_id, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("coding", "scales"), [("plain", (4, 8, 16)), ("region", (4, 8, 16)), ("selective", ()), ("exact", ())]
+)
+def test_it_makes_what_it_makes_well(coding, scales):
+    chosen = selection(coding == "selective") if coding in ("selective", "region") else None
+    file = encoded(Picture.of(pixels()), chosen)
+    if coding == "exact":
+        file = parse(CODEC.encode(Picture.of(np.zeros((40, 40, 3), np.uint8)), quality=300, effort=0).data)
+        assert file.coding == "lossless"
+    assert tuple(scale for scale in SCALES if suits(file, scale)) == scales

@@ -6,6 +6,7 @@ from PIL import Image
 
 from gccodec import errors, thumbnail
 from gccodec.codec.codec import Codec
+from gccodec.codec.selection import Selection
 from gccodec.codec.thumbnail import decode_thumbnail, scale_for, thumbnail_size
 from gccodec.container.file import parse
 from gccodec.image.picture import Picture
@@ -64,3 +65,13 @@ def test_without_the_network_that_is_said(data, tmp_path, monkeypatch):
     monkeypatch.setenv("GCCODEC_WEIGHTS", str(tmp_path))
     with pytest.raises(errors.WeightsError):
         thumbnail(data)
+
+
+def test_what_is_synthesised_comes_from_the_full_generator(tiny):
+    codec, rng = Codec.load(tiny), np.random.default_rng(0)
+    picture = Picture.of(rng.integers(0, 256, (75, 122, 3), np.uint8))
+    chosen = Selection(rng.random((5, 8)) < 0.5, rng.integers(0, 25, (10, 16), np.uint8))
+    data = codec.encode(picture, quality=300, effort=0, selection=chosen).data
+    decoding = decode_thumbnail(parse(data), 31, tiny)
+    (found,) = decoding.strips
+    assert np.array_equal(np.asarray(found), np.asarray(codec.decode(data).image.reduce(4)))
