@@ -22,9 +22,10 @@ from gccodec.codec.selection import Selection
 from gccodec.codec.strip import to_strips
 from gccodec.container.file import Coding, GczFile, serialize
 from gccodec.container.section import Section, SectionId
-from gccodec.entropy.latent import Limit, band_rows, fixed_point
+from gccodec.entropy.latent import band_rows, fixed_point
 from gccodec.entropy.mask import Quality
 from gccodec.entropy.side import NO_SIDE_INFORMATION, SideInformation
+from gccodec.entropy.symbol_source import Limit
 from gccodec.image.picture import Picture, Pixels
 from gccodec.model.analysis import shown
 from gccodec.weights.bitstream import Bitstream

@@ -18,8 +18,9 @@ from gccodec.codec.rate import LEVELS, MIN_LEVEL, LevelSearch, setting
 from gccodec.codec.window import windows_of
 from gccodec.container.file import MAX_QUALITY, serialize
 from gccodec.entropy.context import LATENT_FRACTION_BITS
-from gccodec.entropy.latent import Limit, band_rows, fixed_point
+from gccodec.entropy.latent import band_rows, fixed_point
 from gccodec.entropy.mask import QualityMap
+from gccodec.entropy.symbol_source import Limit
 
 Bands = Iterator[npt.NDArray[np.int16]]
 

@@ -5,8 +5,9 @@ import pytest
 
 from gccodec.entropy import latent as latent_module
 from gccodec.entropy.context import LATENT_FRACTION_BITS, LATENT_LIMIT, Prediction
-from gccodec.entropy.latent import Limit, QuantizingSource, band_rows, fixed_point
+from gccodec.entropy.latent import band_rows, fixed_point
 from gccodec.entropy.side import SideInformation
+from gccodec.entropy.symbol_source import Limit, QuantizingSource
 from gccodec.errors import ChecksumError, CorruptError
 from gccodec.model.config import LABEL_CLASSES
 from tests.models import random_weights
