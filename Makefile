@@ -53,6 +53,7 @@ fuzz: $(READY)  ## Coverage-guided fuzzing in ROUNDS=40 of RUNS=500000; CORPUS=f
 
 lint: $(READY)
 	$(BIN)/ruff check gccodec tests
+	$(BIN)/ruff format --check gccodec tests
 	$(BIN)/mypy
 
 golden: $(READY)  ## Make golden files that are missing; delete one to have it made anew

@@ -6,8 +6,9 @@
     gccodec.decode(data).save("back.png")
     gccodec.thumbnail(data).save("small.png")        # without torch
 
-The first two load the model once. `Codec` is the same with everything that can be chosen. Names are imported
-when they are used; nothing is loaded, and nothing of the process changed, by `import gccodec`.
+The first two load the model once. `Codec` is the same with everything that can be chosen. Names are
+imported when they are used; nothing is loaded, and nothing of the process changed, by `import
+gccodec`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The error tree. Each class has one exit code; messages are one line and name field, value found, value allowed.
+"""The error tree. Each class has one exit code; messages are one line and name field, value found,
+value allowed.
 
 GccodecError
 ├── UsageError          2   options that contradict each other or the input

@@ -1,4 +1,5 @@
-"""The tests; with pytest-xdist each worker computes with one thread, as there are as many workers as cores."""
+"""The tests; with pytest-xdist each worker computes with one thread, as there are as many workers
+as cores."""
 
 import os
 

@@ -1,7 +1,9 @@
-"""What an archive run survives, as figures: `python -m tests.archive_faults` writes tests/results/archive_faults.tsv.
+"""What an archive run survives, as figures: `python -m tests.archive_faults` writes
+tests/results/archive_faults.tsv.
 
-2,000 photographs, one in a hundred damaged; three kill -9 of the whole run, five of workers, resumed. A disk that is
-full, a folder that is read-only, two runs at once. Takes ten minutes; needs Linux, and root for a small disk.
+2,000 photographs, one in a hundred damaged; three kill -9 of the whole run, five of workers,
+resumed. A disk that is full, a folder that is read-only, two runs at once. Takes ten minutes; needs
+Linux, and root for a small disk.
 """
 
 from __future__ import annotations
@@ -86,7 +88,9 @@ def killed_runs(photos: Path, damaged: set[str], work: Path) -> list[tuple[str, 
     process, starts = None, 0
     for kind, mark in zip(kills, marks, strict=True):
         if process is None:
-            arguments = command(photos, "--out-dir", archive, *OPTIONS, *(["--resume"] if starts else []))
+            arguments = command(
+                photos, "--out-dir", archive, *OPTIONS, *(["--resume"] if starts else [])
+            )
             process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, start_new_session=True)
             starts += 1
         assert wait_until(archive, mark, process), "the run has ended too early"
@@ -109,7 +113,9 @@ def killed_runs(photos: Path, damaged: set[str], work: Path) -> list[tuple[str, 
     expected = {name + ".gcz" for name in originals - damaged} | {"manifest.jsonl"}
     lines = [json.loads(line) for line in (archive / "manifest.jsonl").read_text().splitlines()]
     done = [line["name"] for line in lines if line.get("status") == "ok"]
-    verified = subprocess.run([*command()[:-1], "verify", str(archive), "--symbols"], capture_output=True)
+    verified = subprocess.run(
+        [*command()[:-1], "verify", str(archive), "--symbols"], capture_output=True
+    )
     return [
         ("kills of the whole run", RUN_KILLS),
         ("kills of a worker", WORKER_KILLS),
@@ -130,13 +136,17 @@ def full_disk(photos: Path, work: Path) -> list[tuple[str, object]]:
     """A disk of 4 MB: what fits is there, the rest is listed, and more room lets the run go on."""
     disk = work / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk], capture_output=True
+    ).returncode:
         return [("not measured", "needs root")]
     try:
         part = photos / "00"
         # the estimate would refuse to start, hence a file that takes the room meanwhile
         archive = disk / "archive"
-        process = subprocess.Popen(command(part, "--out-dir", archive, *OPTIONS), stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command(part, "--out-dir", archive, *OPTIONS), stderr=subprocess.DEVNULL
+        )
         wait_until(archive, 5, process)
         with open(disk / "ballast", "wb", 0) as file:
             while True:
@@ -148,7 +158,9 @@ def full_disk(photos: Path, work: Path) -> list[tuple[str, object]]:
         strays = sum(1 for path in archive.rglob("*.part"))
         before = coded(archive)
         (disk / "ballast").unlink()
-        resumed = subprocess.run(command(part, "--out-dir", archive, *OPTIONS, "--resume"), capture_output=True)
+        resumed = subprocess.run(
+            command(part, "--out-dir", archive, *OPTIONS, "--resume"), capture_output=True
+        )
         return [
             ("exit code on the full disk", code),
             ("files before it was full", before),
@@ -176,7 +188,9 @@ def read_only_folder(photos: Path, work: Path) -> list[tuple[str, object]]:
         told = [record.error or "" for record in records if record.status == "failed"]
     finally:
         subprocess.run(["umount", archive / "01"], check=False)
-    resumed = subprocess.run(command(source, "--out-dir", archive, *OPTIONS, "--resume"), capture_output=True)
+    resumed = subprocess.run(
+        command(source, "--out-dir", archive, *OPTIONS, "--resume"), capture_output=True
+    )
     return [
         ("pictures of both folders", sum(1 for _ in source.rglob("*.jpg"))),
         ("exit code", done.returncode),
@@ -189,9 +203,13 @@ def read_only_folder(photos: Path, work: Path) -> list[tuple[str, object]]:
 
 def two_at_once(photos: Path, work: Path) -> list[tuple[str, object]]:
     archive = work / "two-runs"
-    first = subprocess.Popen(command(photos / "02", "--out-dir", archive, *OPTIONS), stderr=subprocess.DEVNULL)
+    first = subprocess.Popen(
+        command(photos / "02", "--out-dir", archive, *OPTIONS), stderr=subprocess.DEVNULL
+    )
     wait_until(archive, 3, first)
-    second = subprocess.run(command(photos / "02", "--out-dir", archive, *OPTIONS, "--resume"), capture_output=True)
+    second = subprocess.run(
+        command(photos / "02", "--out-dir", archive, *OPTIONS, "--resume"), capture_output=True
+    )
     return [
         ("exit code of the second", second.returncode),
         ("what it says", second.stderr.decode().strip().rpartition(": ")[2]),
@@ -202,7 +220,9 @@ def two_at_once(photos: Path, work: Path) -> list[tuple[str, object]]:
 def main() -> None:
     """All scenarios, printed as they come; or those that are named."""
     wanted = sys.argv[1:]
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True
+    ).stdout.strip()
     date = datetime.date.today().isoformat()
     work = Path(tempfile.mkdtemp(prefix="gccodec-faults-"))
     work.chmod(0o755)

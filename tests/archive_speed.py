@@ -1,8 +1,9 @@
-"""How fast archives are coded, as figures: `python -m tests.archive_speed` writes tests/results/archive_speed.tsv.
+"""How fast archives are coded, as figures: `python -m tests.archive_speed` writes
+tests/results/archive_speed.tsv.
 
-768x512 photographs at effort 0, with one and with two workers, beside a loop of single commands, and cwebp and
-avifenc under xargs where they are installed; memory of a worker; planning of a million names. Ten minutes, on an
-otherwise idle machine.
+768x512 photographs at effort 0, with one and with two workers, beside a loop of single commands,
+and cwebp and avifenc under xargs where they are installed; memory of a worker; planning of a
+million names. Ten minutes, on an otherwise idle machine.
 """
 
 from __future__ import annotations
@@ -56,12 +57,31 @@ def run(*arguments: object) -> None:
 
 
 def batch(photos: Path, archive: Path, *options: object) -> None:
-    run(sys.executable, "-m", "gccodec", "batch", "encode", photos, "--out-dir", archive, "--effort", 0, *options)
+    run(
+        sys.executable,
+        "-m",
+        "gccodec",
+        "batch",
+        "encode",
+        photos,
+        "--out-dir",
+        archive,
+        "--effort",
+        0,
+        *options,
+    )
 
 
 def xargs(photos: Path, line: str, jobs: int) -> None:
-    names = subprocess.run(["find", str(photos), "-name", "*.jpg"], capture_output=True, check=True).stdout
-    subprocess.run(["xargs", "-P", str(jobs), "-I{}", "sh", "-c", line], input=names, check=True, capture_output=True)
+    names = subprocess.run(
+        ["find", str(photos), "-name", "*.jpg"], capture_output=True, check=True
+    ).stdout
+    subprocess.run(
+        ["xargs", "-P", str(jobs), "-I{}", "sh", "-c", line],
+        input=names,
+        check=True,
+        capture_output=True,
+    )
 
 
 def speeds(work: Path) -> list[tuple[str, float, str]]:
@@ -76,7 +96,19 @@ def speeds(work: Path) -> list[tuple[str, float, str]]:
         def single(goal: list[str] = goal) -> None:
             for path in sorted(few.iterdir()):
                 out = work / f"{path.stem}.gcz"
-                run(sys.executable, "-m", "gccodec", "encode", path, "-o", out, "-f", "--effort", 0, *goal)
+                run(
+                    sys.executable,
+                    "-m",
+                    "gccodec",
+                    "encode",
+                    path,
+                    "-o",
+                    out,
+                    "-f",
+                    "--effort",
+                    0,
+                    *goal,
+                )
 
         alone = SINGLE * SIDE_MEGAPIXELS / seconds(single)
         rows.append((f"single commands, one after another, {told}", alone, "MP/s"))
@@ -85,7 +117,9 @@ def speeds(work: Path) -> list[tuple[str, float, str]]:
             took = seconds(lambda a=archive, j=jobs, g=goal: batch(photos, a, "-j", j, *g))
             speed = PICTURES * SIDE_MEGAPIXELS / took
             rows.append((f"batch -j {jobs}, {told}", speed, "MP/s"))
-            rows.append((f"batch -j {jobs}, {told}, beside single commands", speed / alone, "times"))
+            rows.append(
+                (f"batch -j {jobs}, {told}, beside single commands", speed / alone, "times")
+            )
         archive = work / f"archive-threads-{goal[0]}"
         took = seconds(lambda a=archive, g=goal: batch(photos, a, "-j", 1, "--threads", 2, *g))
         rows.append((f"batch -j 1 --threads 2, {told}", PICTURES * SIDE_MEGAPIXELS / took, "MP/s"))
@@ -102,17 +136,34 @@ def speeds(work: Path) -> list[tuple[str, float, str]]:
 def worker_memory(work: Path) -> list[tuple[str, float, str]]:
     """Largest resident memory of a worker, for pictures up to 2 and of 12 megapixels."""
     rows = []
-    for name, size, count in (("2 megapixels", (1632, 1224), 6), ("12 megapixels", (4000, 3000), 3)):
+    for name, size, count in (
+        ("2 megapixels", (1632, 1224), 6),
+        ("12 megapixels", (4000, 3000), 3),
+    ):
         photos = work / name.replace(" ", "-")
         make_photos(photos, count, size)
-        arguments = ["batch", "encode", photos, "--out-dir", f"{photos}-out", "--effort", 0, "--bpp", "0.06", "-j", 1]
+        arguments = [
+            "batch",
+            "encode",
+            photos,
+            "--out-dir",
+            f"{photos}-out",
+            "--effort",
+            0,
+            "--bpp",
+            "0.06",
+            "-j",
+            1,
+        ]
         process = subprocess.Popen([sys.executable, "-m", "gccodec", *map(str, arguments)])
         peak = 0
         while process.poll() is None:
             for worker in workers_of(process):
                 try:
                     with open(f"/proc/{worker}/status") as file:
-                        peak = max(peak, *(int(t.split()[1]) for t in file if t.startswith("VmHWM")))
+                        peak = max(
+                            peak, *(int(t.split()[1]) for t in file if t.startswith("VmHWM"))
+                        )
                 except (OSError, TypeError):
                     continue
             time.sleep(0.05)
@@ -145,12 +196,17 @@ def planning(work: Path) -> list[tuple[str, float, str]]:
 
 def cpu() -> str:
     with open("/proc/cpuinfo") as file:
-        return next((line.partition(": ")[2].strip() for line in file if line.startswith("model name")), "unknown")
+        return next(
+            (line.partition(": ")[2].strip() for line in file if line.startswith("model name")),
+            "unknown",
+        )
 
 
 def main() -> None:
     """All figures, printed as they come."""
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True
+    ).stdout.strip()
     work = Path(tempfile.mkdtemp(prefix="gccodec-speed-"))
     rows = []
     for part in (planning, speeds, worker_memory):
@@ -158,7 +214,11 @@ def main() -> None:
             rows.append(f"{measure}\t{value:.3g}\t{unit}\n")
             print(rows[-1], end="", flush=True)
     head = HEAD.format(
-        date=datetime.date.today().isoformat(), commit=commit, cpu=cpu(), cores=os.cpu_count(), pictures=PICTURES
+        date=datetime.date.today().isoformat(),
+        commit=commit,
+        cpu=cpu(),
+        cores=os.cpu_count(),
+        pictures=PICTURES,
     )
     RESULTS.write_text(head + "".join(rows))
     shutil.rmtree(work)

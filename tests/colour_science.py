@@ -1,4 +1,5 @@
-"""Colours by the formulae and numbers of the standards, one value at a time, for tests to compare with."""
+"""Colours by the formulae and numbers of the standards, one value at a time, for tests to compare
+with."""
 
 import numpy as np
 

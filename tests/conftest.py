@@ -38,15 +38,28 @@ def chelsea():
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
-    """A folder of small random weights, for `run(..., weights=tiny)` where the pixels are not the subject.
+    """A folder of small random weights, for `run(..., weights=tiny)` where the pixels are not the
+    subject.
 
-    A codec that knows selective coding, a network of small versions and a label network; without what `--effort`
-    needs, so that it is 0.
+    A codec that knows selective coding, a network of small versions and a label network; without
+    what `--effort` needs, so that it is 0.
     """
     path = tmp_path_factory.mktemp("tiny")
     prime = random_weights(0, selective=True).bitstream.label_prime
     place_model(model_files(random_model(), {}, prime), path, {})
     served = WeightsFolder(path).find_bitstream().stem[-8:]
-    place(random_thumbnail_bytes(bytes.fromhex(served)), path, "thumbnail", "thumbnail", {"serves": served})
-    place(network_bytes("labels", Segmenter(load_preset("tiny").segmenter), {}), path, "labels", "labels", {})
+    place(
+        random_thumbnail_bytes(bytes.fromhex(served)),
+        path,
+        "thumbnail",
+        "thumbnail",
+        {"serves": served},
+    )
+    place(
+        network_bytes("labels", Segmenter(load_preset("tiny").segmenter), {}),
+        path,
+        "labels",
+        "labels",
+        {},
+    )
     return path

@@ -1,4 +1,5 @@
-"""What mutation tests and the fuzzer share: small seed files, repaired checksums, and what must hold."""
+"""What mutation tests and the fuzzer share: small seed files, repaired checksums, and what must
+hold."""
 
 from __future__ import annotations
 
@@ -58,13 +59,20 @@ def _seed(rng, width, height, selection=None, sections=()):
     y = rng.laplace(size=(*grid_size(height, width), LATENTS.context.channels)).astype(np.float32)
     quality, side = QUALITY, NO_SIDE_INFORMATION
     if selection is not None:
-        quality, side, sections = selection.quality(QUALITY), selection.side, selection.sections(BITSTREAM)
+        quality, side, sections = (
+            selection.quality(QUALITY),
+            selection.side,
+            selection.sections(BITSTREAM),
+        )
     payload, digest = LATENTS.encode([fixed_point(y)], quality, 0.0, side)
-    return serialize(GczFile(width, height, False, BITSTREAM.id, QUALITY, digest, payload, sections))
+    return serialize(
+        GczFile(width, height, False, BITSTREAM.id, QUALITY, digest, payload, sections)
+    )
 
 
 def with_checksum(data):
-    """The file with the checksums that its header, sections and payload ask for, where it can be read that far."""
+    """The file with the checksums that its header, sections and payload ask for, where it can be
+    read that far."""
     reader, out, rows = Reader(data), bytearray(data), []
     try:
         reader.take(5, "magic, version, flags")

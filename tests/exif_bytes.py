@@ -2,7 +2,20 @@
 
 import struct
 
-TYPE_FORMATS = {1: "B", 2: "c", 3: "H", 4: "I", 5: "II", 6: "b", 7: "c", 8: "h", 9: "i", 10: "ii", 11: "f", 12: "d"}
+TYPE_FORMATS = {
+    1: "B",
+    2: "c",
+    3: "H",
+    4: "I",
+    5: "II",
+    6: "b",
+    7: "c",
+    8: "h",
+    9: "i",
+    10: "ii",
+    11: "f",
+    12: "d",
+}
 
 
 def packed(order, kind, values):
@@ -14,7 +27,8 @@ def packed(order, kind, values):
 
 
 def directory(order, at, entries, following=0):
-    """(tag, type, values) or (tag, type, count, bytes of the place of the value) -> a directory for this offset."""
+    """(tag, type, values) or (tag, type, count, bytes of the place of the value) -> a directory for
+    this offset."""
     table, values, values_at = b"", b"", at + 2 + 12 * len(entries) + 4
     for entry in entries:
         tag, kind = entry[:2]
@@ -26,7 +40,12 @@ def directory(order, at, entries, following=0):
                 values += place
                 place = struct.pack(order + "I", values_at + len(values) - len(place))
         table += struct.pack(order + "HHI", tag, kind, count) + place.ljust(4, b"\0")
-    return struct.pack(order + "H", len(entries)) + table + struct.pack(order + "I", following) + values
+    return (
+        struct.pack(order + "H", len(entries))
+        + table
+        + struct.pack(order + "I", following)
+        + values
+    )
 
 
 def exif_of(order, *entries, following=0):
@@ -40,5 +59,7 @@ def with_thumbnail(order, entries, thumbnail_entries, data):
     first = exif_of(order, *entries)
     at = len(first)
     size = len(directory(order, at, [*thumbnail_entries, (0x201, 4, [0]), (0x202, 4, [0])]))
-    second = directory(order, at, [*thumbnail_entries, (0x201, 4, [at + size]), (0x202, 4, [len(data)])])
+    second = directory(
+        order, at, [*thumbnail_entries, (0x201, 4, [at + size]), (0x202, 4, [len(data)])]
+    )
     return exif_of(order, *entries, following=at) + second + data

@@ -6,15 +6,14 @@ For public suites of pictures (python-pillow's Tests/images, PngSuite, libtiff's
 libjpeg-turbo's), which are not part of the project. Each file gets one outcome:
 
     same        size, upright orientation, colours and alpha are those of Pillow's rendering
-    explained   they differ, and a note of the picture says why
-    ours        Pillow cannot read it, we can
-    refused     neither can read it, or it is no picture for us; the error names the reason
-    only theirs Pillow reads it, we refuse it, though its format is one that we read
-    differs     a difference without a note
-    lossy       the decoded file is not the picture that was read (size, gray, alpha or mean colours)
-    traceback   an exception that is not one of gccodec's
+    explained   they differ, and a note of the picture says why ours        Pillow cannot read it,
+    we can refused     neither can read it, or it is no picture for us; the error names the reason
+    only theirs Pillow reads it, we refuse it, though its format is one that we read differs     a
+    difference without a note lossy       the decoded file is not the picture that was read (size,
+    gray, alpha or mean colours) traceback   an exception that is not one of gccodec's
 
-The exit status is 1 if there is any of the last four. Figures are kept in tests/results/foreign_pictures.tsv.
+The exit status is 1 if there is any of the last four. Figures are kept in
+tests/results/foreign_pictures.tsv.
 """
 
 from __future__ import annotations
@@ -41,7 +40,8 @@ READING_GRID, CODING_GRID = 4, 2
 """Colours and alpha are compared as means of a grid of so many fields along each side."""
 
 READING_LEVELS, CODING_LEVELS = 3.0, 32.0
-"""Of 255, in the mean of a field: what reading may differ by, and what coding at the default rate may."""
+"""Of 255, in the mean of a field: what reading may differ by, and what coding at the default rate
+may."""
 
 CODED_PIXELS = 1 << 22
 """Larger pictures are read and compared, but not coded."""
@@ -51,7 +51,8 @@ RIGHTLY_REFUSED = ("a checksum of its data is wrong",)
 
 BAD = ("only theirs", "differs", "lossy", "traceback")
 OUR_FORMATS = frozenset(
-    ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "JPEG2000", "PPM", "TGA") + ("ICO", "HEIF", "JXL")
+    ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "JPEG2000", "PPM", "TGA")
+    + ("ICO", "HEIF", "JXL")
 )
 
 
@@ -135,7 +136,9 @@ def fields(rgba: npt.NDArray[np.uint8], grid: int) -> npt.NDArray[np.float64]:
     return np.array([[values[r][:, c].mean((0, 1)) for c in columns] for r in rows])
 
 
-def difference(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8], levels: float, grid: int) -> str | None:
+def difference(
+    a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8], levels: float, grid: int
+) -> str | None:
     """What differs, in a few words; None when nothing does."""
     if a.shape != b.shape:
         return f"size {b.shape[1]}x{b.shape[0]}, expected {a.shape[1]}x{a.shape[0]}"
@@ -160,7 +163,9 @@ def coded(codec: Codec, picture: Picture) -> str | None:
     pixels = picture.pixels if not picture.gray else np.dstack([picture.pixels] * 3)
     back = decoded.pixels if not decoded.file.gray else np.dstack([decoded.pixels] * 3)
     alpha = np.full(pixels.shape[:2], 255, np.uint8) if picture.alpha is None else picture.alpha
-    return difference(np.dstack([pixels, alpha]), np.dstack([back, alpha]), CODING_LEVELS, CODING_GRID)
+    return difference(
+        np.dstack([pixels, alpha]), np.dstack([back, alpha]), CODING_LEVELS, CODING_GRID
+    )
 
 
 def _rightly_refused(error: GccodecError) -> bool:
@@ -206,7 +211,9 @@ def files(folders: list[Path]) -> Iterator[Path]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, help="write a line a file: outcome, path, reason")
     parser.add_argument("--read-only", action="store_true", help="do not code")

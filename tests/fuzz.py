@@ -1,6 +1,8 @@
-"""Coverage-guided fuzzing of the parser and the entropy decoder: `make fuzz` (needs the package atheris).
+"""Coverage-guided fuzzing of the parser and the entropy decoder: `make fuzz` (needs the package
+atheris).
 
-The harness recomputes the checksum, so that inputs get past it; anything but our own errors is a crash.
+The harness recomputes the checksum, so that inputs get past it; anything but our own errors is a
+crash.
 """
 
 import contextlib

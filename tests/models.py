@@ -33,9 +33,15 @@ def random_model(seed: int = 0) -> Autoencoder:
             fan_in = max(1, parameter[0].numel()) if parameter.dim() > 1 else 16
             parameter.copy_(torch.randn(parameter.shape, generator=generator) / fan_in**0.5)
         channels = model.config.latent_channels
-        model.context.log_scale.copy_(torch.linspace(2, -3, channels).expand(model.config.quality_nodes, -1))
-        model.context.log_norm.copy_(torch.linspace(1, -0.5, channels).expand(model.config.quality_nodes, -1))
-        model.gain.log_gain.copy_(torch.linspace(0, 2, model.config.quality_nodes)[:, None].expand(-1, channels))
+        model.context.log_scale.copy_(
+            torch.linspace(2, -3, channels).expand(model.config.quality_nodes, -1)
+        )
+        model.context.log_norm.copy_(
+            torch.linspace(1, -0.5, channels).expand(model.config.quality_nodes, -1)
+        )
+        model.gain.log_gain.copy_(
+            torch.linspace(0, 2, model.config.quality_nodes)[:, None].expand(-1, channels)
+        )
     return model
 
 
@@ -46,7 +52,9 @@ def random_weights(seed: int = 0, selective: bool = False) -> ModelWeights:
     prime = None
     if selective:
         start = Prime.nothing()
-        prime = Prime(np.random.default_rng(seed).integers(0, 1 << 16, CONTEXTS, np.uint16), start.weights)
+        prime = Prime(
+            np.random.default_rng(seed).integers(0, 1 << 16, CONTEXTS, np.uint16), start.weights
+        )
     files = model_files(model, {}, prime, np.linspace(-2, -4, model.config.quality_nodes))
     made = {role: as_loaded(role, data) for role, data in files.items()}
     bitstream = Bitstream(**vars(made["bitstream"]))
@@ -63,7 +71,9 @@ def as_loaded(role: Role, data: bytes) -> WeightsFile:
     length = int.from_bytes(data[:8], "little")
     metadata = json.loads(data[8 : 8 + length])["__metadata__"]
     serves = bytes.fromhex(metadata.get("serves", ""))
-    return WeightsFile(Path(role), load(data), metadata["config"], hashlib.sha256(data).digest(), serves)
+    return WeightsFile(
+        Path(role), load(data), metadata["config"], hashlib.sha256(data).digest(), serves
+    )
 
 
 def whole_weights(seed: int = 0, selective: bool = False) -> Bitstream:
@@ -76,12 +86,14 @@ def random_distance() -> WeightsFile:
     """A small one."""
     torch.manual_seed(0)
     return as_loaded(
-        "distance", network_bytes("distance", PerceptualDistance(DistanceConfig((4, 4, 4, 4), (4, 4, 4))), {})
+        "distance",
+        network_bytes("distance", PerceptualDistance(DistanceConfig((4, 4, 4, 4), (4, 4, 4))), {}),
     )
 
 
 def random_thumbnail_bytes(bitstream: bytes, seed: int = 0) -> bytes:
-    """The tiny preset's network of small versions, for a bitstream's id, with weights of all sizes."""
+    """The tiny preset's network of small versions, for a bitstream's id, with weights of all
+    sizes."""
     generator = torch.Generator().manual_seed(seed)
     model = ThumbnailGenerator(load_preset("tiny").thumbnail)
     with torch.no_grad():
@@ -95,4 +107,6 @@ def random_thumbnail_bytes(bitstream: bytes, seed: int = 0) -> bytes:
 def random_segmenter_weights() -> WeightsFile:
     """Of the tiny preset's label network."""
     torch.manual_seed(0)
-    return as_loaded("labels", network_bytes("labels", Segmenter(load_preset("tiny").segmenter), {}))
+    return as_loaded(
+        "labels", network_bytes("labels", Segmenter(load_preset("tiny").segmenter), {})
+    )

@@ -15,7 +15,8 @@ def chunk(kind, body):
 
 
 def png_file(samples, depth=8, chunks=(), palette=False, interlaced=False):
-    """[H, W] or [H, W, C]; C: gray, gray and alpha, RGB, RGBA. chunks: kind and body, before the pixels."""
+    """[H, W] or [H, W, C]; C: gray, gray and alpha, RGB, RGBA. chunks: kind and body, before the
+    pixels."""
     height, width = samples.shape[:2]
     channels = samples.shape[2] if samples.ndim == 3 else 1
     colour = 3 if palette else {1: 0, 2: 4, 3: 2, 4: 6}[channels]
@@ -69,7 +70,9 @@ def _pieces(data, size):
 def _lzw(data):
     """By libtiff: a picture of bytes in one strip."""
     out = io.BytesIO()
-    Image.frombytes("L", (len(data), 1), data).save(out, "TIFF", compression="tiff_lzw", tiffinfo={317: 1})
+    Image.frombytes("L", (len(data), 1), data).save(
+        out, "TIFF", compression="tiff_lzw", tiffinfo={317: 1}
+    )
     with Image.open(io.BytesIO(out.getvalue())) as image:
         (at,), (count,) = image.tag_v2[273], image.tag_v2[279]
     return out.getvalue()[at : at + count]
@@ -79,10 +82,18 @@ def _predicted(cell, predictor, order):
     """Bytes of samples [h, w, c]."""
     if predictor == 2:
         words = cell.view(f"u{cell.itemsize}")
-        return np.diff(words, axis=1, prepend=words[:, :1] * 0).astype(f"{order}u{cell.itemsize}").tobytes()
+        return (
+            np.diff(words, axis=1, prepend=words[:, :1] * 0)
+            .astype(f"{order}u{cell.itemsize}")
+            .tobytes()
+        )
     if predictor == 3:
         height, width, depth = cell.shape
-        planes = cell.astype(cell.dtype.newbyteorder(">")).view(np.uint8).reshape(height, width * depth, -1)
+        planes = (
+            cell.astype(cell.dtype.newbyteorder(">"))
+            .view(np.uint8)
+            .reshape(height, width * depth, -1)
+        )
         flat = planes.transpose(0, 2, 1).reshape(height, -1, depth)
         return np.diff(flat, axis=1, prepend=flat[:, :1] * 0).tobytes()
     return cell.astype(cell.dtype.newbyteorder(order)).tobytes()
@@ -125,7 +136,11 @@ def tiff_file(
             for left in range(0, width, cell_width):
                 part = samples[top : top + cell_height, left : left + cell_width, plane]
                 if tiled:
-                    missing = (0, cell_height - part.shape[0]), (0, cell_width - part.shape[1]), (0, 0)
+                    missing = (
+                        (0, cell_height - part.shape[0]),
+                        (0, cell_width - part.shape[1]),
+                        (0, 0),
+                    )
                     part = np.pad(part, missing)
                 data = pack(_bytes_of(np.ascontiguousarray(part), bits, predictor, order))
                 if reversed_bits:
@@ -153,9 +168,15 @@ def tiff_file(
     entries = values = b""
     for tag in sorted(fields):
         type_, numbers = fields[tag]
-        packed = struct.pack(order + str(len(numbers)) + {3: "H", 4: "I"}[type_], *(int(n) for n in numbers))
+        packed = struct.pack(
+            order + str(len(numbers)) + {3: "H", 4: "I"}[type_], *(int(n) for n in numbers)
+        )
         entries += struct.pack(order + "HHI", tag, type_, len(numbers))
-        entries += packed.ljust(4, b"\0") if len(packed) <= 4 else struct.pack(order + "I", at + len(values))
+        entries += (
+            packed.ljust(4, b"\0")
+            if len(packed) <= 4
+            else struct.pack(order + "I", at + len(values))
+        )
         values += packed if len(packed) > 4 else b""
     head = struct.pack(order + "2sHI", b"II" if order == "<" else b"MM", 42, 8 + len(body))
     return head + body + struct.pack(order + "H", len(fields)) + entries + bytes(4) + values

@@ -1,4 +1,5 @@
-"""ICC profiles by hand: three primaries or none, and one exponent (ICC.1:2022, sections 7 to 10)."""
+"""ICC profiles by hand: three primaries or none, and one exponent (ICC.1:2022, sections 7 to
+10)."""
 
 import struct
 
@@ -27,13 +28,19 @@ def _profile(space, tags, device_class=b"mntr", pcs=b"XYZ "):
         data += body
     size = at + len(data)
     header = struct.pack(">I4sI4s4s4s", size, b"test", 0x04300000, device_class, space, pcs)
-    header += struct.pack(">6H4s", 2026, 12, 1, 0, 0, 0, b"acsp") + bytes(24 + 4) + b"".join(map(_fixed, D50))
+    header += (
+        struct.pack(">6H4s", 2026, 12, 1, 0, 0, 0, b"acsp")
+        + bytes(24 + 4)
+        + b"".join(map(_fixed, D50))
+    )
     return header.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + data
 
 
 def _text(value):
     return (
-        b"mluc\0\0\0\0" + struct.pack(">II2s2sII", 1, 12, b"en", b"US", 2 * len(value), 28) + value.encode("utf-16-be")
+        b"mluc\0\0\0\0"
+        + struct.pack(">II2s2sII", 1, 12, b"en", b"US", 2 * len(value), 28)
+        + value.encode("utf-16-be")
     )
 
 
@@ -46,12 +53,18 @@ def rgb_profile(exponent, primaries=SRGB_D50, device_class=b"mntr", space=b"RGB 
 
 
 def gray_profile(exponent, device_class=b"mntr"):
-    tags = {b"desc": _text("test"), b"cprt": _text("none"), b"wtpt": _xyz(D50), b"kTRC": _gamma(exponent)}
+    tags = {
+        b"desc": _text("test"),
+        b"cprt": _text("none"),
+        b"wtpt": _xyz(D50),
+        b"kTRC": _gamma(exponent),
+    }
     return _profile(b"GRAY", tags, device_class)
 
 
 def neutral_cmyk_profile():
-    """By which full ink of any kind is black and none is white, without a hue: an A2B0 table of 2^4 corners in Lab."""
+    """By which full ink of any kind is black and none is white, without a hue: an A2B0 table of 2^4
+    corners in Lab."""
     corners = b"".join(bytes([0 if i else 255, 128, 128]) for i in range(16))
     ramp = bytes(range(256))
     identity = b"".join(_fixed(float(i % 4 == 0)) for i in range(9))

@@ -1,4 +1,5 @@
-"""The house of the README: imports flow one way, torch stays out of the lower layers, files stay small."""
+"""The house of the README: imports flow one way, torch stays out of the lower layers, files stay
+small."""
 
 import ast
 import subprocess
@@ -19,10 +20,29 @@ ALLOWED = {
     "storage": {"errors"},
     "batch": {"errors", "container", "entropy", "weights", "model", "image", "codec", "storage"},
     "metrics": {"errors"},
-    "benchmark": {"errors", "container", "entropy", "weights", "model", "image", "codec", "metrics"},
+    "benchmark": {
+        "errors",
+        "container",
+        "entropy",
+        "weights",
+        "model",
+        "image",
+        "codec",
+        "metrics",
+    },
     "training": {"errors", "entropy", "weights", "model", "image", "codec", "metrics"},
     "cli": {
-        *("errors", "container", "entropy", "weights", "model", "image", "codec", "metrics", "storage"),
+        *(
+            "errors",
+            "container",
+            "entropy",
+            "weights",
+            "model",
+            "image",
+            "codec",
+            "metrics",
+            "storage",
+        ),
         *("batch", "benchmark", "training"),
     },
 }
@@ -67,14 +87,22 @@ def test_no_module_exceeds_400_lines():
 def test_only_the_command_line_prints():
     for path in SOURCES:
         if path.relative_to(PACKAGE).parts[0] != "cli":
-            calls = [n.func for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
+            calls = [
+                n.func for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)
+            ]
             assert "print" not in {c.id for c in calls if isinstance(c, ast.Name)}, path
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["info", "--help"], ["verify", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["info", "--help"], ["verify", "--help"]]
+)
 def test_light_commands_load_neither_torch_nor_numpy(arguments):
     program = (
-        "import sys; from gccodec.cli.main import cli; cli.main(sys.argv[1:], standalone_mode=False);"
+        "import sys; from gccodec.cli.main import cli; cli.main(sys.argv[1:], "
+        "standalone_mode=False);"
         "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True).returncode == 0
+    assert (
+        subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True).returncode
+        == 0
+    )

@@ -1,4 +1,5 @@
-"""Symbols are the same everywhere: threads, instruction sets, kernels, coders; a golden file pins them."""
+"""Symbols are the same everywhere: threads, instruction sets, kernels, coders; a golden file pins
+them."""
 
 import json
 import os
@@ -63,7 +64,12 @@ def test_golden_files_exist_and_match_in_int64():
         file = parse((GOLDEN / name).read_bytes())
         latents = WeightsFolder.installed().load_bitstream(file.model_id).latent_codec()
         latents.context.arithmetic = np.int64
-        assert zlib.crc32(np.concatenate(list(decode_latent(latents, file, None))).astype("<i8").tobytes()) == checksum
+        assert (
+            zlib.crc32(
+                np.concatenate(list(decode_latent(latents, file, None))).astype("<i8").tobytes()
+            )
+            == checksum
+        )
 
 
 ENCODE = """
@@ -84,9 +90,16 @@ sys.stdout.buffer.write(codec.decode(data).pixels.tobytes() + data)
 
 @pytest.mark.parametrize(
     ("capability", "threads", "kernels"),
-    [("default", "1", "onednn"), ("avx2", "2", "onednn"), ("avx2", "2", "plain"), ("default", "2", "plain")],
+    [
+        ("default", "1", "onednn"),
+        ("avx2", "2", "onednn"),
+        ("avx2", "2", "plain"),
+        ("default", "2", "plain"),
+    ],
 )
-def test_files_written_anywhere_decode_here_to_nearly_the_same_pixels(codec, capability, threads, kernels):
+def test_files_written_anywhere_decode_here_to_nearly_the_same_pixels(
+    codec, capability, threads, kernels
+):
     from tests.paths import COFFEE
 
     result = subprocess.run(

@@ -28,7 +28,8 @@ def test_every_public_name_is_there():
 def test_importing_loads_nothing_and_changes_nothing():
     program = (
         "import os, sys; before = dict(os.environ); import gccodec; "
-        "sys.exit(dict(os.environ) != before or any(m in sys.modules for m in ('torch', 'numpy', 'PIL', 'click')))"
+        "sys.exit(dict(os.environ) != before or any(m in sys.modules for m in ('torch', "
+        "'numpy', 'PIL', 'click')))"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 
@@ -37,7 +38,9 @@ def test_a_file_its_bytes_a_picture_and_an_array_give_the_same_file(tmp_path):
     path = tmp_path / "a.png"
     image = picture(1)
     image.save(path)
-    files = [gccodec.encode(source, quality=50) for source in (path, str(path), path.read_bytes(), image)]
+    files = [
+        gccodec.encode(source, quality=50) for source in (path, str(path), path.read_bytes(), image)
+    ]
     files.append(gccodec.encode(np.asarray(image), quality=50))
     assert len(set(files)) == 1
     decoded = gccodec.decode(files[0])
@@ -58,9 +61,15 @@ def test_pictures_in_memory_keep_what_they_hold():
 
 def test_what_is_saved_is_marked_as_generated_unless_it_is_exact(tmp_path):
     gccodec.decode(gccodec.encode(picture(1), quality=50)).save(tmp_path / "made.jpg")
-    assert b"digitalsourcetype/compositeWithTrainedAlgorithmicMedia" in (tmp_path / "made.jpg").read_bytes()
+    assert (
+        b"digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+        in (tmp_path / "made.jpg").read_bytes()
+    )
     gccodec.decode(gccodec.encode(Image.new("RGB", (64, 64), "red"))).save(tmp_path / "exact.png")
-    assert b"digitalsourcetype/compositeWithTrainedAlgorithmicMedia" not in (tmp_path / "exact.png").read_bytes()
+    assert (
+        b"digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+        not in (tmp_path / "exact.png").read_bytes()
+    )
     with pytest.raises(UsageError):
         gccodec.decode(gccodec.encode(picture(1), quality=50)).save(tmp_path / "made.nonsense")
 

@@ -1,4 +1,5 @@
-"""Damaged files are refused: every bit and every length of 21 files, 20 of the shipped model; greedy headers."""
+"""Damaged files are refused: every bit and every length of 21 files, 20 of the shipped model;
+greedy headers."""
 
 import numpy as np
 import pytest
@@ -45,7 +46,9 @@ def files(codec):
             out[f"{path.stem}, {name}"] = codec.encode(picture, quality=400, effort=0).data
         for name, selection in SELECTIONS.items():
             for quality in (200, 700):
-                encoded = codec.encode(pictures["colour"], quality=quality, selection=selection, effort=0)
+                encoded = codec.encode(
+                    pictures["colour"], quality=quality, selection=selection, effort=0
+                )
                 out[f"{path.stem}, {name}, {quality}"] = encoded.data
     assert len(out) == 20
     out["exact"] = exact_seed()
@@ -80,7 +83,9 @@ def test_a_header_of_a_huge_picture_is_a_limit(width, height):
         parse(serialize(GczFile(width, height, False, bytes(4), 0, 0, b"")))
 
 
-@pytest.mark.parametrize(("width", "height"), [(0, 1), (1, 0), (0, 0), (65_536, 1), ((1 << 35) - 1, 1)])
+@pytest.mark.parametrize(
+    ("width", "height"), [(0, 1), (1, 0), (0, 0), (65_536, 1), ((1 << 35) - 1, 1)]
+)
 def test_a_header_of_an_impossible_picture_is_corrupt(width, height):
     plain = serialize(GczFile(1, 1, False, bytes(4), 0, 0, b""))
     with pytest.raises(CorruptError):
@@ -92,4 +97,6 @@ def test_a_section_larger_than_the_file_is_corrupt(length):
     plain = serialize(GczFile(1, 1, False, bytes(4), 0, 0, b""))
     count = len(plain) - 5
     with pytest.raises(CorruptError):
-        parse(plain[:count] + bytes([1, 200]) + write_varint(length) + bytes(4) + plain[count + 1 :])
+        parse(
+            plain[:count] + bytes([1, 200]) + write_varint(length) + bytes(4) + plain[count + 1 :]
+        )

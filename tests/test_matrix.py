@@ -1,4 +1,5 @@
-"""Two hundred pictures in many environments, run by `make test-slow`: symbols and files identical, pixels close."""
+"""Two hundred pictures in many environments, run by `make test-slow`: symbols and files identical,
+pixels close."""
 
 import itertools
 import os
@@ -71,9 +72,16 @@ class Environment(NamedTuple):
 
 THREADS, STRIPS = (1, 2, 4), (1, 4096, 1 << 18)
 ATEN = [{}, {"ATEN_CPU_CAPABILITY": "avx2"}, {"ATEN_CPU_CAPABILITY": "default"}]
-NUMPY = [{"OPENBLAS_CORETYPE": "Prescott"}, {"NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3"}, {"OPENBLAS_NUM_THREADS": "2"}]
+NUMPY = [
+    {"OPENBLAS_CORETYPE": "Prescott"},
+    {"NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3"},
+    {"OPENBLAS_NUM_THREADS": "2"},
+]
 MATRIX = [
-    *(Environment(t, k, variables=v) for v, t, k in itertools.product(ATEN, THREADS, ("onednn", "plain"))),
+    *(
+        Environment(t, k, variables=v)
+        for v, t, k in itertools.product(ATEN, THREADS, ("onednn", "plain"))
+    ),
     *(Environment(2, layout=layout) for layout in ("channels_last", "contiguous_format")),
     *(Environment(2, strip_pixels=strip_pixels) for strip_pixels in STRIPS),
     *(Environment(2, coder="twin", variables=v) for v in [{}, *NUMPY]),
@@ -90,7 +98,10 @@ def files(tmp_path_factory, codec):
     for i in range(PICTURES):
         image = sources[i % 2]
         width, height = (int(rng.integers(17, 161)) for _ in range(2))
-        left, top = (int(rng.integers(0, n - m + 1)) for n, m in zip(image.size, (width, height), strict=True))
+        left, top = (
+            int(rng.integers(0, n - m + 1))
+            for n, m in zip(image.size, (width, height), strict=True)
+        )
         part = image.crop((left, top, left + width, top + height))
         part.save(folder / f"{i:03d}.png")
         (folder / f"{i:03d}.gcz").write_bytes(
@@ -104,7 +115,9 @@ def run(program, files, tmp_path, environment):
     out = tmp_path / "out.npz"
     *arguments, variables = environment
     command = [sys.executable, "-W", "ignore", "-c", program, files, out, *arguments]
-    result = subprocess.run(list(map(str, command)), env=os.environ | variables, capture_output=True)
+    result = subprocess.run(
+        list(map(str, command)), env=os.environ | variables, capture_output=True
+    )
     assert result.returncode == 0, result.stderr.decode()
     with np.load(out) as arrays:
         return dict(arrays)
@@ -117,7 +130,10 @@ def test_every_environment_decodes_the_same_symbols(files, tmp_path):
         there = run(DECODE, files, tmp_path, environment)
         assert np.array_equal(there["checksums"], here["checksums"]), environment
         difference = np.abs(there["pixels"].astype(np.int16) - here["pixels"])
-        print(tuple(environment), f"pixels: at most {difference.max()}, {100 * (difference > 0).mean():.3f} % differ")
+        print(
+            tuple(environment),
+            f"pixels: at most {difference.max()}, {100 * (difference > 0).mean():.3f} % differ",
+        )
         assert difference.max() <= 1, environment
 
 
@@ -125,8 +141,11 @@ def test_threads_and_strips_do_not_change_what_is_written(files, tmp_path):
     here = run(ENCODE, files, tmp_path, Environment())["checksums"]
     assert len(here) == PICTURES
     for threads, strip_pixels in itertools.product(THREADS, STRIPS):
-        there = run(ENCODE, files, tmp_path, Environment(threads, strip_pixels=strip_pixels))["checksums"]
+        there = run(ENCODE, files, tmp_path, Environment(threads, strip_pixels=strip_pixels))[
+            "checksums"
+        ]
         print(
-            f"{threads} threads, strips of {strip_pixels} px: {int((there != here).sum())} of {PICTURES} files differ"
+            f"{threads} threads, strips of {strip_pixels} px: {int((there != here).sum())} of "
+            f"{PICTURES} files differ"
         )
         assert np.array_equal(there, here)

@@ -1,4 +1,5 @@
-"""Mutated files, their checksums recomputed so that the damage reaches every parser: our own errors or a picture."""
+"""Mutated files, their checksums recomputed so that the damage reaches every parser: our own errors
+or a picture."""
 
 import os
 import random

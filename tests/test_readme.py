@@ -23,7 +23,8 @@ def blocks(heading, language="sh"):
 
 @pytest.fixture
 def shell(tmp_path):
-    """bash that stops at the first error, with a folder of photographs, and `gccodec` of this tree."""
+    """bash that stops at the first error, with a folder of photographs, and `gccodec` of this
+    tree."""
     program = tmp_path / "bin" / "gccodec"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m gccodec "$@"\n')
@@ -38,7 +39,9 @@ def shell(tmp_path):
 
     def run(script, **variables):
         command = ["bash", "-e", "-o", "pipefail", "-c", script]
-        return subprocess.run(command, cwd=tmp_path, env=environment | variables, capture_output=True)
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment | variables, capture_output=True
+        )
 
     return run
 
@@ -57,7 +60,10 @@ def test_archives_from_the_shell(shell, tiny, tmp_path):
         script = script.replace("seq 4 | parallel -j 2", "seq 4 | xargs -P 2 -I{}")
     done = shell(script, GCCODEC_WEIGHTS=str(tiny))
     assert done.returncode == 0, done.stderr
-    assert sorted(p.name for p in (tmp_path / "found").rglob("*.gcz")) == ["a.jpg.gcz", "b c.jpg.gcz"]
+    assert sorted(p.name for p in (tmp_path / "found").rglob("*.gcz")) == [
+        "a.jpg.gcz",
+        "b c.jpg.gcz",
+    ]
     assert len(list((tmp_path / "parts").rglob("*.gcz"))) == 3
 
 

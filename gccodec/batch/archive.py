@@ -44,15 +44,21 @@ StartEngine = Callable[[Callable[[], Worker]], Engine]
 
 
 class Observer(NamedTuple):
-    """planned: told how many files and bytes are to be done, and how many are done; seen: each record."""
+    """planned: told how many files and bytes are to be done, and how many are done; seen: each
+    record."""
 
     planned: Callable[[int, int, int], None] = lambda files, size_bytes, done: None
     seen: Callable[[Record], None] = lambda record: None
 
 
 def part_of(plan: Plan, settings: Settings, archives: Iterable[str]) -> Plan:
-    """Of a shard. An archive's own files, where it is an input, too, are none that somebody put there."""
-    own = [root for root in {entry.root for entry in plan.others} if any(same_folder(root, a) for a in archives)]
+    """Of a shard. An archive's own files, where it is an input, too, are none that somebody put
+    there."""
+    own = [
+        root
+        for root in {entry.root for entry in plan.others}
+        if any(same_folder(root, a) for a in archives)
+    ]
     others = [entry for entry in plan.others if not (entry.root in own and is_own_name(entry.name))]
     if settings.shard is None:
         return plan._replace(others=others)
@@ -87,7 +93,9 @@ def encode_archive(
     """
     settings.check()
     if options.total_bytes is not None and settings.shard is not None:
-        raise UsageError("--total and --shard exclude each other: a shard knows nothing of the others")
+        raise UsageError(
+            "--total and --shard exclude each other: a shard knows nothing of the others"
+        )
     place = manifest_place(settings, ENCODE_MANIFEST)
     whole, plan = plan, part_of(plan, settings, [settings.out_dir])
     if is_empty(plan):
@@ -122,8 +130,15 @@ def kept_bytes(ready: Preparation) -> int:
     done = [record for rest in (ready.rest, ready.others) for record in rest.done]
     known = {record.target for record in done}
     known |= {job.target for rest in (ready.rest, ready.others) for job in rest.jobs}
-    gone = (r for r in ready.past.records.values() if r.status in ("ok", "copied") and r.target not in known)
-    return sum(r.target_bytes for r in (*done, *(r for r in gone if ready.out.status(r.target) is not None)))
+    gone = (
+        r
+        for r in ready.past.records.values()
+        if r.status in ("ok", "copied") and r.target not in known
+    )
+    return sum(
+        r.target_bytes
+        for r in (*done, *(r for r in gone if ready.out.status(r.target) is not None))
+    )
 
 
 def _rounds_under_total(
@@ -134,7 +149,9 @@ def _rounds_under_total(
     run: Run,
 ) -> Iterator[Iterable[EncodeTask]]:
     """Tasks whose files come to at most the ceiling, with what is there already."""
-    budget = float(total_bytes - kept_bytes(ready) - sum(job.source.size_bytes for job in ready.others.jobs))
+    budget = float(
+        total_bytes - kept_bytes(ready) - sum(job.source.size_bytes for job in ready.others.jobs)
+    )
     jobs = shuffled(ready.rest.jobs)
     main, last = jobs[:-LAST], jobs[-LAST:]
     near = None
@@ -143,12 +160,17 @@ def _rounds_under_total(
         curve, prior = sample_curve(engine, last, weights)
         least = curve.size(0) * sum(weights.values())
         if least > budget:
-            raise UsageError(f"--total {total_bytes}: at the lowest quality these pictures take about {least:,.0f}")
+            raise UsageError(
+                f"--total {total_bytes}: at the lowest quality these pictures take about "
+                f"{least:,.0f}"
+            )
         pace = Pace(curve, weights, budget, prior)
 
         def main_tasks() -> Iterator[EncodeTask]:
             for job in announced(main, ready.manifest):
-                yield EncodeTask(job.source, job.target, overwrite(job), pace.next_quality(job.source.name))
+                yield EncodeTask(
+                    job.source, job.target, overwrite(job), pace.next_quality(job.source.name)
+                )
 
         with run.watched(pace.seen):
             yield main_tasks()
@@ -164,7 +186,9 @@ def _rounds_under_total(
             run.add(run.failed(job.source, job.target, failure))
     yield (
         EncodeTask(job.source, job.target, overwrite(job), fit.qualities[job.source.name])
-        for job in announced([job for job in last if job.source.name in fit.qualities], ready.manifest)
+        for job in announced(
+            [job for job in last if job.source.name in fit.qualities], ready.manifest
+        )
     )
 
 
@@ -183,7 +207,10 @@ def decode_archive(
     """
     settings.check()
     place = manifest_place(settings, DECODE_MANIFEST)
-    whole, plan = plan, part_of(plan, settings, [settings.out_dir, *{job.source.root for job in plan.jobs}])
+    whole, plan = (
+        plan,
+        part_of(plan, settings, [settings.out_dir, *{job.source.root for job in plan.jobs}]),
+    )
     if is_empty(plan):
         if is_empty(whole):
             raise NothingToDoError("no files were found")
@@ -193,7 +220,9 @@ def decode_archive(
     times = mtimes_ns or {}
     with preparation(plan, settings, place, Wanted(options.digest)) as ready:
         if settings.resume:
-            check_space(settings, decode_estimate(ready.rest.jobs, options, 1).size_bytes, ready.others.jobs)
+            check_space(
+                settings, decode_estimate(ready.rest.jobs, options, 1).size_bytes, ready.others.jobs
+            )
         overwrite = overwrite_rule(ready.rest, settings.force)
 
         def rounds(run: Run, engine: Engine) -> Iterator[Iterable[DecodeTask]]:
@@ -219,11 +248,15 @@ def _carry_out(
     begun_s = time.monotonic()
     rest, others = ready.rest, ready.others
     finished = {record.name: record for record in rest.done if settings.delete_sources}
-    doomed = [(job.source, finished[job.source.name]) for job in plan.jobs if job.source.name in finished]
+    doomed = [
+        (job.source, finished[job.source.name]) for job in plan.jobs if job.source.name in finished
+    ]
     todo = [*rest.jobs, *others.jobs]
     if not todo and not doomed and not plan.faults:
         if not plan.jobs:
-            raise NothingToDoError(f"nothing to do: none of {len(plan.others)} files is one for this command")
+            raise NothingToDoError(
+                f"nothing to do: none of {len(plan.others)} files is one for this command"
+            )
         raise NothingToDoError(f"nothing to do: all {len(plan.jobs)} files are done and verified")
     ready.manifest.start_run(
         {
@@ -244,7 +277,9 @@ def _carry_out(
     for fault in plan.faults:
         tally.add_fault(fault)
     # where names may be one file's (case, links) and files are overwritten, the last one tells
-    delete: Deletion = ("at the end" if settings.force else "soon") if settings.delete_sources else "never"
+    delete: Deletion = (
+        ("at the end" if settings.force else "soon") if settings.delete_sources else "never"
+    )
     run = Run(ready.manifest, ready.out, options.digest, seen, delete)
     if settings.others == "skip":
         for record in skipped(plan.others, ready.past):
@@ -253,7 +288,9 @@ def _carry_out(
         with contextlib.closing(start_engine(start)) as engine:
             overwrite = overwrite_rule(others, settings.force)
             copies = announced(others.jobs, ready.manifest)
-            run.carry_out(engine, (CopyTask(job.source, job.target, overwrite(job)) for job in copies))
+            run.carry_out(
+                engine, (CopyTask(job.source, job.target, overwrite(job)) for job in copies)
+            )
             for tasks in rounds(run, engine):
                 run.carry_out(engine, tasks)
     run.delete_finished(doomed)

@@ -1,7 +1,7 @@
 """Workers of a Ray cluster: actors with a slice of processors or graphics cards each.
 
-The planner, the manifest and what a worker does are those of one machine. Input, output and
-this module's caller see the same files: a shared folder, or URLs. Every node has gccodec and its weights
+The planner, the manifest and what a worker does are those of one machine. Input, output and this
+module's caller see the same files: a shared folder, or URLs. Every node has gccodec and its weights
 installed. Ray is imported when a cluster is made.
 """
 
@@ -37,7 +37,8 @@ class _Held(NamedTuple):
 
 
 class Slice(NamedTuple):
-    """Of a node, for one actor: processors, which are its threads, and graphics cards or parts of one."""
+    """Of a node, for one actor: processors, which are its threads, and graphics cards or parts of
+    one."""
 
     cpus: int = 1
     gpus: float = 0.0
@@ -85,7 +86,8 @@ class _Slot:
 
 
 def _check_reachable(address: str) -> None:
-    """UsageError where nobody listens: Ray itself would try for minutes, and then end this process."""
+    """UsageError where nobody listens: Ray itself would try for minutes, and then end this
+    process."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon or not port.isdigit():
         return  # `auto`, a path, another kind of name
@@ -107,17 +109,24 @@ class Cluster:
         each: Slice = Slice(),  # noqa: B008  # immutable
         tries: int = 3,
     ) -> None:
-        """address: as `ray.init` takes it, None for a cluster on this machine's loopback alone; count: of
-        actors, None for as many as there is room. UsageError where Ray is not installed or not reached."""
+        """address: as `ray.init` takes it, None for a cluster on this machine's loopback alone;
+        count: of actors, None for as many as there is room. UsageError where Ray is not installed
+        or not reached."""
         try:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             import ray
         except ImportError:
-            raise UsageError("--engine ray needs the extra ray: pip install 'gccodec[ray]'") from None
+            raise UsageError(
+                "--engine ray needs the extra ray: pip install 'gccodec[ray]'"
+            ) from None
         self._ray, self._tries = ray, tries
         if address is not None:
             _check_reachable(address)
-        here = {} if address is not None else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        here = (
+            {}
+            if address is not None
+            else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        )
         try:
             ray.init(address=address, log_to_driver=False, configure_logging=False, **here)
         except (ConnectionError, ValueError, RuntimeError) as error:
@@ -146,7 +155,9 @@ class Cluster:
         if each.gpus:
             room = min(room, int(there.get("GPU", 0) / each.gpus))
         if room < 1:
-            raise UsageError(f"the cluster has no room for a worker: {each.cpus} CPUs, {each.gpus:g} GPUs")
+            raise UsageError(
+                f"the cluster has no room for a worker: {each.cpus} CPUs, {each.gpus:g} GPUs"
+            )
         return room
 
     def run(self, tasks: Iterable[Any]) -> Iterator[Outcome]:
@@ -173,11 +184,18 @@ class Cluster:
                     slot.ask(held)
             if exhausted and not again and not any(slot.held for slot in self._slots):
                 return
-            waited = {ref: slot for slot in self._slots for ref in [slot.starting, *slot.held] if ref is not None}
+            waited = {
+                ref: slot
+                for slot in self._slots
+                for ref in [slot.starting, *slot.held]
+                if ref is not None
+            }
             ready, _ = self._ray.wait(list(waited), num_returns=1, timeout=PATIENCE_S)
             if not ready:
                 if all(slot.starting is not None for slot in self._slots):
-                    raise LimitError(f"the cluster has had no room for a worker for {PATIENCE_S:.0f} s")
+                    raise LimitError(
+                        f"the cluster has had no room for a worker for {PATIENCE_S:.0f} s"
+                    )
                 continue  # a large picture
             slot = waited[ready[0]]
             try:
@@ -198,7 +216,9 @@ class Cluster:
         if slot.starting is not None:
             self._deaths_at_start += 1
             if self._deaths_at_start >= MAX_DEATHS_AT_START:
-                raise LimitError("workers of the cluster die as they start; is gccodec installed on every node?")
+                raise LimitError(
+                    "workers of the cluster die as they start; is gccodec installed on every node?"
+                )
         with contextlib.suppress(Exception):
             self._ray.kill(slot.actor)
         self._slots[self._slots.index(slot)] = _Slot(self._make())

@@ -29,7 +29,9 @@ def copied(task: CopyTask, out: Store) -> Record:
     begun_s = time.perf_counter()
     with store_of(task.source.root).open(task.source.name) as file:
         sha256 = digest(file)
-        out.write_whole(task.target, task.overwrite, lambda to: shutil.copyfileobj(file, to, BLOCK_BYTES))
+        out.write_whole(
+            task.target, task.overwrite, lambda to: shutil.copyfileobj(file, to, BLOCK_BYTES)
+        )
         size_bytes = file.tell()
     out.set_mtime(task.target, task.source.mtime_ns)
     return Record(

@@ -55,7 +55,8 @@ class DecodingWorker:
         options: DecodeOptions,
         out_dir: str,
     ) -> None:
-        """codecs: gives the model of an id; small_versions: the small network for a model, None where there is none."""
+        """codecs: gives the model of an id; small_versions: the small network for a model, None
+        where there is none."""
         self._codecs, self._small_versions, self._options = codecs, small_versions, options
         self._out = store_of(out_dir)
 
@@ -77,7 +78,9 @@ class DecodingWorker:
             return None
         decoding = self._decoded(prepared)
         held = decoding.size[0] * decoding.size[1] <= HELD_PIXELS
-        return Computed(decoding, joined(decoding.strips, decoding.size) if held else None, prepared)
+        return Computed(
+            decoding, joined(decoding.strips, decoding.size) if held else None, prepared
+        )
 
     def _decoded(self, prepared: Prepared) -> Decoding:
         from gccodec.codec.lossless import decode_lossless
@@ -90,7 +93,9 @@ class DecodingWorker:
             decoding = decode_lossless(file, Region(0, 0, file.width, file.height))
         else:
             codec, scale = self._codecs(file.model_id), options.scale
-            small = self._small_versions(codec) if scale is not None and suits(file, scale) else None
+            small = (
+                self._small_versions(codec) if scale is not None and suits(file, scale) else None
+            )
             if scale is not None and small is not None:
                 return small.decode(file, scale, options.realism)
             decoding = codec.decode_strips(data, options.max_pixels, options.realism)
@@ -140,7 +145,8 @@ class DecodingWorker:
 
 
 def start_decoding(machine: Machine, options: DecodeOptions, out_dir: str) -> DecodingWorker:
-    """In a process of its own. Models beside the default one are loaded when a file asks for them."""
+    """In a process of its own. Models beside the default one are loaded when a file asks for
+    them."""
     first: list[Codec] = []
     try:
         first.append(load_codec(machine))
@@ -162,11 +168,15 @@ def start_decoding(machine: Machine, options: DecodeOptions, out_dir: str) -> De
         from gccodec.codec.small_version import SmallVersions
 
         folder = Path(machine.weights) if machine.weights else None
-        return SmallVersions.load_if_there(codec.bitstream.id, folder, machine.threads, codec.latents)
+        return SmallVersions.load_if_there(
+            codec.bitstream.id, folder, machine.threads, codec.latents
+        )
 
     return DecodingWorker(codec_of, small_versions_of, options, out_dir)
 
 
-def decoding_start(machine: Machine, options: DecodeOptions, out_dir: str) -> Callable[[], DecodingWorker]:
+def decoding_start(
+    machine: Machine, options: DecodeOptions, out_dir: str
+) -> Callable[[], DecodingWorker]:
     """For `Pool`: picklable."""
     return functools.partial(start_decoding, machine, options, out_dir)

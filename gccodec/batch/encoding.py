@@ -144,7 +144,9 @@ class Encoding:
         with self._out.open(target) as file:
             data = file.read()
         if hashlib.sha256(data).hexdigest() != sha256:
-            raise CorruptError(f"{target}: other bytes are read than were written; is the disk damaged?")
+            raise CorruptError(
+                f"{target}: other bytes are read than were written; is the disk damaged?"
+            )
         try:
             verify_symbols(parse(data), self._codec.latents, self._codec.bitstream)
         except CorruptError:
@@ -152,11 +154,15 @@ class Encoding:
             raise
 
 
-def start_encoding(machine: Machine, options: EncodeOptions, out_dir: str, verify: bool) -> Encoding:
+def start_encoding(
+    machine: Machine, options: EncodeOptions, out_dir: str, verify: bool
+) -> Encoding:
     """In a process of its own."""
     return Encoding(load_codec(machine), options, out_dir, verify)
 
 
-def encoding_start(machine: Machine, options: EncodeOptions, out_dir: str, verify: bool) -> Callable[[], Encoding]:
+def encoding_start(
+    machine: Machine, options: EncodeOptions, out_dir: str, verify: bool
+) -> Callable[[], Encoding]:
     """For `Pool`: picklable."""
     return functools.partial(start_encoding, machine, options, out_dir, verify)

@@ -1,4 +1,5 @@
-"""Who does the work: worker processes here (`pool`), a cluster (`cluster`), or this process itself."""
+"""Who does the work: worker processes here (`pool`), a cluster (`cluster`), or this process
+itself."""
 
 from __future__ import annotations
 
@@ -87,6 +88,9 @@ class ThisProcess:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()

@@ -24,7 +24,15 @@ BPP_OF_QUALITY = ((0, 100, 250, 500, 750, 1000), (0.012, 0.022, 0.036, 0.075, 0.
 METADATA_BYTES = 4000
 """Usual EXIF, ICC and XMP of a photograph, deflated."""
 
-BYTES_A_PIXEL = {"png": 1.6, "tif": 3.0, "tiff": 3.0, "bmp": 3.0, "ppm": 3.0, "pnm": 3.0, "pgm": 1.0}
+BYTES_A_PIXEL = {
+    "png": 1.6,
+    "tif": 3.0,
+    "tiff": 3.0,
+    "bmp": 3.0,
+    "ppm": 3.0,
+    "pnm": 3.0,
+    "pgm": 1.0,
+}
 OTHER_BYTES_A_PIXEL = 0.5
 """Of decoded pictures by suffix; of lossy formats."""
 
@@ -105,4 +113,6 @@ def decode_estimate(jobs: Sequence[Job], options: DecodeOptions, workers: int) -
     suffixes = [job.target.rpartition(".")[2].lower() for job in jobs]
     share = sum(BYTES_A_PIXEL.get(s, OTHER_BYTES_A_PIXEL) for s in suffixes) / max(1, len(jobs))
     share /= (options.scale or 1) ** 2
-    return Estimate(pixels, pixels * share, pixels / 1e6 / DECODE_MEGAPIXELS_PER_S / max(1, workers))
+    return Estimate(
+        pixels, pixels * share, pixels / 1e6 / DECODE_MEGAPIXELS_PER_S / max(1, workers)
+    )

@@ -1,12 +1,14 @@
-"""What a run has done, a line of JSON a file: appended, never rewritten, whole after a kill at any byte.
+"""What a run has done, a line of JSON a file: appended, never rewritten, whole after a kill at any
+byte.
 
-    {"run": {...}}                                 once a run: version, options, when, how many files
-    {"begun": ["2020/a.jpg.gcz", ...]}             targets that may appear from here on
-    {"deleted": ["2020/a.jpg", ...]}               originals that may be gone from here on
-    {"name": "2020/a.jpg", "status": "ok", ...}    once a file and try: see `Record`
+    {"run": {...}}                           once a run: version, options, when, how many files
+    {"begun": ["2020/a.jpg.gcz", ...]}       targets that may appear from here on
+    {"deleted": ["2020/a.jpg", ...]}         originals that may be gone from here on
+    {"name": "2020/a.jpg", "status": "ok"}   once a file and try: see `Record`
 
-The last line of a name counts. A last line that is torn (the machine stopped while it was written) is
-cut off at the next opening. Names that are not UTF-8 are kept as JSON's escapes of lone surrogates.
+The last line of a name counts. A last line that is torn (the machine stopped while it was written)
+is cut off at the next opening. Names that are not UTF-8 are kept as JSON's escapes of lone
+surrogates.
 """
 
 from __future__ import annotations
@@ -31,11 +33,12 @@ SYNC_LINES = 64
 class Record:
     """What became of one file.
 
-    name: of the input in the archive; size_bytes, mtime_ns, sha256: of the input; target: relative to
-    the output folder; target_bytes, target_sha256: of what was written; weights: the model's id in
-    hexadecimal; options: a digest of what shaped the output; quality: 0..100; coding: generative,
-    selective or lossless; verified: what was written has been decoded and compared; seconds: of work;
-    tries: how often; notes: what was converted or left out; partial: the input holds further pictures.
+    name: of the input in the archive; size_bytes, mtime_ns, sha256: of the input; target: relative
+    to the output folder; target_bytes, target_sha256: of what was written; weights: the model's id
+    in hexadecimal; options: a digest of what shaped the output; quality: 0..100; coding:
+    generative, selective or lossless; verified: what was written has been decoded and compared;
+    seconds: of work; tries: how often; notes: what was converted or left out; partial: the input
+    holds further pictures.
     """
 
     name: str
@@ -68,16 +71,23 @@ NUMBERS = ("size_bytes", "mtime_ns", "target_bytes", "exit_code", "tries", "pixe
 MAX_NUMBER = (1 << 63) - 1
 TYPES: dict[str, tuple[type, ...]] = dict.fromkeys(FIELDS, (str,)) | {
     **dict.fromkeys(NUMBERS, (int,)),
-    **{"quality": (int, float), "seconds": (int, float), "verified": (bool,), "partial": (bool,), "notes": (list,)},
+    **{
+        "quality": (int, float),
+        "seconds": (int, float),
+        "verified": (bool,),
+        "partial": (bool,),
+        "notes": (list,),
+    },
 }
 """Of the fields, as JSON has them."""
 
 
 class Past(NamedTuple):
-    """What a manifest holds: the last record of each name, targets that were begun and have none, the last run.
+    """What a manifest holds: the last record of each name, targets that were begun and have none,
+    the last run.
 
-    makers: of targets that were written, the names of the inputs that they hold; deleted: names whose
-    originals an earlier run has deleted, so that their files are all that there is.
+    makers: of targets that were written, the names of the inputs that they hold; deleted: names
+    whose originals an earlier run has deleted, so that their files are all that there is.
     """
 
     records: dict[str, Record]
@@ -102,7 +112,8 @@ class Deleted(NamedTuple):
 
 
 def parse_line(line: bytes, number: int) -> Record | list[str] | Deleted | dict[str, Any]:
-    """A record, targets that were begun, deleted originals, or the facts of a run. CorruptError for anything else."""
+    """A record, targets that were begun, deleted originals, or the facts of a run. CorruptError for
+    anything else."""
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):
@@ -119,7 +130,9 @@ def parse_line(line: bytes, number: int) -> Record | list[str] | Deleted | dict[
     if value["status"] not in get_args(Status):
         raise CorruptError(f"manifest: line {number} has the status {value['status']!r}")
     for key, field in fields.items():
-        if not isinstance(field, TYPES[key]) or (isinstance(field, int) and abs(field) > MAX_NUMBER):
+        if not isinstance(field, TYPES[key]) or (
+            isinstance(field, int) and abs(field) > MAX_NUMBER
+        ):
             raise CorruptError(f"manifest: line {number} has the {key} {field!r}")
     return Record(**fields | {"notes": tuple(fields.get("notes", ()))})
 
@@ -167,14 +180,15 @@ class Manifest:
     def begin(self, targets: Iterable[str]) -> None:
         """These are about to be written; on the disk when this returns.
 
-        A target that appears without its record, because the machine stopped between the two, is known
-        for ours by this line.
+        A target that appears without its record, because the machine stopped between the two, is
+        known for ours by this line.
         """
         self._append({"begun": list(targets)})
         self.sync()
 
     def delete(self, names: Iterable[str]) -> None:
-        """These originals are about to be deleted; on the disk when this returns. A later record takes it back."""
+        """These originals are about to be deleted; on the disk when this returns. A later record
+        takes it back."""
         self._append({"deleted": list(names)})
         self.sync()
 

@@ -20,7 +20,9 @@ class _Options:
     def facts(self) -> dict[str, Any]:
         """Those that say something, for a manifest."""
         values = dataclasses.asdict(self)  # type: ignore[call-overload]
-        return {key: value for key, value in values.items() if value is not None and value is not False}
+        return {
+            key: value for key, value in values.items() if value is not None and value is not False
+        }
 
     @property
     def digest(self) -> str:
@@ -33,9 +35,9 @@ class _Options:
 class EncodeOptions(_Options):
     """As of `gccodec encode`.
 
-    bpp: ceiling in bits a pixel on each file; size_bytes: in bytes; total_bytes: on all files together;
-    quality: 0..1000; none of them: the default rate. effort: 0..9, None by the size of the picture;
-    metadata: kinds that are kept; count_metadata: it counts under bpp and size_bytes.
+    bpp: ceiling in bits a pixel on each file; size_bytes: in bytes; total_bytes: on all files
+    together; quality: 0..1000; none of them: the default rate. effort: 0..9, None by the size of
+    the picture; metadata: kinds that are kept; count_metadata: it counts under bpp and size_bytes.
     """
 
     bpp: float | None = None
@@ -53,8 +55,8 @@ class EncodeOptions(_Options):
 class DecodeOptions(_Options):
     """As of `gccodec decode`.
 
-    format: of a picture file, or `original` for the one that the name tells; output_quality: 1..100 of
-    lossy formats, None for the usual one; realism: 0..1; scale: 4 for a quarter of each side.
+    format: of a picture file, or `original` for the one that the name tells; output_quality: 1..100
+    of lossy formats, None for the usual one; realism: 0..1; scale: 4 for a quarter of each side.
     """
 
     format: str = "original"
@@ -69,8 +71,8 @@ class DecodeOptions(_Options):
 class Machine:
     """Where a worker computes.
 
-    weights: a folder, None for the installed ones; device: as torch names it, `auto` for CUDA where it is;
-    threads: of one worker.
+    weights: a folder, None for the installed ones; device: as torch names it, `auto` for CUDA where
+    it is; threads: of one worker.
     """
 
     weights: str | None = None

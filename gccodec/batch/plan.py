@@ -1,4 +1,5 @@
-"""What a run will do, known before the first picture is opened: sources, targets, what stands against it."""
+"""What a run will do, known before the first picture is opened: sources, targets, what stands
+against it."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ class ObstacleError(UsageError):
 
 
 class Plan(NamedTuple):
-    """jobs in the order of their sources; others: files that are no photographs; faults: what was not reached.
+    """jobs in the order of their sources; others: files that are no photographs; faults: what was
+    not reached.
 
     obstacles: sentences that forbid the run as a whole.
     """
@@ -46,17 +48,20 @@ class Plan(NamedTuple):
 
 
 class Template:
-    """Names of targets from names of sources: {dir}, {name}, {stem} and {suffix} (without its dot)."""
+    """Names of targets from names of sources: {dir}, {name}, {stem} and {suffix} (without its
+    dot)."""
 
     def __init__(self, text: str) -> None:
-        """UsageError for unknown fields, fields with a conversion or a format, names that end in a folder, and a
-        template without {name} or {stem}."""
+        """UsageError for unknown fields, fields with a conversion or a format, names that end in a
+        folder, and a template without {name} or {stem}."""
         try:
             parts = [part for part in string.Formatter().parse(text) if part[1] is not None]
         except ValueError as error:
             raise UsageError(f"--name {text}: {error}") from None
         fields = {field for _, field, _, _ in parts}
-        plain = all(field in TEMPLATE_FIELDS and not form and not how for _, field, form, how in parts)
+        plain = all(
+            field in TEMPLATE_FIELDS and not form and not how for _, field, form, how in parts
+        )
         if not plain or not {"name", "stem"} & fields or text.endswith(("/", "/.")):
             raise UsageError(
                 f"--name {text}: known are {{dir}}, {{name}}, {{stem}} and {{suffix}};"
@@ -120,7 +125,9 @@ def _folder_obstacles(jobs: list[Job]) -> list[str]:
         while folder := os.path.dirname(folder):
             folders.add(folder)
     return [
-        f"{job.source.path}: its target {job.target} is a folder of others" for job in jobs if job.target in folders
+        f"{job.source.path}: its target {job.target} is a folder of others"
+        for job in jobs
+        if job.target in folders
     ]
 
 
@@ -133,7 +140,9 @@ def _alias_obstacles(jobs: list[Job], out_dir: str) -> list[str]:
     for job in jobs:
         folder, base = os.path.split(job.target)
         if (first := taken.setdefault(os.path.join(real[folder], base), job)) is not job:
-            obstacles.append(f"{job.target} and {first.target} would be one file: a link is in {out_dir}")
+            obstacles.append(
+                f"{job.target} and {first.target} would be one file: a link is in {out_dir}"
+            )
     return obstacles
 
 
@@ -161,19 +170,24 @@ def _overwritten_inputs(jobs: list[Job], out_dir: str) -> list[str]:
             for job in jobs
             if (job.source.root.rstrip("/"), job.source.name) == (out_dir.rstrip("/"), job.target)
         ]
-    targets, sources = _real_folders(jobs, out_dir), {os.path.dirname(job.source.path) for job in jobs}
+    targets, sources = (
+        _real_folders(jobs, out_dir),
+        {os.path.dirname(job.source.path) for job in jobs},
+    )
     if not {os.path.realpath(folder) for folder in sources} & set(targets.values()):
         return []
     inputs = {os.path.realpath(job.source.path) for job in jobs}
     return [
         f"{job.source.path}: its target {job.target} is an input, too"
         for job in jobs
-        if os.path.join(targets[os.path.dirname(job.target)], os.path.basename(job.target)) in inputs
+        if os.path.join(targets[os.path.dirname(job.target)], os.path.basename(job.target))
+        in inputs
     ]
 
 
 def output_obstacle(out_dir: str, folders: Iterable[str]) -> str | None:
-    """Why an output folder below an input folder is refused; None where it is not. In place is allowed."""
+    """Why an output folder below an input folder is refused; None where it is not. In place is
+    allowed."""
 
     def real(folder: str) -> str:
         return folder.rstrip("/") if is_remote(folder) else os.path.realpath(folder)

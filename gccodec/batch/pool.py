@@ -1,9 +1,11 @@
-"""Worker processes on this machine: a few tasks at a time each, and none is lost with the process that held it.
+"""Worker processes on this machine: a few tasks at a time each, and none is lost with the process
+that held it.
 
-    parent ── task ──> reader thread: prepare ──> main thread: work ──> writer thread: store ── outcome ──> parent
+    parent ── task ──> reader thread: prepare ──> main thread: work ──> writer thread: store ──
+    outcome ──> parent
 
-A worker that dies (killed, out of memory) loses nothing: what it held is given to another, alone, at
-most `tries` times in all.
+A worker that dies (killed, out of memory) loses nothing: what it held is given to another, alone,
+at most `tries` times in all.
 """
 
 from __future__ import annotations
@@ -51,7 +53,9 @@ class _Slot(Generic[Task]):
 
     def __init__(self, context: SpawnContext, start: Callable[[], Worker]) -> None:
         self.connection, theirs = context.Pipe()
-        self.process: SpawnProcess = context.Process(target=serve, args=(theirs, start), daemon=True)
+        self.process: SpawnProcess = context.Process(
+            target=serve, args=(theirs, start), daemon=True
+        )
         self.process.start()
         theirs.close()
         self.ready = False
@@ -165,7 +169,10 @@ class Pool(Generic[Task]):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -207,7 +214,9 @@ def serve(connection: Connection, start: Callable[[], Worker]) -> None:
     writer.join()
 
 
-def _read(connection: Connection, worker: Worker, prepared: queue.Queue[tuple[int, Any, Any] | None]) -> None:
+def _read(
+    connection: Connection, worker: Worker, prepared: queue.Queue[tuple[int, Any, Any] | None]
+) -> None:
     with contextlib.suppress(EOFError, OSError):
         while True:
             number, task = connection.recv()
@@ -216,7 +225,9 @@ def _read(connection: Connection, worker: Worker, prepared: queue.Queue[tuple[in
     prepared.put(None)
 
 
-def _write(reports: _Reports, worker: Worker, done: queue.Queue[tuple[int, Any, Any] | None]) -> None:
+def _write(
+    reports: _Reports, worker: Worker, done: queue.Queue[tuple[int, Any, Any] | None]
+) -> None:
     while (item := done.get()) is not None:
         number, task, value = item
         reports.say((number, attempt(lambda: worker.store(task, value), value)))  # noqa: B023

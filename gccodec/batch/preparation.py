@@ -1,4 +1,5 @@
-"""What stands between a plan and its first picture: obstacles, the manifest, what is done already."""
+"""What stands between a plan and its first picture: obstacles, the manifest, what is done
+already."""
 
 from __future__ import annotations
 
@@ -65,10 +66,15 @@ def same_folder(one: str, other: str) -> bool:
 
 
 def others_to_copy(plan: Plan, settings: Settings) -> list[Job]:
-    """Files that are no pictures, where they are to be copied and are not in their place already."""
+    """Files that are no pictures, where they are to be copied and are not in their place
+    already."""
     if settings.others != "copy":
         return []
-    in_place = {root for root in {entry.root for entry in plan.others} if same_folder(root, settings.out_dir)}
+    in_place = {
+        root
+        for root in {entry.root for entry in plan.others}
+        if same_folder(root, settings.out_dir)
+    }
     return [Job(entry, entry.name) for entry in plan.others if entry.root not in in_place]
 
 
@@ -79,15 +85,24 @@ def copy_obstacles(plan: Plan, settings: Settings) -> list[str]:
     taken = [job for job in copies if job.target in targets]
     archived = _inside({job.source.root for job in copies}, settings.out_dir, copies)
     own = [job for job in copies if settings.manifest is None and is_manifest_name(job.target)]
-    obstacles = [f"{job.source.path}: its copy and a coded picture would both be {job.target}" for job in taken]
-    obstacles += [f"{job.source.path}: its copy would be in the place of the manifest; see --manifest" for job in own]
+    obstacles = [
+        f"{job.source.path}: its copy and a coded picture would both be {job.target}"
+        for job in taken
+    ]
     obstacles += [
-        f"{job.source.path}: a link leads into --out-dir, which would be copied into itself" for job in archived
+        f"{job.source.path}: its copy would be in the place of the manifest; see --manifest"
+        for job in own
+    ]
+    obstacles += [
+        f"{job.source.path}: a link leads into --out-dir, which would be copied into itself"
+        for job in archived
     ]
     seen: set[str] = set()
     for job in copies:
         if job.target in seen:
-            obstacles.append(f"{job.source.path}: another file would be copied to {job.target}, too")
+            obstacles.append(
+                f"{job.source.path}: another file would be copied to {job.target}, too"
+            )
         seen.add(job.target)
     return obstacles
 
@@ -97,7 +112,10 @@ def _inside(roots: set[str], out_dir: str, jobs: list[Job]) -> list[Job]:
     if is_remote(out_dir) or any(map(is_remote, roots)):
         return []
     above = os.path.realpath(out_dir) + os.sep
-    folders = {folder: os.path.realpath(folder) + os.sep for folder in {os.path.dirname(j.source.path) for j in jobs}}
+    folders = {
+        folder: os.path.realpath(folder) + os.sep
+        for folder in {os.path.dirname(j.source.path) for j in jobs}
+    }
     return [job for job in jobs if folders[os.path.dirname(job.source.path)].startswith(above)]
 
 
@@ -122,11 +140,15 @@ def check_space(settings: Settings, needed_bytes: float, copies: Iterable[Job]) 
     free = store_of(settings.out_dir).free_bytes()
     needed_bytes += sum(job.source.size_bytes for job in copies)
     if free is not None and needed_bytes * RESERVE > free:
-        raise FileError(f"{settings.out_dir}: about {amount(needed_bytes)} are needed, {amount(free)} are free")
+        raise FileError(
+            f"{settings.out_dir}: about {amount(needed_bytes)} are needed, {amount(free)} are free"
+        )
 
 
 @contextlib.contextmanager
-def preparation(plan: Plan, settings: Settings, place: Place, wanted: Wanted) -> Iterator[Preparation]:
+def preparation(
+    plan: Plan, settings: Settings, place: Place, wanted: Wanted
+) -> Iterator[Preparation]:
     """Lock the manifest and compare the plan with it.
 
     FileError where another run holds it, where there is one already and neither --resume nor -f was
@@ -136,21 +158,25 @@ def preparation(plan: Plan, settings: Settings, place: Place, wanted: Wanted) ->
     if place.store.has_log(place.name) and not settings.resume and not settings.force:
         if place.store.log_is_held(place.name):
             raise FileError(f"{place.name}: another run is at work on this archive")
-        raise FileError(f"{settings.out_dir}: has a manifest already; --resume goes on with it, -f starts anew")
+        raise FileError(
+            f"{settings.out_dir}: has a manifest already; --resume goes on with it, -f starts anew"
+        )
     with Manifest(place.store, place.name) as manifest:
         past = read_manifest(place.store, place.name) if settings.resume else Past.empty()
         rest = rest_of(plan.jobs, past, out, wanted)
         if rest.lost:
             raise ObstacleError(
                 [
-                    f"{name}: the archive holds another picture of this name, whose original was deleted;"
+                    f"{name}: the archive holds another picture of this name, whose original "
+                    f"was deleted;"
                     " rename this one, or choose another --out-dir"
                     for name in rest.lost
                 ]
             )
         if rest.changed and not settings.redo:
             raise UsageError(
-                f"{len(rest.changed)} files were made with other options or weights, {rest.changed[0]} first;"
+                f"{len(rest.changed)} files were made with other options or weights, "
+                f"{rest.changed[0]} first;"
                 " --redo makes them again"
             )
         others = rest_of(others_to_copy(plan, settings), past, out, wanted)
@@ -165,7 +191,8 @@ def preparation(plan: Plan, settings: Settings, place: Place, wanted: Wanted) ->
 
 
 def skipped(entries: Iterable[Entry], past: Past) -> Iterator[Record]:
-    """Records of files that are no pictures and stay where they are; those that are listed already are not again."""
+    """Records of files that are no pictures and stay where they are; those that are listed already
+    are not again."""
     for entry in entries:
         if (old := past.records.get(entry.name)) is None or old.status != "skipped":
             yield Record(entry.name, "skipped", entry.size_bytes, entry.mtime_ns)

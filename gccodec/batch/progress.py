@@ -10,7 +10,8 @@ from typing import NamedTuple
 class State(NamedTuple):
     """Counts since the run began, and what its inputs' sizes say of the time left.
 
-    failed and skipped are not in `done`; bytes_before and bytes_after are of the files that are done.
+    failed and skipped are not in `done`; bytes_before and bytes_after are of the files that are
+    done.
     """
 
     total: int
@@ -35,7 +36,9 @@ class State(NamedTuple):
 class Meter:
     """Counts outcomes. Time left is estimated by bytes of input, which pictures' work follows."""
 
-    def __init__(self, total: int, total_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, total: int, total_bytes: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._clock, self._start_s = clock, clock()
         self._total, self._total_bytes, self._passed_bytes = total, total_bytes, 0
         self._done = self._failed = self._skipped = 0

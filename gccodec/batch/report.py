@@ -25,7 +25,8 @@ KINDS = {
 
 
 class Report(NamedTuple):
-    """counts by status; bytes of what is done; largest: targets and their bytes; failures: name and error.
+    """counts by status; bytes of what is done; largest: targets and their bytes; failures: name and
+    error.
 
     kinds: failures counted by `KINDS`.
     """
@@ -72,7 +73,8 @@ class Report(NamedTuple):
 
 
 class Tally:
-    """Counts records as they come; of a million of them only the largest and the failures are held."""
+    """Counts records as they come; of a million of them only the largest and the failures are
+    held."""
 
     def __init__(self) -> None:
         self._counts: collections.Counter[str] = collections.Counter()

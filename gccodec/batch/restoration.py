@@ -24,8 +24,9 @@ def is_coded_name(name: str) -> bool:
 def picture_name(format_name: str) -> Callable[[str], str]:
     """From the name of a file to that of its picture.
 
-    format_name: `original` takes the suffix before .gcz (IMG_1.jpg.gcz becomes IMG_1.jpg) and adds .png
-    where no such format can be written; another takes its place. UsageError for an unknown one.
+    format_name: `original` takes the suffix before .gcz (IMG_1.jpg.gcz becomes IMG_1.jpg) and adds
+    .png where no such format can be written; another takes its place. UsageError for an unknown
+    one.
     """
     if format_name != ORIGINAL and format_name.lower() not in FORMATS:
         raise UsageError(f"--format {format_name}: known are {ORIGINAL}, {', '.join(FORMATS)}")

@@ -14,8 +14,8 @@ from gccodec.storage.store import Store, store_of
 class Wanted(NamedTuple):
     """What a record must say to be as good as the run that is wanted.
 
-    options: the digest; weights: ids in hexadecimal that mean the model, none where any will do; verified: the
-    file was decoded after it was written.
+    options: the digest; weights: ids in hexadecimal that mean the model, none where any will do;
+    verified: the file was decoded after it was written.
     """
 
     options: str
@@ -24,10 +24,11 @@ class Wanted(NamedTuple):
 
 
 class Rest(NamedTuple):
-    """done: records that hold; jobs: what is still to be done; ours: their targets that may be overwritten.
+    """done: records that hold; jobs: what is still to be done; ours: their targets that may be
+    overwritten.
 
-    changed: of these, names that were done with other options or weights; lost: names whose files hold other
-    pictures, the originals of which were deleted: coding these would destroy those.
+    changed: of these, names that were done with other options or weights; lost: names whose files
+    hold other pictures, the originals of which were deleted: coding these would destroy those.
     """
 
     done: list[Record]
@@ -40,8 +41,8 @@ class Rest(NamedTuple):
 def rest_of(jobs: list[Job], past: Past, out: Store, wanted: Wanted) -> Rest:
     """Compare a plan with the manifest, inputs and outputs.
 
-    A file is done when its input has the size and time (or else the hash) of its record, its output the
-    size and hash, and options and weights are the wanted ones.
+    A file is done when its input has the size and time (or else the hash) of its record, its output
+    the size and hash, and options and weights are the wanted ones.
     """
     rest = Rest([], [], set(), [], [])
     for job in jobs:
@@ -50,7 +51,11 @@ def rest_of(jobs: list[Job], past: Past, out: Store, wanted: Wanted) -> Rest:
             rest.ours.add(job.target)
         if record is None or record.target != job.target:
             rest.jobs.append(job)
-        elif job.source.name in past.deleted and not _is_input(job, record) and out.status(job.target) is not None:
+        elif (
+            job.source.name in past.deleted
+            and not _is_input(job, record)
+            and out.status(job.target) is not None
+        ):
             rest.lost.append(job.source.name)
         elif record.status not in ("ok", "copied") or not _holds(job, record, out):
             rest.jobs.append(job)
@@ -97,4 +102,6 @@ def _is_input(job: Job, record: Record) -> bool:
 
 def existing(jobs: list[Job], ours: set[str], out: Store) -> list[str]:
     """Targets that are there and that no run of this archive has made."""
-    return [job.target for job in jobs if job.target not in ours and out.status(job.target) is not None]
+    return [
+        job.target for job in jobs if job.target not in ours and out.status(job.target) is not None
+    ]

@@ -45,8 +45,8 @@ def announced(items: Iterable[T], manifest: Manifest) -> Iterator[T]:
 class Run:
     """Carries out tasks and keeps their records.
 
-    observe: is told each record as it comes; deletion: of inputs whose records are on the disk; faults:
-    what was not deleted.
+    observe: is told each record as it comes; deletion: of inputs whose records are on the disk;
+    faults: what was not deleted.
     """
 
     def __init__(
@@ -125,8 +125,8 @@ class Run:
     def delete_sources(self) -> None:
         """Of what is done: their records first, then the names of their targets reach the disk.
 
-        A source that has changed since, or that a link leads to, stays, as one that holds more than was
-        coded, or whose file is not what it was; `faults` says so.
+        A source that has changed since, or that a link leads to, stays, as one that holds more than
+        was coded, or whose file is not what it was; `faults` says so.
         """
         doomed, self._to_delete = self._to_delete, []
         if not doomed:

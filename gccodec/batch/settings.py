@@ -13,7 +13,8 @@ from gccodec.errors import UsageError
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """The part `index` of `count` of an archive, from 1; each file is in one, whatever else is there."""
+    """The part `index` of `count` of an archive, from 1; each file is in one, whatever else is
+    there."""
 
     index: int
     count: int
@@ -39,9 +40,9 @@ class Shard:
 class Settings(NamedTuple):
     """out_dir: a folder or URL; manifest: another place for it, a file or URL.
 
-    resume: go on with what a manifest says; redo: code again what was coded with other options; force:
-    overwrite what is there; others: what becomes of files that are no pictures; verify: decode what was
-    written; delete_sources: then delete the originals; shard: of the plan.
+    resume: go on with what a manifest says; redo: code again what was coded with other options;
+    force: overwrite what is there; others: what becomes of files that are no pictures; verify:
+    decode what was written; delete_sources: then delete the originals; shard: of the plan.
     """
 
     out_dir: str
@@ -59,10 +60,15 @@ class Settings(NamedTuple):
         if not self.out_dir:
             raise UsageError("the name of the output folder is empty; . is the current one")
         if self.delete_sources and not self.verify:
-            raise UsageError("--delete-source needs --verify: an original goes only after its file was decoded")
+            raise UsageError(
+                "--delete-source needs --verify: an original goes only after its file was decoded"
+            )
         if self.delete_sources and self.others != "skip":
             raise UsageError("--delete-source and --others exclude each other")
         if self.redo and not self.resume:
             raise UsageError("--redo needs --resume")
         if self.resume and self.force:
-            raise UsageError("--resume and -f exclude each other: one keeps what is done, the other overwrites it")
+            raise UsageError(
+                "--resume and -f exclude each other: one keeps what is done, the other "
+                "overwrites it"
+            )

@@ -17,14 +17,18 @@ GLOB_CHARACTERS = "*?["
 def listed(paths: Iterable[str], root: str | None = None) -> Iterator[Entry | Fault]:
     """Files given one by one; their names are their paths, relative to `root` where it is given.
 
-    A leading `/` is left out of a name. UsageError for a path that leaves `root`, or that begins with
-    `..` where no root is given: such a name would leave the archive.
+    A leading `/` is left out of a name. UsageError for a path that leaves `root`, or that begins
+    with `..` where no root is given: such a name would leave the archive.
     """
     for path in paths:
         name = os.path.normpath(path if root is None else os.path.relpath(path, root))
         name = name.lstrip("/") if root is None else name
         if name == ".." or name.startswith("../"):
-            where = "--root says what names are relative to" if root is None else f"not below --root {root}"
+            where = (
+                "--root says what names are relative to"
+                if root is None
+                else f"not below --root {root}"
+            )
             raise UsageError(f"{path}: {where}")
         try:
             status = os.stat(path)
@@ -42,7 +46,8 @@ def listed(paths: Iterable[str], root: str | None = None) -> Iterator[Entry | Fa
 
 
 def entries(arguments: Iterable[str], root: str | None = None) -> Iterator[Entry | Fault]:
-    """Of folders, URLs, files and globs as a command has them; FileError for one that is not there."""
+    """Of folders, URLs, files and globs as a command has them; FileError for one that is not
+    there."""
     for argument in arguments:
         if is_remote(argument) or os.path.isdir(argument):
             yield from _walked(argument, root)

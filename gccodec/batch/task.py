@@ -10,7 +10,8 @@ from gccodec.storage.entry import Entry
 class EncodeTask(NamedTuple):
     """Code a picture into the target, relative to the output folder.
 
-    overwrite: a file there is ours, or may go; quality 0..1000, size_bytes: instead of the options'.
+    overwrite: a file there is ours, or may go; quality 0..1000, size_bytes: instead of the
+    options'.
     """
 
     source: Entry

@@ -1,9 +1,10 @@
 """One ceiling for a whole archive at one quality: a sample tells the quality, the run corrects it.
 
-Sizes fall on a curve bytes(quality), the same for all pictures but for a factor of each. The curve is
-measured on a sample. While the run codes pictures in a random order, the sum of what they took beside what
-the curve said corrects the quality of the next ones, by a thousandth of its range or two. The last
-pictures are measured before they are written, so that the sum comes out below the ceiling.
+Sizes fall on a curve bytes(quality), the same for all pictures but for a factor of each. The curve
+is measured on a sample. While the run codes pictures in a random order, the sum of what they took
+beside what the curve said corrects the quality of the next ones, by a thousandth of its range or
+two. The last pictures are measured before they are written, so that the sum comes out below the
+ceiling.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ TOLERANCE = 0.004
 
 
 class Curve:
-    """Bytes of a picture of weight 1 at each quality 0..1000, from measured sums; between them geometric."""
+    """Bytes of a picture of weight 1 at each quality 0..1000, from measured sums; between them
+    geometric."""
 
     def __init__(self, qualities: Sequence[int], sizes: Sequence[float]) -> None:
         logs = np.log(np.maximum(np.asarray(sizes, float), 1e-9))
@@ -53,7 +55,9 @@ class Curve:
 class Pace:
     """Chooses the quality of each next picture so that all together come to the ceiling."""
 
-    def __init__(self, curve: Curve, weights: dict[str, float], budget_bytes: float, prior: float) -> None:
+    def __init__(
+        self, curve: Curve, weights: dict[str, float], budget_bytes: float, prior: float
+    ) -> None:
         """weights: of pictures by name, what they take at any quality beside others; prior: the
         weight of the sample that the curve comes from. quality: the last that was chosen."""
         self._curve, self._weights = curve, weights
@@ -97,7 +101,9 @@ class Fit(NamedTuple):
 
 def shuffled(jobs: Iterable[Job]) -> list[Job]:
     """In an order that has nothing to do with names or folders, the same every time."""
-    return sorted(jobs, key=lambda job: (zlib.crc32(job.source.name.encode("utf-8", "surrogateescape")), job))
+    return sorted(
+        jobs, key=lambda job: (zlib.crc32(job.source.name.encode("utf-8", "surrogateescape")), job)
+    )
 
 
 def measured(
@@ -109,7 +115,9 @@ def measured(
         yield by_name[outcome.task.source.name], outcome.result
 
 
-def sample_curve(engine: Engine, jobs: Sequence[Job], weights: dict[str, float]) -> tuple[Curve, float]:
+def sample_curve(
+    engine: Engine, jobs: Sequence[Job], weights: dict[str, float]
+) -> tuple[Curve, float]:
     """The curve of these pictures, and their weight. UsageError where none can be read."""
     sums, weight = np.zeros(len(GRID)), 0.0
     for job, sizes in measured(engine, jobs, GRID):
@@ -121,8 +129,11 @@ def sample_curve(engine: Engine, jobs: Sequence[Job], weights: dict[str, float])
     return Curve(GRID, [float(size) / weight for size in sums]), weight
 
 
-def fitted(engine: Engine, jobs: Sequence[Job], budget_bytes: float, near: int | None = None) -> Fit:
-    """One quality for all of these, as high as the budget allows, by measuring all of them at several.
+def fitted(
+    engine: Engine, jobs: Sequence[Job], budget_bytes: float, near: int | None = None
+) -> Fit:
+    """One quality for all of these, as high as the budget allows, by measuring all of them at
+    several.
 
     near: where to look first. UsageError when even the lowest quality takes more.
     """
@@ -140,7 +151,11 @@ def fitted(engine: Engine, jobs: Sequence[Job], budget_bytes: float, near: int |
             for q, size in zip(qualities, found, strict=True):
                 sizes[q][job.source.name] = size
 
-    first = GRID if near is None else tuple(sorted({0, max(0, near - 40), near, min(MAX_QUALITY, near + 40)}))
+    first = (
+        GRID
+        if near is None
+        else tuple(sorted({0, max(0, near - 40), near, min(MAX_QUALITY, near + 40)}))
+    )
     total(*first)
     if sum(sizes[0].values()) > budget_bytes:
         least = sum(sizes[0].values())
@@ -167,7 +182,11 @@ def fitted(engine: Engine, jobs: Sequence[Job], budget_bytes: float, near: int |
 
 
 def _raise_some(
-    qualities: dict[str, int], low: dict[str, int], high: dict[str, int], quality: int, budget_bytes: float
+    qualities: dict[str, int],
+    low: dict[str, int],
+    high: dict[str, int],
+    quality: int,
+    budget_bytes: float,
 ) -> None:
     """Two neighbouring qualities are both far from the budget: some pictures get the higher one."""
     spare = budget_bytes - sum(low.values())

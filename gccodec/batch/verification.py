@@ -54,8 +54,8 @@ def verify_archive(
 ) -> tuple[Report, int]:
     """Check every file that a manifest lists, and every other .gcz file below the folder.
 
-    symbols: decode them, too. Returns the report and how many files no manifest lists. NothingToDoError
-    for a folder without any.
+    symbols: decode them, too. Returns the report and how many files no manifest lists.
+    NothingToDoError for a folder without any.
     """
     begun_s = time.monotonic()
     past, _ = read_manifests(folder, manifest)
@@ -76,7 +76,13 @@ def verify_archive(
             tally.add_fault(fault)
     for target, record in listed.items():
         if target not in entries:
-            seen(_failed(Entry(folder, target, record.target_bytes, 0), "is missing", CorruptError.exit_code))
+            seen(
+                _failed(
+                    Entry(folder, target, record.target_bytes, 0),
+                    "is missing",
+                    CorruptError.exit_code,
+                )
+            )
     present = [target for target in listed if target in entries]
     todo = [*present, *extra]
     observer.planned(len(todo), sum(entries[name].size_bytes for name in todo), 0)
@@ -91,7 +97,9 @@ def verify_archive(
                 result = outcome.result
                 if isinstance(result, Failure):
                     result = _failed(outcome.task.source, result.message, result.exit_code)
-                seen(dataclasses.replace(result, target=result.name, target_bytes=result.size_bytes))
+                seen(
+                    dataclasses.replace(result, target=result.name, target_bytes=result.size_bytes)
+                )
     return tally.report(time.monotonic() - begun_s), len(extra)
 
 

@@ -17,8 +17,8 @@ SMALLEST_SIDE_PX = 16
 def avif_within(image: Image.Image, size_bytes: int) -> tuple[bytes, npt.NDArray[np.uint8]]:
     """The best AVIF file of at most that size, with its decoded pixels [H, W, 3].
 
-    Where AVIF's lowest quality is too large, the picture is halved until it fits, and enlarged again when decoded; the
-    smallest file there is where none fits.
+    Where AVIF's lowest quality is too large, the picture is halved until it fits, and enlarged
+    again when decoded; the smallest file there is where none fits.
     """
     scaled = image
     while True:

@@ -1,4 +1,5 @@
-"""How long a network takes at least on this machine: its operations over the rate of convolutions, measured here."""
+"""How long a network takes at least on this machine: its operations over the rate of convolutions,
+measured here."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ class Rate(NamedTuple):
 
 @functools.cache
 def convolution_rate(channels: int, threads: int) -> float:
-    """Operations a second of a 3x3 convolution in the arithmetic that networks use here; best of many."""
+    """Operations a second of a 3x3 convolution in the arithmetic that networks use here; best of
+    many."""
     device = torch.device("cpu")
     dtype = arithmetic(device)
     convolution = Convolution(torch.randn(channels, channels, 3, 3), torch.zeros(channels), dtype)
@@ -63,6 +65,12 @@ def floor_seconds(network: Analysis | Generator, pixels: int) -> float:
     threads = torch.get_num_threads()
     latents = pixels / LATENT_PX
     return sum(
-        latents * places * count * 9 * channels**2 * OPERATIONS_PER_MAC / convolution_rate(channels, threads)
+        latents
+        * places
+        * count
+        * 9
+        * channels**2
+        * OPERATIONS_PER_MAC
+        / convolution_rate(channels, threads)
         for channels, places, count in stacks(network)
     )

@@ -42,7 +42,8 @@ class Measurement(NamedTuple):
 
 
 class Features:
-    """Patch features of originals and, at each rate and realism, of what comes back: for the KID of whole sets."""
+    """Patch features of originals and, at each rate and realism, of what comes back: for the KID of
+    whole sets."""
 
     def __init__(self, nets: Path) -> None:
         self.network = EfficientNetLite(nets / "effnet_lite0.safetensors")
@@ -87,23 +88,30 @@ def measure(
     features: Features,
     effort: int | None = None,
 ) -> Iterator[Measurement]:
-    """Encode to bytes, decode those bytes, compare: rates outermost. Collects `features` on the way."""
+    """Encode to bytes, decode those bytes, compare: rates outermost. Collects `features` on the
+    way."""
     metrics = _Metrics(nets)
     for rate in rates:
         for path in pictures:
             picture = read_picture(path.read_bytes())
             width, height = picture.image.size
-            encoded = codec.encode(picture, size_bytes=bytes_of_bpp(rate, width, height), effort=effort, lossless=False)
+            encoded = codec.encode(
+                picture, size_bytes=bytes_of_bpp(rate, width, height), effort=effort, lossless=False
+            )
             x, size = to_tensor(picture.pixels), len(encoded.data)
             features.add_original(path.stem, x[0])
             for realism in realisms:
                 x_hat = to_tensor(codec.decode(encoded.data, realism=realism).pixels)
                 features.add_decoded(rate, realism, x_hat[0])
                 bpp, quality = 8 * size / (width * height), encoded.quality / 10
-                yield Measurement(path.stem, rate, realism, size, bpp, quality, *metrics.compared(x, x_hat))
+                yield Measurement(
+                    path.stem, rate, realism, size, bpp, quality, *metrics.compared(x, x_hat)
+                )
 
 
-def measure_avif(pictures: list[Path], nets: Path, rates: list[float], features: Features) -> Iterator[Measurement]:
+def measure_avif(
+    pictures: list[Path], nets: Path, rates: list[float], features: Features
+) -> Iterator[Measurement]:
     """The same of AVIF files within the same ceilings. Their quality is unknown."""
     metrics = _Metrics(nets)
     for rate in rates:
@@ -112,6 +120,12 @@ def measure_avif(pictures: list[Path], nets: Path, rates: list[float], features:
             width, height = picture.image.size
             image = picture.whole().convert("RGB")
             data, pixels = avif_within(image, bytes_of_bpp(rate, width, height))
-            x, x_hat, bpp = to_tensor(np.asarray(image)), to_tensor(pixels), 8 * len(data) / (width * height)
+            x, x_hat, bpp = (
+                to_tensor(np.asarray(image)),
+                to_tensor(pixels),
+                8 * len(data) / (width * height),
+            )
             features.add_decoded(rate, AVIF, x_hat[0])
-            yield Measurement(path.stem, rate, AVIF, len(data), bpp, math.nan, *metrics.compared(x, x_hat))
+            yield Measurement(
+                path.stem, rate, AVIF, len(data), bpp, math.nan, *metrics.compared(x, x_hat)
+            )

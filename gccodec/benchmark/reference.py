@@ -23,7 +23,8 @@ def read_curves(path: Path) -> Curves:
 
 
 def at_rate(rows: list[dict[str, float]], bpp: float, metric: str) -> float | None:
-    """Linear over log rate; up to a factor of two beyond the measured range the last two points are extended."""
+    """Linear over log rate; up to a factor of two beyond the measured range the last two points are
+    extended."""
     if len(rows) < 2 or not rows[0]["bpp"] / 2 <= bpp <= rows[-1]["bpp"] * 2:
         return None
     i = next((i for i in range(1, len(rows)) if bpp <= rows[i]["bpp"]), len(rows) - 1)

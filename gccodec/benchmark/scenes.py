@@ -1,4 +1,5 @@
-"""Selective coding judged as in the paper (section 6.2): what a segmentation network still recognises, at what rate."""
+"""Selective coding judged as in the paper (section 6.2): what a segmentation network still
+recognises, at what rate."""
 
 from __future__ import annotations
 
@@ -36,7 +37,11 @@ from gccodec.metrics.networks import AlexTrunk
 from gccodec.metrics.perceptual import lpips
 
 ROAD_USERS = "class:person,rider_cycle,car,large_vehicle"
-KEEP_SETS = {"road users": (ROAD_USERS,), "road users, signs": (ROAD_USERS, "class:pole_sign"), "nothing": ()}
+KEEP_SETS = {
+    "road users": (ROAD_USERS,),
+    "road users, signs": (ROAD_USERS, "class:pole_sign"),
+    "nothing": (),
+}
 """What selective coding keeps, by name."""
 
 
@@ -48,11 +53,14 @@ class Scene(NamedTuple):
 
     def named(self, rules: tuple[str, ...]) -> npt.NDArray[np.bool_]:
         """Pixels [H, W] that the rules name."""
-        return named_pixels([parse_rule(r) for r in rules], [], Annotation(self.labels), *self.picture.image.size)
+        return named_pixels(
+            [parse_rule(r) for r in rules], [], Annotation(self.labels), *self.picture.image.size
+        )
 
 
 def read_scenes(folder: Path) -> Iterator[Scene]:
-    """Every picture that has its label map beside it: the same name with .png, in unified ids or colours.
+    """Every picture that has its label map beside it: the same name with .png, in unified ids or
+    colours.
 
     FileError for a folder without any.
     """
@@ -64,14 +72,17 @@ def read_scenes(folder: Path) -> Iterator[Scene]:
             picture = read_picture(path.read_bytes())
             yield Scene(picture, read_labels(labels.read_bytes(), *picture.image.size))
     if not found:
-        raise FileError(f"{folder}: no picture with its label map (.png of the same name) beside it")
+        raise FileError(
+            f"{folder}: no picture with its label map (.png of the same name) beside it"
+        )
 
 
 class Result(NamedTuple):
-    """One way to keep the scenes: the files' bits a pixel, mean IoU of labels and truth, patch KID x 1000.
+    """One way to keep the scenes: the files' bits a pixel, mean IoU of labels and truth, patch KID
+    x 1000.
 
-    kept_psnr_db, kept_lpips: of the pixels alone that are to be kept; kept_bpp: of the latent positions that hold
-    them. nan: not measured.
+    kept_psnr_db, kept_lpips: of the pixels alone that are to be kept; kept_bpp: of the latent
+    positions that hold them. nan: not measured.
     """
 
     name: str
@@ -107,12 +118,15 @@ class _Way:
             kid(real, torch.cat(self.features)) if self.features else math.nan,
             self._kept_psnr_db(),
             statistics.mean(self.kept_lpips) if self.kept_lpips else math.nan,
-            self.kept_bits / self.kept_positions / LATENT_CELL_PX**2 if self.kept_positions else math.nan,
+            self.kept_bits / self.kept_positions / LATENT_CELL_PX**2
+            if self.kept_positions
+            else math.nan,
         )
 
 
 class Judge:
-    """Collects, for every way of keeping a scene, what its file costs and what is recognised in what comes back."""
+    """Collects, for every way of keeping a scene, what its file costs and what is recognised in
+    what comes back."""
 
     def __init__(self, nets: Path) -> None:
         self.teacher = DeepLab(nets / "deeplab_mnv2_ade151.safetensors")
@@ -147,10 +161,14 @@ class Judge:
         named: npt.NDArray[np.bool_],
         bits: npt.NDArray[np.float32],
     ) -> None:
-        """Of decoded pixels [H, W, 3] where `named` [H, W], and of nothing else; bits [h, w]: of latent positions."""
+        """Of decoded pixels [H, W, 3] where `named` [H, W], and of nothing else; bits [h, w]: of
+        latent positions."""
         way, keep = self.ways.setdefault(name, _Way(name)), keep_mask(named)
         if named.any():
-            x, x_hat = to_tensor(np.asarray(scene.picture.whole().convert("RGB"))), to_tensor(pixels)
+            x, x_hat = (
+                to_tensor(np.asarray(scene.picture.whole().convert("RGB"))),
+                to_tensor(pixels),
+            )
             merged = torch.where(torch.from_numpy(named), x_hat, x)
             way.square_error += float((merged - x).square().sum())
             way.samples += 3 * int(named.sum())
@@ -178,12 +196,18 @@ ORIGINAL = "original"
 
 
 def judge_scenes(
-    codec: Codec, folder: Path, nets: Path, bpp: float, labeller: Labeller | None, effort: int | None = None
+    codec: Codec,
+    folder: Path,
+    nets: Path,
+    bpp: float,
+    labeller: Labeller | None,
+    effort: int | None = None,
 ) -> list[Result]:
-    """Original; GC and selective coding at a ceiling and at the quality that GC has there; AVIF at that ceiling.
+    """Original; GC and selective coding at a ceiling and at the quality that GC has there; AVIF at
+    that ceiling.
 
-    Also GC at the bits that selective coding needs for that quality, labels alone and AVIF at three times their bits;
-    and how well the label network, if there is one, sees.
+    Also GC at the bits that selective coding needs for that quality, labels alone and AVIF at three
+    times their bits; and how well the label network, if there is one, sees.
     """
     judge = Judge(nets)
     for scene in read_scenes(folder):
@@ -193,7 +217,9 @@ def judge_scenes(
         raw = np.asarray(image)
         judge.add(ORIGINAL, scene, raw, raw.size)
         if labeller is not None:
-            judge.add_labels("label network", scene, to_label_pixels(labeller.cells(image), width, height))
+            judge.add_labels(
+                "label network", scene, to_label_pixels(labeller.cells(image), width, height)
+            )
         plain = codec.encode(scene.picture, size_bytes=ceiling, effort=effort, lossless=False)
         plain_pixels = codec.decode(plain.data).pixels
         plain_bits = bits_of_positions(parse(plain.data), codec.latents, None)
@@ -204,13 +230,24 @@ def judge_scenes(
             named, name_equal = scene.named(rules), f"SC {name}, GC's quality"
             selection = Selection.around(named, to_cells(scene.labels))
             equal = codec.encode(
-                scene.picture, quality=plain.quality, selection=selection, effort=effort, lossless=False
+                scene.picture,
+                quality=plain.quality,
+                selection=selection,
+                effort=effort,
+                lossless=False,
             )
             pixels = codec.decode(equal.data).pixels
             judge.add(name_equal, scene, pixels, len(equal.data))
             with contextlib.suppress(UsageError):  # where GC has a file so small
-                smaller = codec.encode(scene.picture, size_bytes=len(equal.data), effort=effort, lossless=False)
-                judge.add(f"GC, bits of SC {name}", scene, codec.decode(smaller.data).pixels, len(smaller.data))
+                smaller = codec.encode(
+                    scene.picture, size_bytes=len(equal.data), effort=effort, lossless=False
+                )
+                judge.add(
+                    f"GC, bits of SC {name}",
+                    scene,
+                    codec.decode(smaller.data).pixels,
+                    len(smaller.data),
+                )
             if not rules:
                 data, pixels = avif_within(image, 3 * len(equal.data))
                 judge.add("AVIF, 3 times the bits of SC nothing", scene, pixels, len(data))
@@ -218,6 +255,14 @@ def judge_scenes(
             bits = bits_of_positions(parse(equal.data), codec.latents, selection)
             judge.add_fidelity(name_equal, scene, pixels, named, bits)
             judge.add_fidelity(f"GC where SC keeps {name}", scene, plain_pixels, named, plain_bits)
-            within = codec.encode(scene.picture, size_bytes=ceiling, selection=selection, effort=effort, lossless=False)
-            judge.add(f"SC {name}, GC's bits", scene, codec.decode(within.data).pixels, len(within.data))
+            within = codec.encode(
+                scene.picture,
+                size_bytes=ceiling,
+                selection=selection,
+                effort=effort,
+                lossless=False,
+            )
+            judge.add(
+                f"SC {name}, GC's bits", scene, codec.decode(within.data).pixels, len(within.data)
+            )
     return judge.results(ORIGINAL)

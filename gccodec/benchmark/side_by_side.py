@@ -1,4 +1,5 @@
-"""Two source trees at the same work in turns, each in a process of its own, so that both meet the same machine."""
+"""Two source trees at the same work in turns, each in a process of its own, so that both meet the
+same machine."""
 
 from __future__ import annotations
 
@@ -26,10 +27,11 @@ with open(picture, "rb") as file:
     pixels = np.asarray(read_picture(file.read()).whole().convert("RGB").resize((width, height)))
 codec, source = Codec.load(), Picture.of(pixels)
 ceiling = bytes_of_bpp(0.05, width, height)
-data = codec.encode(source, size_bytes=ceiling, effort=0, lossless=False).data
+plain = {"effort": 0, "lossless": False}
+data = codec.encode(source, size_bytes=ceiling, **plain).data
 works = {
-    "encode to 0.05 bpp": lambda: codec.encode(source, size_bytes=ceiling, effort=0, lossless=False),
-    "encode at a quality": lambda: codec.encode(source, quality=300, effort=0, lossless=False),
+    "encode to 0.05 bpp": lambda: codec.encode(source, size_bytes=ceiling, **plain),
+    "encode at a quality": lambda: codec.encode(source, quality=300, **plain),
     "decode": lambda: codec.decode(data),
 }
 for line in sys.stdin:
@@ -52,8 +54,14 @@ class _Worker:
     """A source tree's codec, waiting for work."""
 
     def __init__(self, tree: Path, picture: Path, size: tuple[int, int], threads: int) -> None:
-        environment = {name: value for name, value in os.environ.items() if name != "GCCODEC_WEIGHTS"}
-        environment |= {"PYTHONPATH": str(tree), "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
+        environment = {
+            name: value for name, value in os.environ.items() if name != "GCCODEC_WEIGHTS"
+        }
+        environment |= {
+            "PYTHONPATH": str(tree),
+            "OMP_NUM_THREADS": str(threads),
+            "OPENBLAS_NUM_THREADS": str(threads),
+        }
         arguments = [str(picture.resolve()), *map(str, size), str(threads)]
         self._process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, *arguments],
@@ -73,14 +81,18 @@ class _Worker:
             self._process.stdin.flush()
             return float(self._process.stdout.readline())
         except (OSError, ValueError):
-            raise UsageError(f"--before: the other source tree failed at {work!r}; see above") from None
+            raise UsageError(
+                f"--before: the other source tree failed at {work!r}; see above"
+            ) from None
 
     def end(self) -> None:
         self._process.kill()
         self._process.communicate()
 
 
-def side_by_side(before: Path, picture: Path, size: tuple[int, int], threads: int, rounds: int) -> Iterator[Comparison]:
+def side_by_side(
+    before: Path, picture: Path, size: tuple[int, int], threads: int, rounds: int
+) -> Iterator[Comparison]:
     """Another source tree and this one, in turns; both are warm."""
     own = Path(__file__).resolve().parents[2]
     workers = []

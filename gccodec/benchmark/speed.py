@@ -30,7 +30,8 @@ from gccodec.model.strips import LatentStrip
 
 
 class Timing(NamedTuple):
-    """Best of the repeats, and what the part would take at the rate of this machine's convolutions; None: unknown."""
+    """Best of the repeats, and what the part would take at the rate of this machine's convolutions;
+    None: unknown."""
 
     part: str
     seconds: float
@@ -52,8 +53,11 @@ def resized(pixels: npt.NDArray[np.uint8], width: int, height: int) -> Picture:
     return Picture(image)
 
 
-def time_parts(codec: Codec, labeller: Labeller | None, picture: Picture, quality: int, repeats: int) -> list[Timing]:
-    """Encode and decode as a whole and split; picture files are PNG. The label network too, if there is one."""
+def time_parts(
+    codec: Codec, labeller: Labeller | None, picture: Picture, quality: int, repeats: int
+) -> list[Timing]:
+    """Encode and decode as a whole and split; picture files are PNG. The label network too, if
+    there is one."""
 
     def write_png() -> bytes:
         out = io.BytesIO()
@@ -67,14 +71,18 @@ def time_parts(codec: Codec, labeller: Labeller | None, picture: Picture, qualit
     pixels = 256 * rows * columns
     bands = list(codec.latents.decode(file.payload, rows, columns, quality, file.symbol_digest))
     latent = np.concatenate(bands)
-    y_hat = torch.from_numpy(latent.astype(np.float32) / (1 << LATENT_FRACTION_BITS)).permute(2, 0, 1)[None]
+    y_hat = torch.from_numpy(latent.astype(np.float32) / (1 << LATENT_FRACTION_BITS)).permute(
+        2, 0, 1
+    )[None]
     rows_of_strip = strip_rows(columns, codec.strip_pixels)
     context = codec.latents.context
 
     def entropy_network() -> None:
         for band in bands:
             blocks = context.hyper.grid(*band.shape[:2])
-            offset = context.offset(np.zeros(math.prod(blocks) * context.hyper.channels, np.int32), *band.shape[:2])
+            offset = context.offset(
+                np.zeros(math.prod(blocks) * context.hyper.channels, np.int32), *band.shape[:2]
+            )
             side = context.side_channels(NO_SIDE_INFORMATION, *band.shape[:2])
             at_work = BandContext(context, np.zeros_like(band), quality, offset, side)
             for step in range(STEPS):
@@ -93,7 +101,9 @@ def time_parts(codec: Codec, labeller: Labeller | None, picture: Picture, qualit
             pass
 
     def generate() -> None:
-        for _ in codec.transforms.generate(map(LatentStrip, torch.split(y_hat, rows_of_strip, 2)), quality):
+        for _ in codec.transforms.generate(
+            map(LatentStrip, torch.split(y_hat, rows_of_strip, 2)), quality
+        ):
             pass
 
     entropy = best_of(repeats, entropy_network)
@@ -101,22 +111,40 @@ def time_parts(codec: Codec, labeller: Labeller | None, picture: Picture, qualit
     latents_decode = best_of(repeats, decode_latents)
     timings = [
         Timing("read PNG", best_of(repeats, lambda: read_picture(png).whole())),
-        Timing("analysis network", best_of(repeats, analyse), floor_seconds(codec.transforms.analysis, pixels)),
+        Timing(
+            "analysis network",
+            best_of(repeats, analyse),
+            floor_seconds(codec.transforms.analysis, pixels),
+        ),
         Timing("entropy network", entropy),
         Timing("range encoder", max(0.0, latents_encode - entropy)),
         Timing(
             "encode, all but files",
-            best_of(repeats, lambda: codec.encode(picture, quality=quality, effort=0, lossless=False)),
+            best_of(
+                repeats, lambda: codec.encode(picture, quality=quality, effort=0, lossless=False)
+            ),
         ),
         Timing(
             "encode to that size",
-            best_of(repeats, lambda: codec.encode(picture, size_bytes=len(data), effort=0, lossless=False)),
+            best_of(
+                repeats,
+                lambda: codec.encode(picture, size_bytes=len(data), effort=0, lossless=False),
+            ),
         ),
         Timing("range decoder", max(0.0, latents_decode - entropy)),
-        Timing("generator network", best_of(repeats, generate), floor_seconds(codec.transforms.generator, pixels)),
+        Timing(
+            "generator network",
+            best_of(repeats, generate),
+            floor_seconds(codec.transforms.generator, pixels),
+        ),
         Timing("decode, all but files", best_of(repeats, lambda: codec.decode(data))),
         Timing("write PNG", best_of(repeats, write_png)),
     ]
     if labeller is not None:
-        timings.append(Timing("label network", best_of(repeats, functools.partial(labeller.cells, picture.whole()))))
+        timings.append(
+            Timing(
+                "label network",
+                best_of(repeats, functools.partial(labeller.cells, picture.whole())),
+            )
+        )
     return timings

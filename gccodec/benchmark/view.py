@@ -22,7 +22,10 @@ def side_by_side(codec: Codec, path: Path, bpp: float, effort: int | None = None
     size_bytes = bytes_of_bpp(bpp, *image.size)
     encoded = codec.encode(picture, size_bytes=size_bytes, effort=effort, lossless=False)
     ours = Image.fromarray(codec.decode(encoded.data).pixels).convert("RGB")
-    others = [Image.fromarray(avif_within(image, size)[1]) for size in (len(encoded.data), 2 * len(encoded.data))]
+    others = [
+        Image.fromarray(avif_within(image, size)[1])
+        for size in (len(encoded.data), 2 * len(encoded.data))
+    ]
     gap = np.full((image.height, GAP_PX, 3), 255, np.uint8)
     parts = [np.asarray(image)]
     for other in (ours, *others):

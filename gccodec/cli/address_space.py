@@ -1,11 +1,13 @@
-"""Limits on the address space (ulimit -v), under which torch may abort the program instead of raising an error."""
+"""Limits on the address space (ulimit -v), under which torch may abort the program instead of
+raising an error."""
 
 from __future__ import annotations
 
 from gccodec.errors import LimitError
 
 PROGRAM_BYTES = 900 << 20
-"""Interpreter, torch, weights and the smallest strips: where a small picture was coded and decoded, measured."""
+"""Interpreter, torch, weights and the smallest strips: where a small picture was coded and decoded,
+measured."""
 BYTES_A_THREAD = 80 << 20
 """A stack, and an arena of malloc."""
 SIGNS = (
@@ -33,12 +35,14 @@ def check_address_space() -> None:
     limit = _limit_bytes()
     if limit is not None and limit < PROGRAM_BYTES:
         raise LimitError(
-            f"address space: limited to {limit >> 10} KB (ulimit -v), at least {PROGRAM_BYTES >> 10} KB are needed"
+            f"address space: limited to {limit >> 10} KB (ulimit -v), at least "
+            f"{PROGRAM_BYTES >> 10} KB are needed"
         )
 
 
 def threads_within(asked: int | None, usual: int) -> int | None:
-    """The number of threads to set: what was asked for, or fewer where the address space has no room for so many."""
+    """The number of threads to set: what was asked for, or fewer where the address space has no
+    room for so many."""
     limit = _limit_bytes()
     if limit is None:
         return asked
@@ -46,7 +50,8 @@ def threads_within(asked: int | None, usual: int) -> int | None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether it, or what it came from, says that memory ran out: also while a library was being loaded."""
+    """Whether it, or what it came from, says that memory ran out: also while a library was being
+    loaded."""
     at: BaseException | None = error
     while at is not None:
         text = str(at).lower()

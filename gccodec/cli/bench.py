@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 
 class Plan(NamedTuple):
-    """Ceilings in bits a pixel, the realisms that each file is decoded with, effort, and whether AVIF is measured."""
+    """Ceilings in bits a pixel, the realisms that each file is decoded with, effort, and whether
+    AVIF is measured."""
 
     rates: list[float]
     realisms: list[float]
@@ -29,19 +30,45 @@ class Plan(NamedTuple):
 
 @click.command("bench")
 @click.option("--pictures", type=click.Path(path_type=Path), help="Folder of PNG pictures.")
-@click.option("--scenes", type=click.Path(path_type=Path), help="Instead: pictures with label maps; selective coding.")
-@click.option("--nets", type=click.Path(path_type=Path), help="Folder of the frozen metric networks.")
-@click.option("--reference", type=click.Path(path_type=Path), help="Folder of curves of other codecs.")
 @click.option(
-    "--bpp", "rates", multiple=True, type=Number(0, min_open=True), help="Rates.  [default: 0.03 0.05 0.07 0.10]"
+    "--scenes",
+    type=click.Path(path_type=Path),
+    help="Instead: pictures with label maps; selective coding.",
 )
-@click.option("--realism", "realisms", multiple=True, type=Number(0, 1), help="Decoded with.  [default: as decode]")
+@click.option(
+    "--nets", type=click.Path(path_type=Path), help="Folder of the frozen metric networks."
+)
+@click.option(
+    "--reference", type=click.Path(path_type=Path), help="Folder of curves of other codecs."
+)
+@click.option(
+    "--bpp",
+    "rates",
+    multiple=True,
+    type=Number(0, min_open=True),
+    help="Rates.  [default: 0.03 0.05 0.07 0.10]",
+)
+@click.option(
+    "--realism",
+    "realisms",
+    multiple=True,
+    type=Number(0, 1),
+    help="Decoded with.  [default: as decode]",
+)
 @effort
 @click.option("--table", type=click.Path(path_type=Path), help="Also write a row a picture (TSV).")
 @click.option("--avif", is_flag=True, help="Also measure AVIF files made within the same ceilings.")
-@click.option("--views", type=click.Path(path_type=Path), help="Also write pictures beside AVIF into this folder.")
+@click.option(
+    "--views",
+    type=click.Path(path_type=Path),
+    help="Also write pictures beside AVIF into this folder.",
+)
 @click.option("--speed", is_flag=True, help="Time each part instead, at 768x512 and 4000x3000.")
-@click.option("--before", type=click.Path(path_type=Path), help="With --speed: also another source tree, in turns.")
+@click.option(
+    "--before",
+    type=click.Path(path_type=Path),
+    help="With --speed: also another source tree, in turns.",
+)
 @machine
 @volume
 def command(
@@ -100,7 +127,9 @@ def command(
     if scenes is not None:
         show_scenes(codec, scenes, nets, list(rates) or [0.05], effort)
         return
-    plan = Plan(list(rates) or [0.03, 0.05, 0.07, 0.10], list(realisms) or [DEFAULT_REALISM], effort, avif)
+    plan = Plan(
+        list(rates) or [0.03, 0.05, 0.07, 0.10], list(realisms) or [DEFAULT_REALISM], effort, avif
+    )
     show_quality(codec, paths, nets, reference, plan, table, messages)
     if views is not None:
         from gccodec.benchmark.view import write_views
@@ -130,7 +159,8 @@ SPEED_SIZES = ((768, 512, 9), (4000, 3000, 3))
 
 
 def show_speed(codec: Codec, path: Path, before: Path | None, table: Path | None) -> None:
-    """Print each part's time for both sizes, beside the least that this machine could take; then the other tree's."""
+    """Print each part's time for both sizes, beside the least that this machine could take; then
+    the other tree's."""
     import datetime
 
     import torch
@@ -142,13 +172,18 @@ def show_speed(codec: Codec, path: Path, before: Path | None, table: Path | None
 
     pixels, labeller = read_picture(path.read_bytes()).pixels, installed_labeller(codec)
     threads = torch.get_num_threads()
-    rates = ", ".join(f"{convolution_rate(n, threads) / 1e9:.0f} at {n}" for n in (224, 160, 128, 64, 32))
-    head = f"{threads} threads, torch {torch.__version__}; convolutions, 10^9 operations a second by channels: {rates}"
+    rates = ", ".join(
+        f"{convolution_rate(n, threads) / 1e9:.0f} at {n}" for n in (224, 160, 128, 64, 32)
+    )
+    head = f"{threads} threads, torch {torch.__version__}; 10^9 operations a second of convolutions"
+    head += f" by channels: {rates}"
     click.echo(head)
     lines = [f"# {datetime.date.today()}, {head}", "size\twork\tseconds\tfloor or before s\ttimes"]
     for width, height, repeats in SPEED_SIZES:
         click.echo(f"{width}x{height}, quality 25, best of {repeats}, seconds (times the floor)")
-        for part, seconds, floor in time_parts(codec, labeller, resized(pixels, width, height), 250, repeats):
+        for part, seconds, floor in time_parts(
+            codec, labeller, resized(pixels, width, height), 250, repeats
+        ):
             over = "" if floor is None else f"  ({seconds / floor:.1f})"
             click.echo(f"  {part:24s}{seconds:8.3f}{over}")
             known = "\t" if floor is None else f"{floor:.3f}\t{seconds / floor:.2f}"
@@ -183,8 +218,15 @@ def show_quality(
     if table is not None:
         lines = ["\t".join(rows[0]._fields)] + ["\t".join(map(str, row)) for row in rows + avif]
         table.write_text("\n".join(lines) + "\n")
-    curves = {p.stem.partition("-")[2]: read_curves(p) for p in sorted(reference.glob("*.tsv"))} if reference else {}
-    click.echo(f"means over {len(paths)} pictures, whole files; model {codec.bitstream.id.hex()}, {named(plan.effort)}")
+    curves = (
+        {p.stem.partition("-")[2]: read_curves(p) for p in sorted(reference.glob("*.tsv"))}
+        if reference
+        else {}
+    )
+    click.echo(
+        f"means over {len(paths)} pictures, whole files; model {codec.bitstream.id.hex()}, "
+        f"{named(plan.effort)}"
+    )
     click.echo("LPIPS-Alex / MS-SSIM / PSNR dB; other codecs interpolated over log rate")
     for rate in plan.rates:
         for realism in plan.realisms:
@@ -201,12 +243,15 @@ def mean_of(rows: list[Measurement], field: str) -> float:
 
 def show_avif(rows: list[Measurement], kid: float) -> None:
     """What Pillow's AVIF makes of the same pictures within the same ceiling."""
-    values = " / ".join(f"{mean_of(rows, m):.{n}f}" for m, n in (("lpips_alex", 3), ("ms_ssim", 3), ("psnr_db", 2)))
+    values = " / ".join(
+        f"{mean_of(rows, m):.{n}f}" for m, n in (("lpips_alex", 3), ("ms_ssim", 3), ("psnr_db", 2))
+    )
     click.echo(f"  AVIF made here  {values}   {mean_of(rows, 'bpp'):.4f} bpp, patch KID {kid:.2f}")
 
 
 def show_means(rows: list[Measurement], kid: float, curves: dict[str, Curves]) -> None:
-    """Of one rate and realism: ours, then what other codecs reach at that rate and need for our LPIPS."""
+    """Of one rate and realism: ours, then what other codecs reach at that rate and need for our
+    LPIPS."""
     from gccodec.benchmark.reference import mean_at_rate, rate_for
 
     def mean(field: str) -> float:
@@ -218,19 +263,24 @@ def show_means(rows: list[Measurement], kid: float, curves: dict[str, Curves]) -
     click.echo(f"  gccodec   {ours}   {mean('bpp'):.4f} bpp, patch KID {kid:.2f}")
     colour = max(r.colour_error_levels for r in rows)
     click.echo(
-        f"            ST-LPIPS-Alex {mean('st_lpips_alex'):.3f}, colour error {mean('colour_error_levels'):.2f}"
+        f"            ST-LPIPS-Alex {mean('st_lpips_alex'):.3f}, colour error "
+        f"{mean('colour_error_levels'):.2f}"
         f" levels, at most {colour:.2f}"
     )
     for name, curve in curves.items():
         values = [mean_at_rate(curve, rate, m) for m in ("lpips_alex", "ms_ssim", "psnr_db")]
         if None not in values:
             equal = rate_for(curve, mean("lpips_alex"), [0.02 * 1.01**i for i in range(400)])
-            needs = f"{equal:.3f} bpp for our LPIPS, {equal / mean('bpp'):.2f} times" if equal else "-"
+            needs = (
+                f"{equal:.3f} bpp for our LPIPS, {equal / mean('bpp'):.2f} times" if equal else "-"
+            )
             lpips, ssim, psnr = (v for v in values if v is not None)
             click.echo(f"  {name:9s} {lpips:.3f} / {ssim:.3f} / {psnr:.2f}   {needs}")
 
 
-def show_scenes(codec: Codec, folder: Path, nets: Path, rates: list[float], effort: int | None) -> None:
+def show_scenes(
+    codec: Codec, folder: Path, nets: Path, rates: list[float], effort: int | None
+) -> None:
     """Print a line a way of keeping the scenes, at each rate."""
     from gccodec.benchmark.scenes import judge_scenes
 

@@ -10,14 +10,25 @@ from gccodec.errors import NothingToDoError
 
 
 @click.command("calibrate")
-@click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of photographs.")
-@click.option("--weights", type=click.Path(path_type=Path), default=Path("weights"), show_default=True, help="Folder.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), required=True, help="Folder of photographs."
+)
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    default=Path("weights"),
+    show_default=True,
+    help="Folder.",
+)
 @click.option("--renderer", help="Its name; default: the folder's default.")
-@click.option("--tiles", type=click.IntRange(1), default=48, show_default=True, help="How many photographs.")
+@click.option(
+    "--tiles", type=click.IntRange(1), default=48, show_default=True, help="How many photographs."
+)
 def command(data: Path, weights: Path, renderer: str | None, tiles: int) -> None:
     """Measure what a renderer's activations range over, for machines that compute in bytes.
 
-    Its file is written anew, with that, and is the default of its folder. Needed once after a training.
+    Its file is written anew, with that, and is the default of its folder. Needed once after a
+    training.
 
     \b
     gccodec calibrate --data photos --weights weights/

@@ -15,17 +15,23 @@ Identity = tuple[int, int] | str
 
 
 def check_files(inputs: Iterable[str], outputs: Mapping[str, str | None], force: bool) -> None:
-    """Refuse before any work what cannot be read or written, and output that would be written over input or output.
+    """Refuse before any work what cannot be read or written, and output that would be written over
+    input or output.
 
     outputs: names by option. UsageError also for a pipe that would have to be read twice.
     """
     names = list(inputs)
     given = {option: name for option, name in outputs.items() if name is not None}
-    read, written = [_of_input(name) for name in names], [_of_output(name) for name in given.values()]
+    read, written = (
+        [_of_input(name) for name in names],
+        [_of_output(name) for name in given.values()],
+    )
     for at, (option, name) in enumerate(given.items()):
         if written[at] is not None and written[at] in read:
             same = names[read.index(written[at])]
-            raise UsageError(f"{option} {name}: is the input{'' if same == name else f' {_shown(same)}'}")
+            raise UsageError(
+                f"{option} {name}: is the input{'' if same == name else f' {_shown(same)}'}"
+            )
         if written[at] is not None and written[at] in written[:at]:
             other = list(given.items())[written.index(written[at])]
             raise UsageError(f"{option} {name}: is the same file as {' '.join(other)}")

@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 @click.argument("input", metavar="FILE")
 @output
 @click.option(
-    "--format", "format_name", help="png, jpg, webp, avif, tiff, bmp, ppm, pgm, pnm.  [default: by suffix, else png]"
+    "--format",
+    "format_name",
+    help="png, jpg, webp, avif, tiff, bmp, ppm, pgm, pnm.  [default: by suffix, else png]",
 )
 @click.option(
     "--output-quality",
@@ -50,18 +52,36 @@ if TYPE_CHECKING:
 @click.option(
     "--realism",
     type=Number(0, 1),
-    help="0 faithful .. 1 sharp; no effect with weights trained without an adversary.  [default: 1]",
+    help="0 faithful .. 1 sharp; no effect with weights without an adversary.  [default: 1]",
 )
 @click.option("--crop", metavar="X,Y,W,H", help="Decode this region alone, in pixels.")
 @scale
 @click.option(
-    "--map", "map_path", metavar="PNG", help="Also write what was kept (255), coded coarsely (128), synthesised (0)."
+    "--map",
+    "map_path",
+    metavar="PNG",
+    help="Also write what was kept (255), coded coarsely (128), synthesised (0).",
 )
 @click.option(
-    "--metadata", "kinds", default="all", show_default=True, help="Written: all, none, or a list of exif,icc,xmp."
+    "--metadata",
+    "kinds",
+    default="all",
+    show_default=True,
+    help="Written: all, none, or a list of exif,icc,xmp.",
 )
-@click.option("--max-pixels", type=click.IntRange(1), default=1 << 28, show_default=True, help="Refuse larger files.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object (on stderr when pixels go to stdout).")
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(1),
+    default=1 << 28,
+    show_default=True,
+    help="Refuse larger files.",
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON object (on stderr when pixels go to stdout).",
+)
 @progress_mode
 @memory
 @machine
@@ -92,15 +112,17 @@ def command(
     gccodec decode photo.gcz -o photo.png
     gccodec decode - --format jpg < photo.gcz > photo.jpg
 
-    The picture's XMP is marked with the IPTC digital source type of generative media, unless FILE holds it exactly;
-    then no weights are needed.
+    The picture's XMP is marked with the IPTC digital source type of generative media, unless FILE
+    holds it exactly; then no weights are needed.
     """
     kept = metadata_kinds(kinds)
     check_side_output("--map", map_path)
     check_files([input], {"-o": output, "--map": map_path}, force)
     check_machine(device, weights)
     if scale is not None and (crop is not None or map_path is not None):
-        raise UsageError(f"--scale and {'--crop' if crop is not None else '--map'} exclude each other")
+        raise UsageError(
+            f"--scale and {'--crop' if crop is not None else '--map'} exclude each other"
+        )
 
     # what can be refused is, before torch is loaded
     from gccodec.codec.decoding import DEFAULT_REALISM
@@ -124,7 +146,11 @@ def command(
     start = time.perf_counter()
     strength = DEFAULT_REALISM if realism is None else realism
     told, exact = Progress(progress, input, messages.quiet), file.coding == "lossless"
-    small = None if factor is None else small_versions(file, factor, weights, threads or usual_threads())
+    small = (
+        None
+        if factor is None
+        else small_versions(file, factor, weights, threads or usual_threads())
+    )
     if small is not None and factor is not None:
         with named(input):
             decoding = small.decode(file, factor, strength)
@@ -139,7 +165,9 @@ def command(
 
         streamed = form.name == "PNG"
         strip_pixels = strip_pixels_within(mem_limit, file.width, file.height, streamed)
-        codec = Codec.load(weights, file.model_id, choose_device(device, threads, messages), strip_pixels)
+        codec = Codec.load(
+            weights, file.model_id, choose_device(device, threads, messages), strip_pixels
+        )
         decoding = codec.decode_strips(data, max_pixels, strength, region, told)
     if factor is not None and small is None:
         decoding = reduced_decoding(decoding, factor)
@@ -153,7 +181,11 @@ def command(
         write_output(output, force, write)
     if map_path is not None:
         strips, size = kept_strips(file, region), (region.width, region.height)
-        write_output(map_path, force, lambda out: write_strips(strips, size, picture_format("png"), out, Metadata()))
+        write_output(
+            map_path,
+            force,
+            lambda out: write_strips(strips, size, picture_format("png"), out, Metadata()),
+        )
     for note in notes:
         messages.note(f"{input}: {note}")
     how = "lossless" if exact else f"quality {file.quality / 10:.1f}"
@@ -166,22 +198,31 @@ def command(
             "height": decoding.size[1],
             "seconds": round(time.perf_counter() - start, 3),
         }
-        to_stdout = any(name is not None and destination(name).is_stdout for name in (output, map_path))
+        to_stdout = any(
+            name is not None and destination(name).is_stdout for name in (output, map_path)
+        )
         click.echo(json_line(report), err=to_stdout)
 
 
-def small_versions(file: GczFile, scale: Scale, folder: Path | None, threads: int) -> SmallVersions | None:
+def small_versions(
+    file: GczFile, scale: Scale, folder: Path | None, threads: int
+) -> SmallVersions | None:
     """What makes that version of a file; None for what the full generator has to make."""
     from gccodec.codec.small_version import SmallVersions, suits
 
-    return SmallVersions.load_if_there(file.model_id, folder, threads) if suits(file, scale) else None
+    return (
+        SmallVersions.load_if_there(file.model_id, folder, threads) if suits(file, scale) else None
+    )
 
 
 def output_format(name: str | None, suffix: str, quality: int | None) -> Format:
-    """The format of --format, else of the output's suffix; UsageError for an unknown one and for a lossless quality."""
+    """The format of --format, else of the output's suffix; UsageError for an unknown one and for a
+    lossless quality."""
     from gccodec.image.writer import FORMATS, picture_format
 
     if name is None and suffix and suffix[1:].lower() not in FORMATS:
-        raise UsageError(f"-o: the suffix {suffix} names no known format; --format does: {', '.join(FORMATS)}")
+        raise UsageError(
+            f"-o: the suffix {suffix} names no known format; --format does: {', '.join(FORMATS)}"
+        )
     form = picture_format(name or suffix or "png")
     return form if quality is None else form.at_quality(quality)

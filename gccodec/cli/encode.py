@@ -43,7 +43,11 @@ if TYPE_CHECKING:
 @click.option("--quality", type=Number(0, 100), help="Fixed quality 0..100 instead, in tenths.")
 @effort
 @click.option(
-    "--metadata", "kinds", default="all", show_default=True, help="Kept: all, none, or a list of exif,icc,xmp."
+    "--metadata",
+    "kinds",
+    default="all",
+    show_default=True,
+    help="Kept: all, none, or a list of exif,icc,xmp.",
 )
 @click.option("--count-metadata", is_flag=True, help="Count metadata under --bpp and --size too.")
 @click.option(
@@ -53,8 +57,19 @@ if TYPE_CHECKING:
     show_default=True,
     help="Transparency: coded losslessly, dropped, or an error.",
 )
-@click.option("--max-pixels", type=click.IntRange(1), default=1 << 28, show_default=True, help="Refuse larger input.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object (on stderr when the file goes to stdout).")
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(1),
+    default=1 << 28,
+    show_default=True,
+    help="Refuse larger input.",
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON object (on stderr when the file goes to stdout).",
+)
 @selective
 @progress_mode
 @memory
@@ -91,8 +106,8 @@ def command(
     gccodec encode group.jpg --keep box:40,60,200,300 --bpp 0.05 -o group.gcz
     gccodec encode street.png --labels street_labels.png --keep class:person -o street.gcz
 
-    Without --bpp, --size or --quality the file has about 0.06 bits per pixel; small pictures and transparency get
-    more. Graphics that fit exactly are kept exactly.
+    Without --bpp, --size or --quality the file has about 0.06 bits per pixel; small pictures and
+    transparency get more. Graphics that fit exactly are kept exactly.
     """
     if sum(option is not None for option in (bpp, size, quality)) > 1:
         raise UsageError("--bpp, --size and --quality exclude each other")
@@ -122,12 +137,16 @@ def command(
         refined = (usual_effort(width, height) if effort is None else effort) > 0
         ceiling = quality is None
         try:
-            strip_pixels = strip_pixels_within(mem_limit, width, height, picture.streamed, refined, ceiling)
+            strip_pixels = strip_pixels_within(
+                mem_limit, width, height, picture.streamed, refined, ceiling
+            )
         except LimitError:
             if effort is not None or not refined:
                 raise
             effort = 0  # nobody asked for what does not fit
-            strip_pixels = strip_pixels_within(mem_limit, width, height, picture.streamed, ceiling=ceiling)
+            strip_pixels = strip_pixels_within(
+                mem_limit, width, height, picture.streamed, ceiling=ceiling
+            )
         codec = Codec.load(weights, device=chosen(), strip_pixels=strip_pixels)
         with named(input), Progress(progress, input, messages.quiet) as told:
             encoded = codec.encode(
@@ -148,11 +167,17 @@ def command(
     for note in notes:
         messages.note(f"{input}: {note}")
     if encoded.below_target:
-        messages.note(f"{input}: the best quality of this model needs only {len(encoded.data)} bytes ({rate:.4f} bpp)")
+        messages.note(
+            f"{input}: the best quality of this model needs only {len(encoded.data)} bytes "
+            f"({rate:.4f} bpp)"
+        )
     how = "lossless" if exact else f"quality {encoded.quality / 10:.1f}"
     messages.detail(f"{input}: {len(encoded.data)} bytes, {rate:.4f} bpp, {how}")
     if metadata and not count_metadata:
-        messages.note(f"{input}: metadata adds {metadata} bytes to {len(encoded.data) - metadata} (--metadata none)")
+        messages.note(
+            f"{input}: metadata adds {metadata} bytes to {len(encoded.data) - metadata} "
+            f"(--metadata none)"
+        )
     if as_json:
         report = {
             "input": input,

@@ -11,8 +11,16 @@ from gccodec.errors import FileError
 
 @click.command("export")
 @click.argument("state", type=click.Path(path_type=Path))
-@click.option("--preset", default="base", show_default=True, help="Preset of the run, by name or TOML file.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("weights"), show_default=True, help="Folder.")
+@click.option(
+    "--preset", default="base", show_default=True, help="Preset of the run, by name or TOML file."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("weights"),
+    show_default=True,
+    help="Folder.",
+)
 def command(state: Path, preset: str, out: Path) -> None:
     """Turn a training STATE into weights files and make them the defaults of their folder.
 

@@ -30,7 +30,10 @@ def describe(file: GczFile, total_bytes: int) -> dict[str, Any]:
         "model_id": None if exact else file.model_id.hex(),
         "latent_bytes": len(file.payload),
         "overhead_bytes": overhead_bytes(file),
-        "sections": [{"name": known.get(s.id, f"unknown {s.id}"), "bytes": len(s.body)} for s in file.sections],
+        "sections": [
+            {"name": known.get(s.id, f"unknown {s.id}"), "bytes": len(s.body)}
+            for s in file.sections
+        ],
     }
 
 
@@ -60,7 +63,8 @@ def regions(file: GczFile) -> list[dict[str, Any]]:
 
     bitstream = WeightsFolder.installed().load_bitstream(file.model_id)
     return [
-        region._asdict() | {"area_share": round(region.area_share, 4), "kept_share": round(region.kept_share, 4)}
+        region._asdict()
+        | {"area_share": round(region.area_share, 4), "kept_share": round(region.kept_share, 4)}
         for region in composition(file, bitstream)
     ]
 
@@ -101,7 +105,10 @@ def tell(name: str, facts: dict[str, Any]) -> None:
     }[facts["coding"]]
     click.echo(f"{printable(name)}: {facts['width']}x{facts['height']} {facts['mode']}, {what}")
     if facts["coding"] == "lossless":
-        click.echo(f"  {facts['bytes']} bytes, {facts['bpp']:.4f} bpp, framing {facts['overhead_bytes']} bytes")
+        click.echo(
+            f"  {facts['bytes']} bytes, {facts['bpp']:.4f} bpp, framing "
+            f"{facts['overhead_bytes']} bytes"
+        )
         click.echo("  needs no model")
         return
     selective = facts["coding"] == "selective"
@@ -109,13 +116,19 @@ def tell(name: str, facts: dict[str, Any]) -> None:
         rest = "synthesised from a label map alone" if selective else "coded more coarsely"
         click.echo(f"  {facts['kept_share']:.1%} of the area is kept, the rest is {rest}")
     where = "of what is kept, " if selective else ""
-    origin = "shapes and colours come from the original, fine detail is made up by the generator; no part is exact"
+    origin = "shapes and colours come from the original, fine detail is made up by the generator;"
+    origin += " no part is exact"
     click.echo(f"  {where}{origin}")
-    click.echo(f"  {facts['bytes']} bytes, {facts['bpp']:.4f} bpp, quality {facts['quality']} of 100")
+    click.echo(
+        f"  {facts['bytes']} bytes, {facts['bpp']:.4f} bpp, quality {facts['quality']} of 100"
+    )
     click.echo(f"  latents {facts['latent_bytes']} bytes, framing {facts['overhead_bytes']} bytes")
     click.echo(f"  needs model {facts['model_id']}")
     rest = "synthesised" if selective else "coarse"
     for region in facts["regions"] or []:
         share = region["kept_share"]
         state = {0: rest, 1: "kept"}.get(share, f"{share:.1%} kept, else {rest}")
-        click.echo(f"  {region['name']}: {region['area_share']:.1%} of the area, {region['bits']} bits, {state}")
+        click.echo(
+            f"  {region['name']}: {region['area_share']:.1%} of the area, {region['bits']} "
+            f"bits, {state}"
+        )

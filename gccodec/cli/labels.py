@@ -15,7 +15,12 @@ from gccodec.cli.stream import STANDARD, check_side_output, named, read_input, w
 @click.command("labels")
 @click.argument("input", metavar="PICTURE")
 @output
-@click.option("--overlay", "overlay_path", metavar="PNG", help="Also write the labelled picture with a legend.")
+@click.option(
+    "--overlay",
+    "overlay_path",
+    metavar="PNG",
+    help="Also write the labelled picture with a legend.",
+)
 @machine
 @volume
 def command(
@@ -28,7 +33,8 @@ def command(
     weights: Path | None,
     messages: Messages,
 ) -> None:
-    """Label the regions of PICTURE (- is stdin): a palette PNG of class ids, as `encode --labels` takes it.
+    """Label the regions of PICTURE (- is stdin): a palette PNG of class ids, as `encode --labels`
+    takes it.
 
     \b
     gccodec labels street.jpg -o labels.png --overlay shown.png
@@ -52,9 +58,15 @@ def command(
     from gccodec.weights.folder import WeightsFolder
 
     where = choose_device(device, threads, messages)
-    labeller = Labeller(WeightsFolder(weights).load("labels"), where) if weights is not None else Labeller.load(where)
+    labeller = (
+        Labeller(WeightsFolder(weights).load("labels"), where)
+        if weights is not None
+        else Labeller.load(where)
+    )
     cells = labeller.cells(image)
     png = picture_format("png")
     write_output(output, force, lambda file: to_png(cells, *image.size).save(file, "PNG"))
     if overlay_path is not None:
-        write_output(overlay_path, force, lambda file: write_picture(overlay(image, cells), png, file))
+        write_output(
+            overlay_path, force, lambda file: write_picture(overlay(image, cells), png, file)
+        )

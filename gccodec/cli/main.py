@@ -1,4 +1,5 @@
-"""The `gccodec` program: commands are imported when they are used, errors become one line and an exit code."""
+"""The `gccodec` program: commands are imported when they are used, errors become one line and an
+exit code."""
 
 from __future__ import annotations
 
@@ -61,20 +62,22 @@ def cli() -> None:
     gccodec encode photo.png -o photo.gcz --bpp 0.05
     gccodec decode photo.gcz -o photo.png
 
-    Exit codes: 0 done, 1 some files failed, 2 usage, 3 nothing to do, 4 corrupt input, 5 missing or wrong
-    weights, 6 limit exceeded, 7 input/output, 70 a fault of gccodec, 130 interrupted.
+    Exit codes: 0 done, 1 some files failed, 2 usage, 3 nothing to do, 4 corrupt input, 5 missing or
+    wrong weights, 6 limit exceeded, 7 input/output, 70 a fault of gccodec, 130 interrupted.
     """
     try:
         os.getcwd()
     except FileNotFoundError:  # relative names mean nothing, and torch does not load
-        raise FileError("the current folder does not exist any more; change to another one") from None
+        raise FileError(
+            "the current folder does not exist any more; change to another one"
+        ) from None
 
 
 class Interruption:
     """A signal handler: a polite kill and a closed terminal clean up like Ctrl-C.
 
-    No temporary file stays, training saves its state. Closing a terminal sends more than one signal: while the first
-    is cleaned up after, the next do not disturb.
+    No temporary file stays, training saves its state. Closing a terminal sends more than one
+    signal: while the first is cleaned up after, the next do not disturb.
     """
 
     def __init__(self) -> None:
@@ -105,7 +108,8 @@ class Interruption:
 
 @contextlib.contextmanager
 def _libraries_silent() -> Iterator[None]:
-    """Warnings, log records and unraisable exceptions are not shown: a user can do nothing about them."""
+    """Warnings, log records and unraisable exceptions are not shown: a user can do nothing about
+    them."""
     if debugging():
         yield
         return
@@ -128,7 +132,8 @@ def _said(text: str, code: int) -> int:
 
 
 def exit_code_of(error: BaseException, interrupted: bool) -> int:
-    """Says what went wrong; an exception that nobody foresaw is a fault of ours, not a traceback."""
+    """Says what went wrong; an exception that nobody foresaw is a fault of ours, not a
+    traceback."""
     if isinstance(error, GccodecError):
         return _said(str(error), error.exit_code)
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
@@ -148,7 +153,10 @@ def exit_code_of(error: BaseException, interrupted: bool) -> int:
         name = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
         return _said(f"{name}{error.strerror or error}", FileError.exit_code)
     what = f"{type(error).__name__}: {' '.join(str(error).split())}"
-    return _said(f"internal error ({what}); please report it with what {DEBUG_VARIABLE}=1 shows", EXIT_INTERNAL)
+    return _said(
+        f"internal error ({what}); please report it with what {DEBUG_VARIABLE}=1 shows",
+        EXIT_INTERNAL,
+    )
 
 
 def _run(interruption: Interruption) -> int:
@@ -168,8 +176,8 @@ def _run(interruption: Interruption) -> int:
 
 def main() -> None:
     """Run and exit."""
-    # numpy's threads wait for work by spinning, and so starve torch's: with both, a small picture takes three
-    # times as long. numpy's products are small here.
+    # numpy's threads wait for work by spinning, and so starve torch's: with both, a small picture
+    # takes three times as long. numpy's products are small here.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with own_streams(), _libraries_silent():
         code = _run(Interruption())

@@ -1,4 +1,5 @@
-"""Names and texts of others as they can be shown: on one line, without power over a terminal, always encodable."""
+"""Names and texts of others as they can be shown: on one line, without power over a terminal,
+always encodable."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 NOT_SHOWN = ("Cc", "Cs", "Zl", "Zp")
-"""Unicode categories: control characters (ESC, newlines), surrogates, separators of lines and paragraphs."""
+"""Unicode categories: control characters (ESC, newlines), surrogates, separators of lines and
+paragraphs."""
 TURNING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Change the order in which the rest of a line is shown."""
 UNDECODED = range(0xDC80, 0xDD00)
@@ -18,7 +20,8 @@ UNDECODED = range(0xDC80, 0xDD00)
 
 
 def printable(text: str) -> str:
-    r"""The text on one line: what a terminal would obey, and bytes that are no text, as `\n`, `\x1b`, `\xff`."""
+    r"""The text on one line: what a terminal would obey, and bytes that are no text, as `\n`,
+    `\x1b`, `\xff`."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(map(_shown, text))
@@ -35,7 +38,8 @@ def _shown(character: str) -> str:
 def json_line(values: Mapping[str, Any]) -> str:
     """A JSON object on one line, in ASCII, that every parser takes.
 
-    Bytes of a name that are not UTF-8 become U+FFFD; the name itself then follows in base64 as `<key>_base64`.
+    Bytes of a name that are not UTF-8 become U+FFFD; the name itself then follows in base64 as
+    `<key>_base64`.
     """
     shown: dict[str, Any] = {}
     for key, value in values.items():

@@ -24,7 +24,16 @@ else:
     SizeType = click.ParamType  # generic in recent releases of click alone
 
 Function = Callable[..., Any]
-UNITS = {"": 1, "B": 1, "KB": 1000, "MB": 1_000_000, "KIB": 1024, "MIB": 1 << 20, "GB": 10**9, "GIB": 1 << 30}
+UNITS = {
+    "": 1,
+    "B": 1,
+    "KB": 1000,
+    "MB": 1_000_000,
+    "KIB": 1024,
+    "MIB": 1 << 20,
+    "GB": 10**9,
+    "GIB": 1 << 30,
+}
 MAX_SIZE_BYTES = 1 << 60
 MAX_THREADS = 1024
 """With a hundred thousand torch ends in a segmentation fault."""
@@ -65,11 +74,14 @@ class ByteSize(SizeType):
 
 
 class Number(click.FloatRange):
-    """A range that nan is not in, though it compares with neither end, and that ends before infinity."""
+    """A range that nan is not in, though it compares with neither end, and that ends before
+    infinity."""
 
     name = "number"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number", param, ctx)
@@ -91,10 +103,21 @@ def volume(function: Function) -> Function:
 def machine(function: Function) -> Function:
     """--device, --threads, --weights."""
     for option in (
-        click.option("--weights", type=click.Path(path_type=Path), help="Folder of weights.  [default: installed]"),
-        click.option("--threads", type=click.IntRange(1, MAX_THREADS), help="CPU threads.  [default: all cores]"),
         click.option(
-            "--device", default="auto", show_default=True, help="auto (CUDA when it is there), cpu, cuda or cuda:N."
+            "--weights",
+            type=click.Path(path_type=Path),
+            help="Folder of weights.  [default: installed]",
+        ),
+        click.option(
+            "--threads",
+            type=click.IntRange(1, MAX_THREADS),
+            help="CPU threads.  [default: all cores]",
+        ),
+        click.option(
+            "--device",
+            default="auto",
+            show_default=True,
+            help="auto (CUDA when it is there), cpu, cuda or cuda:N.",
         ),
     ):
         function = option(function)
@@ -115,7 +138,7 @@ def effort(function: Function) -> Function:
 
 def scale(function: Function) -> Function:
     """--scale."""
-    text = "A smaller version, sides rounded up; from 1/4 on in a fraction of the time.  [default: full size]"
+    text = "Smaller, sides rounded up; from 1/4 on in a fraction of the time.  [default: 1]"
     return click.option("--scale", metavar="1/2|1/4|1/8|1/16", help=text)(function)
 
 
@@ -133,9 +156,9 @@ def progress_mode(function: Function) -> Function:
 def output(function: Function) -> Function:
     """-o and -f."""
     function = click.option("-f", "--force", is_flag=True, help="Overwrite the output.")(function)
-    return click.option("-o", "--output", default="-", show_default="stdout", help="Output file, - is stdout.")(
-        function
-    )
+    return click.option(
+        "-o", "--output", default="-", show_default="stdout", help="Output file, - is stdout."
+    )(function)
 
 
 def metadata_kinds(text: str) -> frozenset[Kind]:
@@ -144,12 +167,16 @@ def metadata_kinds(text: str) -> frozenset[Kind]:
         return frozenset(KINDS) if text == "all" else frozenset()
     names = [name.strip().lower() for name in text.split(",")]
     if unknown := [name for name in names if name not in KINDS]:
-        raise UsageError(f"--metadata {text}: {unknown[0]!r} is unknown; all, none, or a list of {','.join(KINDS)}")
+        raise UsageError(
+            f"--metadata {text}: {unknown[0]!r} is unknown; all, none, or a list of "
+            f"{','.join(KINDS)}"
+        )
     return frozenset(kind for kind in KINDS if kind in names)
 
 
 def check_machine(device: str, weights: Path | None) -> None:
-    """Refuse, before torch is loaded, a --device that no machine has and --weights that are not there."""
+    """Refuse, before torch is loaded, a --device that no machine has and --weights that are not
+    there."""
     if re.fullmatch("auto|cpu(:0)?|cuda(:[0-9]{1,3})?", device) is None:
         raise UsageError(f"--device {device}: known are auto, cpu, cuda and cuda:N")
     check_weights(weights)
@@ -170,7 +197,8 @@ def usable_cores() -> int:
 
 
 def usual_threads() -> int:
-    """For numpy's products where --threads says nothing: as of torch, every core unless OMP_NUM_THREADS limits them."""
+    """For numpy's products where --threads says nothing: as of torch, every core unless
+    OMP_NUM_THREADS limits them."""
     told = os.environ.get("OMP_NUM_THREADS", "")
     return min(usable_cores(), max(1, int(told))) if told.isdecimal() else usable_cores()
 
@@ -186,7 +214,9 @@ def choose_device(name: str, threads: int | None, messages: Messages) -> torch.d
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(name)
-    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
+    if device.type == "cuda" and (
+        not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()
+    ):
         raise UsageError(f"--device {name}: no such CUDA device here; use --device cpu")
     messages.detail(f"device {device}, {torch.get_num_threads()} threads")
     return device

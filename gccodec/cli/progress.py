@@ -16,7 +16,8 @@ EVERY_S = 0.1
 
 
 class Progress:
-    """Called by the codec with the phase and how much of it is done; short work shows nothing on a terminal."""
+    """Called by the codec with the phase and how much of it is done; short work shows nothing on a
+    terminal."""
 
     def __init__(self, mode: ProgressMode, name: str, quiet: bool) -> None:
         self.json = mode == "json"
@@ -30,9 +31,16 @@ class Progress:
         if not (self.json or self.line) or (now < self.next_s and done < total):
             return
         if self.json:
-            click.echo(json_line({"input": self.name, "phase": phase, "done": done, "total": total}), err=True)
+            click.echo(
+                json_line({"input": self.name, "phase": phase, "done": done, "total": total}),
+                err=True,
+            )
         elif self.shown or now >= self.next_s:
-            click.echo(f"\r\x1b[K{printable(self.name)}: {phase} {100 * done // total} %", nl=False, err=True)
+            click.echo(
+                f"\r\x1b[K{printable(self.name)}: {phase} {100 * done // total} %",
+                nl=False,
+                err=True,
+            )
             self.shown = True
         self.next_s = now + EVERY_S
 

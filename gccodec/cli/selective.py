@@ -36,7 +36,9 @@ class SelectiveOptions(NamedTuple):
     def files(self) -> list[str]:
         """Names of the maps and masks that are read."""
         maps = [name for name in (self.labels, self.instances) if name is not None]
-        return [name for name in (*maps, *self.masks) if name != AUTOMATIC or name is not self.labels]
+        return [
+            name for name in (*maps, *self.masks) if name != AUTOMATIC or name is not self.labels
+        ]
 
     @property
     def asked(self) -> bool:
@@ -52,11 +54,15 @@ class SelectiveOptions(NamedTuple):
         if self.labels is None and NOTHING in self.rules:
             raise UsageError("--keep none: needs --labels, from which everything is synthesised")
         if self.labels is not None and self.rest_quality is not None:
-            raise UsageError("--rest-quality: not with --labels, from which the rest is synthesised")
+            raise UsageError(
+                "--rest-quality: not with --labels, from which the rest is synthesised"
+            )
         if self.labels == AUTOMATIC and self.label_set is not None:
             raise UsageError("--labels-from: not with --labels auto, whose ids are ours")
         if not self.rules and not self.masks:
-            raise UsageError("say what to keep: --keep RULE, --keep-mask PNG, or with --labels --keep none")
+            raise UsageError(
+                "say what to keep: --keep RULE, --keep-mask PNG, or with --labels --keep none"
+            )
         if NOTHING in self.rules and len(self.rules) + len(self.masks) > 1:
             raise UsageError("--keep none: excludes other rules and masks")
 
@@ -70,7 +76,8 @@ class SelectiveOptions(NamedTuple):
                 parse_rule(text)
 
     def selection(self, picture: Picture, device: Callable[[], torch.device]) -> Selection | None:
-        """For that picture; None when the options ask for no selection. The device is asked for by --labels auto."""
+        """For that picture; None when the options ask for no selection. The device is asked for by
+        --labels auto."""
         if not self.asked:
             return None
         self.check()
@@ -100,11 +107,14 @@ class SelectiveOptions(NamedTuple):
             with named(name), libraries_unheard():
                 masks.append(read_mask(read_input(name), width, height))
         kept = named_pixels(rules, masks, Annotation(labels, instances), width, height)
-        return Selection.around(kept, cells, 0 if cells is not None else round((self.rest_quality or 0) * 10))
+        return Selection.around(
+            kept, cells, 0 if cells is not None else round((self.rest_quality or 0) * 10)
+        )
 
 
 def selective(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--keep, --keep-mask, --rest-quality, --labels, --labels-from, --instances: the command's `selective`."""
+    """--keep, --keep-mask, --rest-quality, --labels, --labels-from, --instances: the command's
+    `selective`."""
 
     def command(
         *args: Any,
@@ -122,19 +132,30 @@ def selective(function: Callable[..., Any]) -> Callable[..., Any]:
     command.__doc__, command.__name__ = function.__doc__, function.__name__
     command.__dict__.update(function.__dict__)
     for option in (
-        click.option("--rest-quality", type=Number(0, 100), help="Quality of what is not kept.  [default: 0]"),
-        click.option("--keep-mask", multiple=True, metavar="PNG", help="Keep where this picture is above 127."),
+        click.option(
+            "--rest-quality", type=Number(0, 100), help="Quality of what is not kept.  [default: 0]"
+        ),
+        click.option(
+            "--keep-mask",
+            multiple=True,
+            metavar="PNG",
+            help="Keep where this picture is above 127.",
+        ),
         click.option(
             "--keep",
             multiple=True,
             metavar="RULE",
-            help="Keep class:NAME,..., instance:ID,..., box:X,Y,W,H, polygon:X,Y;X,Y;... or none; may be repeated.",
+            help="class:NAME,..., instance:ID,..., box:X,Y,W,H, polygon:X,Y;X,Y;..., none; repeatable.",
         ),
         click.option("--instances", metavar="PNG", help="Instance ids, for --keep instance:ID."),
         click.option(
-            "--labels-from", metavar="SET", help="Whose ids: ade20k, camvid, cityscapes, coco-stuff.  [default: ours]"
+            "--labels-from",
+            metavar="SET",
+            help="Whose ids: ade20k, camvid, cityscapes, coco-stuff.  [default: ours]",
         ),
-        click.option("--labels", metavar="PNG", help="Label map: synthesise the rest from it; auto makes it."),
+        click.option(
+            "--labels", metavar="PNG", help="Label map: synthesise the rest from it; auto makes it."
+        ),
     ):
         command = option(command)
     return command

@@ -1,7 +1,7 @@
 """The standard streams of the program: closed ones, errors on them, what libraries write to them.
 
-What we say and give goes through private copies of descriptors 1 and 2, so that these two can lead to nowhere while
-the decoders of picture files run.
+What we say and give goes through private copies of descriptors 1 and 2, so that these two can lead
+to nowhere while the decoders of picture files run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ NAMES = {STDIN: "stdin", STDOUT: "stdout", STDERR: "stderr"}
 DEBUG_VARIABLE = "GCCODEC_DEBUG"
 """Set: everything that libraries say is shown, and where an error of ours arose."""
 MIN_PRIVATE = 64
-"""Private copies are above the descriptors that a shell hands on, which may be named as /dev/fd/N."""
+"""Private copies are above the descriptors that a shell hands on, which may be named as
+/dev/fd/N."""
 
 T = TypeVar("T")
 _private: dict[int, int] = {}
@@ -33,7 +34,9 @@ class _Stdout(io.FileIO):
 
     def write(self, data: Any, /) -> int:
         try:
-            while (count := super().write(data)) is None:  # another program made the pipe non-blocking
+            while (
+                count := super().write(data)
+            ) is None:  # another program made the pipe non-blocking
                 select.select([], [self.fileno()], [])
         except OSError as error:
             raise FileError(f"stdout: {reason(error)}") from error
@@ -84,7 +87,9 @@ def own_streams() -> Iterator[None]:
         yield
     finally:
         for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(FileError, ValueError):  # said before; nothing is left for the interpreter's end
+            with contextlib.suppress(
+                FileError, ValueError
+            ):  # said before; nothing is left for the interpreter's end
                 stream.close()
         sys.stdout, sys.stderr = before
         for copy in _private.values():
@@ -93,7 +98,8 @@ def own_streams() -> Iterator[None]:
 
 
 def _fill_closed() -> None:
-    """No file that is opened later becomes a standard stream; using one that was closed is an error as before.
+    """No file that is opened later becomes a standard stream; using one that was closed is an error
+    as before.
 
     What is written to a closed stderr is lost without one.
     """
@@ -144,7 +150,8 @@ def libraries_unheard() -> Iterator[None]:
 
 
 def heard(items: Iterable[T]) -> Iterator[T]:
-    """The items, within `libraries_unheard` too made with libraries heard: a crash of torch must say what it is."""
+    """The items, within `libraries_unheard` too made with libraries heard: a crash of torch must
+    say what it is."""
     iterator = iter(items)
     while True:
         with _leading(_private):

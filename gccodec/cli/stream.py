@@ -1,4 +1,5 @@
-"""Input and output of the commands by name: files, devices, pipes, and the standard streams as `-` or /dev/fd/N."""
+"""Input and output of the commands by name: files, devices, pipes, and the standard streams as `-`
+or /dev/fd/N."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ MAX_LINKS = 40
 
 
 class Destination(NamedTuple):
-    """Where output goes: a path that no link leads on from, or a descriptor that is open already."""
+    """Where output goes: a path that no link leads on from, or a descriptor that is open
+    already."""
 
     name: str
     path: str
@@ -39,7 +41,8 @@ class Destination(NamedTuple):
 
 
 def open_descriptor(name: str) -> int | None:
-    """The N of /dev/fd/N, /proc/self/fd/N and of what leads there, as /dev/stdin does; None for other names."""
+    """The N of /dev/fd/N, /proc/self/fd/N and of what leads there, as /dev/stdin does; None for
+    other names."""
     own = {os.path.realpath(f"/proc/{which}/fd") for which in ("self", "thread-self")} | {"/dev/fd"}
     path = name
     for _ in range(MAX_LINKS):
@@ -65,7 +68,8 @@ def named(name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def open_input(name: str, max_bytes: int = MAX_BYTES) -> Iterator[IO[bytes]]:
-    """A file, or a copy (on the disk when large) of what is none, that can be read more than once."""
+    """A file, or a copy (on the disk when large) of what is none, that can be read more than
+    once."""
     shown = "stdin" if name == STANDARD else name
     try:
         file = open(_opened(name), "rb")  # noqa: SIM115  # closed below; errors of its reader are not errors of opening
@@ -90,7 +94,9 @@ def _opened(name: str) -> int:
     """A descriptor for reading; FileError for a folder and a closed stream, OSError otherwise."""
     inherited = STDIN if name == STANDARD else open_descriptor(name)
     if inherited is not None and not is_open(inherited, writing=False):
-        raise FileError(f"{'stdin' if name == STANDARD else name}: is closed, or open for writing only")
+        raise FileError(
+            f"{'stdin' if name == STANDARD else name}: is closed, or open for writing only"
+        )
     try:
         if name == STANDARD:
             return os.dup(STDIN)
@@ -128,7 +134,9 @@ def read_input(name: str, max_bytes: int = 1 << 32) -> bytes:
         try:
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
-            data = file.read() if size <= max_bytes else b""  # with a number, read() sets so much aside
+            data = (
+                file.read() if size <= max_bytes else b""
+            )  # with a number, read() sets so much aside
         except OSError as error:
             raise FileError(f"{name}: {reason(error)}") from error
     if max(size, len(data)) > max_bytes:
@@ -147,15 +155,20 @@ def destination(name: str) -> Destination:
     try:
         with contextlib.suppress(FileNotFoundError):  # a new file; a dangling link leads to one
             os.stat(name)
-    except OSError as error:  # a loop of links, a name that is too long, a file in place of a folder
+    except (
+        OSError
+    ) as error:  # a loop of links, a name that is too long, a file in place of a folder
         raise FileError(f"{name}: {error.strerror}") from error
     path = os.path.realpath(name) if os.path.islink(name) else name
     # a link of /proc names what an open pipe of another program is, which is no path
-    return Destination(name, path if os.path.exists(path) or not os.path.exists(name) else name, None)
+    return Destination(
+        name, path if os.path.exists(path) or not os.path.exists(name) else name, None
+    )
 
 
 def check_output(name: str, force: bool) -> None:
-    """Refuse early, before any work: an existing file without --force, a missing folder, a terminal, a closed one."""
+    """Refuse early, before any work: an existing file without --force, a missing folder, a
+    terminal, a closed one."""
     where = destination(name)
     if where.descriptor is not None:
         _check_descriptor(name, where.descriptor)
@@ -180,7 +193,8 @@ def _check_descriptor(name: str, descriptor: int) -> None:
 
 
 def check_side_output(option: str, name: str | None) -> None:
-    """UsageError where the second output of a command, a PNG file, would go to stdout or be named as another format."""
+    """UsageError where the second output of a command, a PNG file, would go to stdout or be named
+    as another format."""
     from gccodec.image.writer import FORMATS
 
     if name == STANDARD:
@@ -196,7 +210,8 @@ def _is_device(path: str) -> bool:
 
 
 def write_output(name: str, force: bool, write: Callable[[IO[bytes]], object]) -> None:
-    """A regular file appears whole or not at all; devices, pipes and open descriptors are written into."""
+    """A regular file appears whole or not at all; devices, pipes and open descriptors are written
+    into."""
     where = destination(name)
     if where.descriptor is None and not _is_device(where.path):
         write_whole(where.path, name, force, write)
@@ -218,4 +233,6 @@ def write_output(name: str, force: bool, write: Callable[[IO[bytes]], object]) -
             with os.fdopen(descriptor, "wb") as device:
                 shutil.copyfileobj(data, device, PIECE_BYTES)
         except OSError as error:
-            raise FileError(f"{NAMES.get(where.descriptor or -1, name)}: {reason(error)}") from error
+            raise FileError(
+                f"{NAMES.get(where.descriptor or -1, name)}: {reason(error)}"
+            ) from error

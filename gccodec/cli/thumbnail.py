@@ -25,8 +25,16 @@ from gccodec.cli.stream import named, read_input, write_output
     help="Of its longer side at most, in pixels; smaller pictures keep theirs.",
 )
 @click.option("--format", "format_name", help="As of `decode`.  [default: by suffix, else png]")
-@click.option("--max-pixels", type=click.IntRange(1), default=1 << 28, show_default=True, help="Refuse larger files.")
-@click.option("--weights", type=click.Path(path_type=Path), help="Folder of weights.  [default: installed]")
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(1),
+    default=1 << 28,
+    show_default=True,
+    help="Refuse larger files.",
+)
+@click.option(
+    "--weights", type=click.Path(path_type=Path), help="Folder of weights.  [default: installed]"
+)
 @volume
 def command(
     input: str,
@@ -45,7 +53,8 @@ def command(
     \b
     gccodec thumbnail photo.gcz -o photo.png --size 256
 
-    It is in sRGB, with no metadata but the mark of generative media. Above half of the picture's size it is enlarged.
+    It is in sRGB, with no metadata but the mark of generative media. Above half of the picture's
+    size it is enlarged.
     """
     check_files([input], {"-o": output}, force)
     check_weights(weights)
@@ -66,4 +75,6 @@ def command(
 
     with named(input):
         write_output(output, force, write)
-    messages.detail(f"{input}: {file.width}x{file.height}, thumbnail {decoding.size[0]}x{decoding.size[1]}")
+    messages.detail(
+        f"{input}: {file.width}x{file.height}, thumbnail {decoding.size[0]}x{decoding.size[1]}"
+    )

@@ -26,21 +26,55 @@ BEFORE = {"entropy": "stage1", "generative": "entropy", "distance": "entropy"}
 """The stage whose state another stage starts from."""
 UNTIL_DONE = 1e9
 COMPARED_AT, COMPARED_QUALITIES = 0.35, (0.18, 0.35, 0.46, 0.58)
-"""A renderer is compared with the bitstream's own generator: now and then at about 0.05 bpp, at the end more."""
+"""A renderer is compared with the bitstream's own generator: now and then at about 0.05 bpp, at the
+end more."""
 
 
 @click.command("train")
-@click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of photographs or tar shards.")
-@click.option("--nets", type=click.Path(path_type=Path), required=True, help="Folder of the frozen loss networks.")
-@click.option("--state", type=click.Path(path_type=Path), required=True, help="Folder of the resumable state.")
-@click.option("--stage", type=click.Choice(list(CROPS_OF_STAGE)), default="1", show_default=True, help="What to train.")
-@click.option("--preset", default="base", show_default=True, help="Preset by name, or a TOML file.")
-@click.option("--start", type=click.Path(path_type=Path), help="Folder of weights to begin with, without a state.")
-@click.option("--crops", type=click.IntRange(1), help="Cool down and end at so many crops.  [default: the preset's]")
 @click.option(
-    "--minutes", type=Number(), default=UNTIL_DONE, help="Stop after so long, state saved.  [default: no end]"
+    "--data",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder of photographs or tar shards.",
 )
-@click.option("--cool", is_flag=True, help="Cool down to end with the --minutes, however many crops that makes.")
+@click.option(
+    "--nets",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder of the frozen loss networks.",
+)
+@click.option(
+    "--state", type=click.Path(path_type=Path), required=True, help="Folder of the resumable state."
+)
+@click.option(
+    "--stage",
+    type=click.Choice(list(CROPS_OF_STAGE)),
+    default="1",
+    show_default=True,
+    help="What to train.",
+)
+@click.option("--preset", default="base", show_default=True, help="Preset by name, or a TOML file.")
+@click.option(
+    "--start",
+    type=click.Path(path_type=Path),
+    help="Folder of weights to begin with, without a state.",
+)
+@click.option(
+    "--crops",
+    type=click.IntRange(1),
+    help="Cool down and end at so many crops.  [default: the preset's]",
+)
+@click.option(
+    "--minutes",
+    type=Number(),
+    default=UNTIL_DONE,
+    help="Stop after so long, state saved.  [default: no end]",
+)
+@click.option(
+    "--cool",
+    is_flag=True,
+    help="Cool down to end with the --minutes, however many crops that makes.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all cores]")
 @volume
@@ -67,17 +101,19 @@ def command(
     gccodec train --data photos/ --nets nets/ --state ../train-state --stage distance
     gccodec train --data photos/ --nets nets/ --state ../train-state --stage generative
     gccodec train --data photos/ --nets nets/ --state ../train-state --stage labels
-    gccodec train --data photos/ --nets nets/ --state ../train-state/light --stage renderer --preset light
-    gccodec train --data photos/ --nets nets/ --state ../train-state/light --stage thumbnail --preset light
+    gccodec train --data photos/ --nets nets/ --state ../light --stage renderer --preset light
+    gccodec train --data photos/ --nets nets/ --state ../light --stage thumbnail --preset light
     gccodec export ../train-state/generative.safetensors
 
-    Stage 1 trains everything on rate + MSE + perception; stage entropy then refits the context model as the
-    integer network that files are coded with; stage distance trains the perceptual distance behind --effort and the
-    next stage, on the pictures that the codec of --start makes; stage generative tunes the generator against
-    adversaries, by the distance of that stage or the installed one; stage labels trains the network behind
-    --labels auto; stage renderer trains a lighter generator for the files of --start, or of the installed weights,
-    and stage thumbnail the small network of `decode --scale` and `gccodec thumbnail`, on the renders of that stage.
-    Progress is one JSON line on stderr now and then. A file STOP beside the state ends the run, state saved.
+    Stage 1 trains everything on rate + MSE + perception; stage entropy then refits the context
+    model as the integer network that files are coded with; stage distance trains the perceptual
+    distance behind --effort and the next stage, on the pictures that the codec of --start makes;
+    stage generative tunes the generator against adversaries, by the distance of that stage or the
+    installed one; stage labels trains the network behind --labels auto; stage renderer trains a
+    lighter generator for the files of --start, or of the installed weights, and stage thumbnail the
+    small network of `decode --scale` and `gccodec thumbnail`, on the renders of that stage.
+    Progress is one JSON line on stderr now and then. A file STOP beside the state ends the run,
+    state saved.
     """
     for folder in (data, nets):
         if not folder.is_dir():
@@ -129,7 +165,10 @@ def command(
         kind = RendererStage if stage == "renderer" else ThumbnailStage
         run = kind(chosen, store, nets, served, state / f"{stage}.safetensors", where)
     else:
-        start_state, own_state = state / f"{BEFORE[stage]}.safetensors", state / f"{stage}.safetensors"
+        start_state, own_state = (
+            state / f"{BEFORE[stage]}.safetensors",
+            state / f"{stage}.safetensors",
+        )
         needed = stage == "distance" or not own_state.exists()
         if needed and not start_state.exists() and weights is None:
             raise FileError(f"{start_state}: does not exist; train that stage first")

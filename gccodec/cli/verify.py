@@ -14,12 +14,16 @@ from gccodec.errors import FileError, GccodecError
 @click.command("verify")
 @click.argument("inputs", metavar="FILE...", nargs=-1, required=True)
 @click.option(
-    "--symbols", is_flag=True, help="Also decode latents (needs the weights) and check their digest, or exact pixels."
+    "--symbols",
+    is_flag=True,
+    help="Also decode latents (needs the weights) and check their digest, or exact pixels.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a file.")
 @click.option("-q", "--quiet", is_flag=True, help="Only the files that fail.")
 @click.pass_context
-def command(ctx: click.Context, inputs: tuple[str, ...], symbols: bool, as_json: bool, quiet: bool) -> None:
+def command(
+    ctx: click.Context, inputs: tuple[str, ...], symbols: bool, as_json: bool, quiet: bool
+) -> None:
     """Check that each .gcz FILE (- is stdin) is whole. Needs no torch.
 
     \b
@@ -50,7 +54,8 @@ def command(ctx: click.Context, inputs: tuple[str, ...], symbols: bool, as_json:
 
 
 def check_symbols(file: GczFile) -> None:
-    """With the installed weights, which an exact picture does without; CorruptError where damaged."""
+    """With the installed weights, which an exact picture does without; CorruptError where
+    damaged."""
     from gccodec.codec.verification import verify_lossless, verify_symbols
 
     if file.coding == "lossless":

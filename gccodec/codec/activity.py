@@ -1,4 +1,5 @@
-"""How many bits a picture is expected to take, by how lively its pixels are: a first guess that needs no network."""
+"""How many bits a picture is expected to take, by how lively its pixels are: a first guess that
+needs no network."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ LEAST_ACTIVITY = 0.1
 class Activity(NamedTuple):
     """Of latent positions, [h, w] or [n], each.
 
-    luma: standard deviation of the spots' luma, in levels; colour: log2(1 + variance of the spots' Cb and Cr).
+    luma: standard deviation of the spots' luma, in levels; colour: log2(1 + variance of the spots'
+    Cb and Cr).
     """
 
     luma: FloatArray
@@ -41,7 +43,8 @@ class Activity(NamedTuple):
 
 
 class Node(NamedTuple):
-    """A position takes exp(log_bits) (mean luma)^luma_power (mean colour)^colour_power bits at this level."""
+    """A position takes exp(log_bits) (mean luma)^luma_power (mean colour)^colour_power bits at this
+    level."""
 
     level: int
     luma_power: float
@@ -59,14 +62,18 @@ NODES = (
     Node(750, 0.793, 0.104, 1.703),
     Node(1000, 0.788, 0.050, 2.515),
 )
-"""Of the shipped model, fitted to 68 photographs; those on either side deviate by 0.08 (Kodak) to 0.1 in log bits."""
+"""Of the shipped model, fitted to 68 photographs; those on either side deviate by 0.08 (Kodak) to
+0.1 in log bits."""
 
 
 def activity(image: Pixels) -> Activity:
     """Of every latent position of a picture in mode RGB or L."""
     width, height = image.size
     columns, strip_px = grid_size(height, width)[1], STRIP_ROWS * LATENT_CELL_PX
-    strips = (cropped(image, (0, top, width, min(top + strip_px, height))) for top in range(0, height, strip_px))
+    strips = (
+        cropped(image, (0, top, width, min(top + strip_px, height)))
+        for top in range(0, height, strip_px)
+    )
 
     def of_strip(strip: Image.Image) -> Activity:
         part, shape = strip.convert("YCbCr"), (-(-strip.height // LATENT_CELL_PX), columns)
@@ -94,7 +101,9 @@ def expected_bits(lively: Activity) -> FloatArray:
     levels, *columns = np.array(NODES).T
     luma_power, colour_power, log_bits = (np.interp(LEVELS, levels, column) for column in columns)
     log_luma, log_colour = (np.log(max(float(values.mean()), LEAST_ACTIVITY)) for values in lively)
-    return np.asarray(lively.luma.size * np.exp(log_bits + luma_power * log_luma + colour_power * log_colour))
+    return np.asarray(
+        lively.luma.size * np.exp(log_bits + luma_power * log_luma + colour_power * log_colour)
+    )
 
 
 def expected_payload(source: Source) -> FloatArray:

@@ -59,10 +59,11 @@ class Decoded(NamedTuple):
         return np.asarray(self.image.convert("L" if self.file.gray else "RGB"))
 
     def save(self, name: str | os.PathLike[str], form: Format | None = None) -> tuple[str, ...]:
-        """Write a picture file, in the format of the name's suffix, with the metadata of the original.
+        """Write a picture file, in the format of the name's suffix, with the metadata of the
+        original.
 
-        The XMP of a picture that the model has made says so. Returns notes on what the format cannot hold.
-        An existing file is replaced. UsageError for an unknown suffix.
+        The XMP of a picture that the model has made says so. Returns notes on what the format
+        cannot hold. An existing file is replaced. UsageError for an unknown suffix.
         """
         form = form or picture_format(os.path.splitext(os.fspath(name))[1] or "png")
         decoding = Decoding(iter([self.image]), self.image.size, self.metadata, self.file)
@@ -78,12 +79,15 @@ class Decoded(NamedTuple):
 class Codec:
     """One loaded model. Threads may share it, at any mix of calls: what a call changes is its own.
 
-    A child that was forked from a process with a Codec may use that one too, or load its own; it computes with one
-    thread.
+    A child that was forked from a process with a Codec may use that one too, or load its own; it
+    computes with one thread.
     """
 
     def __init__(
-        self, weights: ModelWeights, device: torch.device | str = "cpu", strip_pixels: int = STRIP_PIXELS
+        self,
+        weights: ModelWeights,
+        device: torch.device | str = "cpu",
+        strip_pixels: int = STRIP_PIXELS,
     ) -> None:
         keep_to_own_threads()
         self.weights, self.strip_pixels = weights, strip_pixels
@@ -103,8 +107,9 @@ class Codec:
     ) -> Codec:
         """From a folder of weights, None for the installed ones.
 
-        model_id: of the bitstream that a file names, None for the default one; renderer: the name of one, None for the
-        default. WeightsError where a file is missing or damaged: of a network, when it is first needed.
+        model_id: of the bitstream that a file names, None for the default one; renderer: the name
+        of one, None for the default. WeightsError where a file is missing or damaged: of a network,
+        when it is first needed.
         """
         return cls(ModelWeights.load(folder, model_id, renderer), device, strip_pixels)
 
@@ -120,18 +125,21 @@ class Codec:
         lossless: bool = True,
         progress: Progress = untold,
     ) -> Encoded:
-        """Compress, to a quality 0..1000 or within a ceiling in bytes for the whole file but its metadata sections.
+        """Compress, to a quality 0..1000 or within a ceiling in bytes for the whole file but its
+        metadata sections.
 
-        Neither: the default rate, a wish, which leaves alpha aside, too, and gives small pictures more (`Goal`).
-        `count_metadata` puts metadata under the ceiling. Below the range of qualities the quantiser weighs bits more;
-        UsageError when not even that reaches a ceiling that was given. Quality and ceiling steer what a `selection`
-        keeps; WeightsError for one with labels when the model was not trained for that.
+        Neither: the default rate, a wish, which leaves alpha aside, too, and gives small pictures
+        more (`Goal`). `count_metadata` puts metadata under the ceiling. Below the range of
+        qualities the quantiser weighs bits more; UsageError when not even that reaches a ceiling
+        that was given. Quality and ceiling steer what a `selection` keeps; WeightsError for one
+        with labels when the model was not trained for that.
 
-        A picture whose exact file is within the ceiling, or no larger than the generative file at that quality, is
-        held exactly, unless there is a selection or `lossless` is False.
+        A picture whose exact file is within the ceiling, or no larger than the generative file at
+        that quality, is held exactly, unless there is a selection or `lossless` is False.
 
-        `effort` 0..9: how long the latents are refined; WeightsError where what that needs is not installed. None, as
-        the command: by `usual_effort`, 0 where that is not installed or takes more memory than there is.
+        `effort` 0..9: how long the latents are refined; WeightsError where what that needs is not
+        installed. None, as the command: by `usual_effort`, 0 where that is not installed or takes
+        more memory than there is.
         """
         keep_to_own_threads()
         if quality is not None and size_bytes is not None:
@@ -158,7 +166,9 @@ class Codec:
             raise goal.too_few(file)
         return encoded._replace(notes=goal.notes(file))
 
-    def _generated(self, source: Source, goal: Goal, effort: int | None, progress: Progress) -> Encoded:
+    def _generated(
+        self, source: Source, goal: Goal, effort: int | None, progress: Progress
+    ) -> Encoded:
         """Through the model; above the ceiling when even the smallest file is."""
         if effort is None:
             usual = usual_effort(*source.image.size) if self.can_refine else 0
@@ -220,7 +230,8 @@ class Codec:
         region: Region | None = None,
         progress: Progress = untold,
     ) -> Decoded:
-        """Decompress, if wanted a region alone: pixels outside are not computed, its own are within a level.
+        """Decompress, if wanted a region alone: pixels outside are not computed, its own are within
+        a level.
 
         CorruptError subclasses for damaged files, WeightsError for another model's file.
         """
@@ -235,7 +246,8 @@ class Codec:
         region: Region | None = None,
         progress: Progress = untold,
     ) -> Decoding:
-        """As `decode`, without ever holding the whole picture. One thread at a time may ask for strips."""
+        """As `decode`, without ever holding the whole picture. One thread at a time may ask for
+        strips."""
         keep_to_own_threads()
         file = parse(data, max_pixels)
         region = region or Region(0, 0, file.width, file.height)
@@ -243,7 +255,9 @@ class Codec:
         if file.coding == "lossless":
             return decode_lossless(file, region)
         if not self.bitstream.decodes(file.model_id):
-            raise WeightsError(f"the file needs model {file.model_id.hex()}, loaded is {self.bitstream.id.hex()}")
+            raise WeightsError(
+                f"the file needs model {file.model_id.hex()}, loaded is {self.bitstream.id.hex()}"
+            )
         self.transforms.generator  # noqa: B018  # where it is missing, that is said before anything is written
         bodies = {section.id: section.body for section in file.sections}
         alpha = None
@@ -254,7 +268,12 @@ class Codec:
         return Decoding(strips, (region.width, region.height), metadata_of(file.sections), file)
 
     def _decode_images(
-        self, file: GczFile, realism: float, region: Region, alpha: npt.NDArray[np.uint8] | None, progress: Progress
+        self,
+        file: GczFile,
+        realism: float,
+        region: Region,
+        alpha: npt.NDArray[np.uint8] | None,
+        progress: Progress,
     ) -> Iterator[Image.Image]:
         """The region's strips, with what the alpha section says of it."""
 

@@ -1,4 +1,5 @@
-"""What a file with a keep mask is made of: its regions, their area, and the bits that went into each."""
+"""What a file with a keep mask is made of: its regions, their area, and the bits that went into
+each."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from gccodec.weights.bitstream import Bitstream
 
 
 class RegionFacts(NamedTuple):
-    """area_share of the picture; kept_share of this area, the rest being synthesised or coarse; bits of its latents."""
+    """area_share of the picture; kept_share of this area, the rest being synthesised or coarse;
+    bits of its latents."""
 
     name: str
     area_share: float
@@ -26,8 +28,11 @@ class RegionFacts(NamedTuple):
     bits: int
 
 
-def bits_of_positions(file: GczFile, latents: LatentCodec, selection: Selection | None) -> npt.NDArray[np.float32]:
-    """What went into each latent position, float32 [h, w]; decodes all of them. `selection`: the file's."""
+def bits_of_positions(
+    file: GczFile, latents: LatentCodec, selection: Selection | None
+) -> npt.NDArray[np.float32]:
+    """What went into each latent position, float32 [h, w]; decodes all of them. `selection`: the
+    file's."""
     spent = np.zeros(grid_size(file.height, file.width), np.float32)
     for _ in decode_latent(latents, file, selection, spent):
         pass
@@ -35,7 +40,8 @@ def bits_of_positions(file: GczFile, latents: LatentCodec, selection: Selection 
 
 
 def composition(file: GczFile, bitstream: Bitstream) -> list[RegionFacts]:
-    """Classes of the label map, largest first; of a region of interest "kept" and "rest"; of a plain file nothing.
+    """Classes of the label map, largest first; of a region of interest "kept" and "rest"; of a
+    plain file nothing.
 
     Decodes all latents: CorruptError where they are damaged.
     """
@@ -48,10 +54,18 @@ def composition(file: GczFile, bitstream: Bitstream) -> list[RegionFacts]:
     if selection.labels is None:
         regions = {"kept": kept, "rest": ~kept}
     else:
-        labels, names = selection.labels_of_latents(), [c.name for c in unified_classes() if c.name != VOID]
+        labels, names = (
+            selection.labels_of_latents(),
+            [c.name for c in unified_classes() if c.name != VOID],
+        )
         regions = {name: labels == i for i, name in enumerate([*names, VOID])}
     facts = [
-        RegionFacts(name, share, float(area[cells & kept].sum() / area[cells].sum()), round(float(bits[cells].sum())))
+        RegionFacts(
+            name,
+            share,
+            float(area[cells & kept].sum() / area[cells].sum()),
+            round(float(bits[cells].sum())),
+        )
         for name, cells in regions.items()
         if (share := float(area[cells].sum() / area.sum())) > 0
     ]

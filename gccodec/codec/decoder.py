@@ -27,7 +27,9 @@ class Decoder:
     def __init__(self, model: LoadedModel, strip_pixels: int, progress: Progress) -> None:
         self.model, self.strip_pixels, self.progress = model, strip_pixels, progress
 
-    def rows(self, file: GczFile, realism: float, region: Region) -> Iterator[npt.NDArray[np.uint8]]:
+    def rows(
+        self, file: GczFile, realism: float, region: Region
+    ) -> Iterator[npt.NDArray[np.uint8]]:
         """The region's rows from top to bottom, some at a time: uint8 [n, W, 3] or [n, W]."""
         transforms = self.model.transforms
         flat = flat_parts_of(file)
@@ -41,16 +43,21 @@ class Decoder:
         if flat is not None:
             generated = _mended(generated, flat, origin)
         for x_hat in generated:
-            first, last = (min(max(y - top, 0), x_hat.shape[2]) for y in (region.y, region.y + region.height))
+            first, last = (
+                min(max(y - top, 0), x_hat.shape[2]) for y in (region.y, region.y + region.height)
+            )
             if last > first:
                 yield to_pixels(x_hat[:, :, first:last, left : left + region.width], file.gray)
             top += x_hat.shape[2]
-            self.progress("generation", min(top, region.y + region.height) - region.y, region.height)
+            self.progress(
+                "generation", min(top, region.y + region.height) - region.y, region.height
+            )
 
     def _latent_strips(
         self, file: GczFile, rows: slice, columns: slice, selection: Selection | None
     ) -> Iterator[LatentStrip]:
-        """Latents [1, C, n, w] of some rows and columns, in steps; all bands are decoded, for their digest."""
+        """Latents [1, C, n, w] of some rows and columns, in steps; all bands are decoded, for their
+        digest."""
         top, whole = 0, _semantics(selection)
         for band in decode_latent(self.model.latents, file, selection):
             first = max(0, rows.start - top)
@@ -59,13 +66,16 @@ class Decoder:
             for start in range(0, len(part), step):
                 latent = part[start : start + step].astype(np.float32) / (1 << LATENT_FRACTION_BITS)
                 row = top + first + start
-                semantics = None if whole is None else whole.part(slice(row, row + len(latent)), columns)
+                semantics = (
+                    None if whole is None else whole.part(slice(row, row + len(latent)), columns)
+                )
                 yield LatentStrip(torch.from_numpy(latent).permute(2, 0, 1)[None], semantics)
             top += len(band)
 
 
 def _seen(region: Region, halo: int, flat: FlatParts | None) -> tuple[slice, slice]:
-    """Latent rows and columns that a region's pixels depend on, from where a cell of flat parts begins."""
+    """Latent rows and columns that a region's pixels depend on, from where a cell of flat parts
+    begins."""
     if flat is None:
         return region.cells(halo)
     rows, columns = region.cells(halo + (REACH_CELLS << flat.scale))
@@ -73,7 +83,9 @@ def _seen(region: Region, halo: int, flat: FlatParts | None) -> tuple[slice, sli
     return slice(top, rows.stop), slice(left, columns.stop)
 
 
-def _mended(generated: Iterator[torch.Tensor], flat: FlatParts, origin: tuple[int, int]) -> Iterator[torch.Tensor]:
+def _mended(
+    generated: Iterator[torch.Tensor], flat: FlatParts, origin: tuple[int, int]
+) -> Iterator[torch.Tensor]:
     """With its flat parts as the file says."""
     first = next(generated)
     filter_ = FlatRows(flat, origin, first.shape[3], first.device)

@@ -22,11 +22,13 @@ STEPS = (0, 1, 3, 5, 8, 12, 16, 24, 32, 48)
 """Of each effort 0..9."""
 
 REFINED_LOWER = 8
-"""Under a ceiling, refining is for a quality so much below that of the plain file: it takes more bits at the same."""
+"""Under a ceiling, refining is for a quality so much below that of the plain file: it takes more
+bits at the same."""
 
 MAX_EFFORT = len(STEPS) - 1
 USUAL_EFFORT, USUAL_PIXELS = 2, 1 << 21
-"""Where none is asked for; pictures of more pixels, which would take minutes, are then encoded in one pass."""
+"""Where none is asked for; pictures of more pixels, which would take minutes, are then encoded in
+one pass."""
 
 TILE_CELLS, MARGIN_CELLS = 40, 4
 """Latent positions along a side of a tile, about, and those around it that it is seen among."""
@@ -55,7 +57,8 @@ def usual_effort(width: int, height: int) -> int:
 
 
 def spans(length: int) -> list[Span]:
-    """All positions, in tiles as long as each other but for one position; a short row or column is one tile."""
+    """All positions, in tiles as long as each other but for one position; a short row or column is
+    one tile."""
     count = -(-length // TILE_CELLS) if length > TILE_CELLS + 2 * MARGIN_CELLS else 1
     ends = [length * i // count for i in range(count + 1)]
     return [
@@ -64,8 +67,11 @@ def spans(length: int) -> list[Span]:
     ]
 
 
-def refined_latents(encoder: Encoder, refiner: Refiner, source: Source, quality: int, effort: int) -> dict[int, Tensor]:
-    """Latents [1, C, h, w] in steps, by their quality: 0..1000, or that of the rest where it has another."""
+def refined_latents(
+    encoder: Encoder, refiner: Refiner, source: Source, quality: int, effort: int
+) -> dict[int, Tensor]:
+    """Latents [1, C, h, w] in steps, by their quality: 0..1000, or that of the rest where it has
+    another."""
     transforms, steps = encoder.model.transforms, STEPS[effort]
     rows, columns = grid_size(*source.image.size[::-1])
     todo = [
@@ -83,11 +89,17 @@ def refined_latents(encoder: Encoder, refiner: Refiner, source: Source, quality:
     latents: dict[int, Tensor] = {}
     for q, down, tiles in todo:
         if q not in latents:
-            latents[q] = torch.cat([y.cpu() for y in transforms.analyse(encoder.strips(source), q)], 2)
+            latents[q] = torch.cat(
+                [y.cpu() for y in transforms.analyse(encoder.strips(source), q)], 2
+            )
         for across, part in _parts(source, down, tiles):
             y = _filled(latents[q][:, :, down.seen, across.seen], 1)
-            moved = refiner.refined(transforms, part.to(transforms.device), y.to(transforms.device), q, steps, step)
-            latents[q][:, :, down.own, across.own] = moved[:, :, down.own_of_seen, across.own_of_seen].cpu()
+            moved = refiner.refined(
+                transforms, part.to(transforms.device), y.to(transforms.device), q, steps, step
+            )
+            latents[q][:, :, down.own, across.own] = moved[
+                :, :, down.own_of_seen, across.own_of_seen
+            ].cpu()
     return latents
 
 
@@ -109,10 +121,14 @@ def _parts(source: Source, down: Span, tiles: list[Span]) -> Iterator[tuple[Span
     band = cropped(source.image, (0, top, width, min(bottom, height)))
     named, labels = source.named, None
     if named is not None and source.selection is not None:
-        labels = torch.from_numpy(source.selection.labels_of_latents())[None, 2 * down.seen.start : 2 * down.seen.stop]
+        labels = torch.from_numpy(source.selection.labels_of_latents())[
+            None, 2 * down.seen.start : 2 * down.seen.stop
+        ]
     for across in tiles:
         left, right = (LATENT_CELL_PX * n for n in (across.seen.start, across.seen.stop))
-        rgb = rgb_of(cropped(band, (left, 0, min(right, width), band.height)), *_sides(down, across))
+        rgb = rgb_of(
+            cropped(band, (left, 0, min(right, width), band.height)), *_sides(down, across)
+        )
         x, kept = torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255, None
         if named is not None and labels is not None:
             label_map = _filled(labels[:, :, 2 * across.seen.start : 2 * across.seen.stop], 2)
@@ -128,7 +144,8 @@ def _sides(down: Span, across: Span) -> tuple[int, int]:
 
 
 def _filled(t: Tensor, cells: int) -> Tensor:
-    """[..., h, w], so many values a latent position, the last row and column repeated up to what networks need."""
+    """[..., h, w], so many values a latent position, the last row and column repeated up to what
+    networks need."""
     for dim in (-2, -1):
         missing = LEAST_CELLS * cells - t.shape[dim]
         if missing > 0:

@@ -37,8 +37,9 @@ MOST_FLAT_SHARE = 0.1
 class Encoded(NamedTuple):
     """A finished file.
 
-    quality 0..1000, 0 where it is exact; below_target: the model's best quality needs less than the ceiling that was
-    given; effort 0..9, as it was made; notes: what the user may want to know, a line each.
+    quality 0..1000, 0 where it is exact; below_target: the model's best quality needs less than the
+    ceiling that was given; effort 0..9, as it was made; notes: what the user may want to know, a
+    line each.
     """
 
     data: bytes
@@ -50,7 +51,8 @@ class Encoded(NamedTuple):
 
 
 class Source(NamedTuple):
-    """What is encoded: the file without latents, the pixels, and what is kept of them (None: all alike)."""
+    """What is encoded: the file without latents, the pixels, and what is kept of them (None: all
+    alike)."""
 
     template: GczFile
     image: Pixels
@@ -72,9 +74,14 @@ class Source(NamedTuple):
 
     @classmethod
     def of(
-        cls, picture: Picture, selection: Selection | None, bitstream: Bitstream, size_bytes: int | None = None
+        cls,
+        picture: Picture,
+        selection: Selection | None,
+        bitstream: Bitstream,
+        size_bytes: int | None = None,
     ) -> Source:
-        """To be encoded under a ceiling, if any; WeightsError for labels when the model was not trained for them."""
+        """To be encoded under a ceiling, if any; WeightsError for labels when the model was not
+        trained for them."""
         width, height = picture.image.size
         sections: tuple[Section, ...] = ()
         if selection is not None:
@@ -86,11 +93,17 @@ class Source(NamedTuple):
         if picture.alpha is None:  # what is cut out has no background
             sections += _flat_sections(picture.image, selection, size_bytes)
         template = GczFile(width, height, picture.gray, bitstream.id, 0, 0, b"", sections)
-        image = picture.image if picture.alpha is None else fill_transparent(picture.whole(), picture.alpha)
+        image = (
+            picture.image
+            if picture.alpha is None
+            else fill_transparent(picture.whole(), picture.alpha)
+        )
         return cls(template, image, selection)
 
 
-def _flat_sections(image: Pixels, selection: Selection | None, size_bytes: int | None) -> tuple[Section, ...]:
+def _flat_sections(
+    image: Pixels, selection: Selection | None, size_bytes: int | None
+) -> tuple[Section, ...]:
     """Of what is kept, to the pixel; none where they would take too much of the ceiling."""
     named = None if selection is None or selection.labels is None else selection.pixels(*image.size)
     body = flat_section(image, named)
@@ -117,13 +130,16 @@ class Encoder:
             top += height
 
     def latent(self, source: Source, kept: int) -> Iterator[npt.NDArray[np.int16]]:
-        """Bands of y [n, w, C] in fixed point, ready to be coded; the rest of a selection at its own quality."""
+        """Bands of y [n, w, C] in fixed point, ready to be coded; the rest of a selection at its
+        own quality."""
         quality = source.quality(kept)
         if isinstance(quality, int):
             yield from self._latent_at(source, quality)
             return
         top = 0
-        for fine, rest in zip(*(self._latent_at(source, q) for q in (quality.kept, quality.rest)), strict=True):
+        for fine, rest in zip(
+            *(self._latent_at(source, q) for q in (quality.kept, quality.rest)), strict=True
+        ):
             yield np.where(quality.keep[top : top + len(fine), :, None], fine, rest)
             top += len(fine)
 
@@ -144,13 +160,21 @@ class Encoder:
             yield rest
 
     def file(
-        self, source: Source, bands: Iterable[npt.NDArray[np.int16]], at: Setting, limit: Limit | None = None
+        self,
+        source: Source,
+        bands: Iterable[npt.NDArray[np.int16]],
+        at: Setting,
+        limit: Limit | None = None,
     ) -> bytes:
         """Of a latent in fixed point, in steps of the setting's quality; overwrites the bands."""
         quality = source.quality(at.quality)
         with writing_thread() as writer:
-            payload, digest = self.model.latents.encode(bands, quality, at.rate_weight, source.side, limit, writer)
-        file = dataclasses.replace(source.template, quality=at.quality, payload=payload, symbol_digest=digest)
+            payload, digest = self.model.latents.encode(
+                bands, quality, at.rate_weight, source.side, limit, writer
+            )
+        file = dataclasses.replace(
+            source.template, quality=at.quality, payload=payload, symbol_digest=digest
+        )
         return serialize(file)
 
     def encode(self, source: Source, quality: int) -> Encoded:

@@ -53,7 +53,8 @@ MOST_PARTS = 64
 
 
 class Statistics(NamedTuple):
-    """Of cells: means of their quarters [C, 2 h, 2 w]; deviations [h, w] from a plane, of the worst channel."""
+    """Of cells: means of their quarters [C, 2 h, 2 w]; deviations [h, w] from a plane, of the worst
+    channel."""
 
     quarters: FloatArray
     deviation: FloatArray
@@ -66,7 +67,8 @@ class Statistics(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Flat cells [h, w] that go over into each other; nodes [C, n, m] of their surface, green or luma first."""
+    """Flat cells [h, w] that go over into each other; nodes [C, n, m] of their surface, green or
+    luma first."""
 
     mask: KeepMask
     nodes: FloatArray
@@ -85,10 +87,14 @@ def flat_section(image: Pixels, named: npt.NDArray[np.bool_] | None) -> bytes | 
     return body if 8 * len(body) <= MOST_BITS_A_POSITION * positions else None
 
 
-def flat_parts(image: Pixels, named: npt.NDArray[np.bool_] | None = None) -> tuple[bytes, FlatParts] | None:
+def flat_parts(
+    image: Pixels, named: npt.NDArray[np.bool_] | None = None
+) -> tuple[bytes, FlatParts] | None:
     """The same with what a decoder makes of it, whatever it costs."""
     width, height = image.size
-    scale = next((s for s in range(MAX_SCALE) if cells(height, s) * cells(width, s) <= MOST_CELLS), MAX_SCALE)
+    scale = next(
+        (s for s in range(MAX_SCALE) if cells(height, s) * cells(width, s) <= MOST_CELLS), MAX_SCALE
+    )
     statistics = _statistics(image, CELL_PX << scale)
     flat = statistics.deviation <= MOST_DEVIATION
     if named is not None:
@@ -102,7 +108,9 @@ def flat_parts(image: Pixels, named: npt.NDArray[np.bool_] | None = None) -> tup
         mask |= part.mask
         active = active_nodes(part.mask)
         nodes[active] = part.nodes[:, active].T
-    return encode_flat_parts(FlatParts(scale, mask, np.clip(np.rint(nodes), 0, 255).astype(np.uint8)))
+    return encode_flat_parts(
+        FlatParts(scale, mask, np.clip(np.rint(nodes), 0, 255).astype(np.uint8))
+    )
 
 
 def opened(mask: KeepMask) -> KeepMask:
@@ -121,7 +129,9 @@ def opened(mask: KeepMask) -> KeepMask:
 def _statistics(image: Pixels, side: int) -> Statistics:
     """Row of cells by row of cells, edges repeated."""
     width, height = image.size
-    strips = (image.crop((0, top, width, min(top + side, height))) for top in range(0, height, side))
+    strips = (
+        image.crop((0, top, width, min(top + side, height))) for top in range(0, height, side)
+    )
 
     def of_row(strip: Image.Image) -> Statistics:
         pixels = np.asarray(strip)
@@ -129,11 +139,14 @@ def _statistics(image: Pixels, side: int) -> Statistics:
         return _of_cells(padded(pixels, side, -(-width // side) * side), side)
 
     rows = list(mapped(of_row, strips))
-    return Statistics(np.concatenate([r.quarters for r in rows], 1), np.concatenate([r.deviation for r in rows]))
+    return Statistics(
+        np.concatenate([r.quarters for r in rows], 1), np.concatenate([r.deviation for r in rows])
+    )
 
 
 def _of_cells(pixels: npt.NDArray[np.uint8], side: int) -> Statistics:
-    """Of [side, w side, C]. Rows are summed first, in integers, which leaves little to be done in floats."""
+    """Of [side, w side, C]. Rows are summed first, in integers, which leaves little to be done in
+    floats."""
     channels, half = pixels.shape[2], side // 2
     halves = pixels.reshape(2, half, -1, channels).sum(1, dtype=np.uint32)
     columns = halves.sum(0).reshape(-1, side, channels)
@@ -156,10 +169,13 @@ def _all_named(named: npt.NDArray[np.bool_], side: int) -> KeepMask:
 
 
 def _parts(statistics: Statistics, flat: KeepMask) -> Iterator[Part]:
-    """What has no grain first, then the largest; a node belongs to one part, as do the cells around it."""
+    """What has no grain first, then the largest; a node belongs to one part, as do the cells around
+    it."""
     taken = np.zeros(tuple(map(node_count, flat.shape)), bool)
     components = _components(opened(flat), statistics.means)
-    for component in sorted(components, key=lambda c: float(np.median(statistics.deviation[c])) > STILL):
+    for component in sorted(
+        components, key=lambda c: float(np.median(statistics.deviation[c])) > STILL
+    ):
         mask = opened(component & ~_around(taken, component.shape))
         if mask.any():
             part = _fitted(statistics, mask)
@@ -210,10 +226,14 @@ def _fitted(statistics: Statistics, mask: KeepMask) -> Part:
     """What of a component lies on a smooth surface, fitted within the blocks that hold it."""
     rows, columns = (_blocks(np.asarray(mask.any(axis))) for axis in (1, 0))
     inner = mask[rows, columns]
-    quarters = statistics.quarters[:, 2 * rows.start : 2 * rows.stop, 2 * columns.start : 2 * columns.stop]
+    quarters = statistics.quarters[
+        :, 2 * rows.start : 2 * rows.stop, 2 * columns.start : 2 * columns.stop
+    ]
     grid = Grid(*inner.shape)
     error = grid.error(grid.fitted(quarters, in_quarters(inner)), quarters)
-    inner = opened(inner & (error.reshape(inner.shape[0], 2, inner.shape[1], 2).max((1, 3)) <= MOST_ERROR))
+    inner = opened(
+        inner & (error.reshape(inner.shape[0], 2, inner.shape[1], 2).max((1, 3)) <= MOST_ERROR)
+    )
     out = np.zeros_like(mask)
     out[rows, columns] = inner
     shape = tuple(map(node_count, mask.shape))

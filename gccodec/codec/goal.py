@@ -57,7 +57,8 @@ class Goal(NamedTuple):
         return 0 if self.count_metadata else metadata_bytes(file)
 
     def ceiling(self, template: GczFile) -> int | None:
-        """In bytes that count, for a file as yet without latents; None where the quality is fixed."""
+        """In bytes that count, for a file as yet without latents; None where the quality is
+        fixed."""
         if self.quality is not None:
             return None
         if self.size_bytes is not None:

@@ -1,4 +1,5 @@
-"""What to keep of a picture: rules given by class, instance, box, polygon or mask -> latent positions."""
+"""What to keep of a picture: rules given by class, instance, box, polygon or mask -> latent
+positions."""
 
 from __future__ import annotations
 
@@ -51,9 +52,16 @@ def parse_rule(text: str) -> KeepRule:
     if kind == "box":
         return Region.parse(value)
     if kind == "polygon":
-        if re.fullmatch(r"\d{1,6},\d{1,6}(;\d{1,6},\d{1,6}){2,}", value) is None or value.count(";") >= MAX_POINTS:
-            raise UsageError(f"keep {text!r}: expected polygon:X,Y;X,Y;X,Y with at least three corners")
-        return KeepPolygon(tuple((int(x), int(y)) for x, _, y in (p.partition(",") for p in value.split(";"))))
+        if (
+            re.fullmatch(r"\d{1,6},\d{1,6}(;\d{1,6},\d{1,6}){2,}", value) is None
+            or value.count(";") >= MAX_POINTS
+        ):
+            raise UsageError(
+                f"keep {text!r}: expected polygon:X,Y;X,Y;X,Y with at least three corners"
+            )
+        return KeepPolygon(
+            tuple((int(x), int(y)) for x, _, y in (p.partition(",") for p in value.split(";")))
+        )
     raise UsageError(f"keep {text!r}: known are {KINDS}")
 
 
@@ -77,11 +85,16 @@ class Annotation(NamedTuple):
 
 
 def named_pixels(
-    rules: Iterable[KeepRule], masks: Iterable[npt.NDArray[np.bool_]], annotation: Annotation, width: int, height: int
+    rules: Iterable[KeepRule],
+    masks: Iterable[npt.NDArray[np.bool_]],
+    annotation: Annotation,
+    width: int,
+    height: int,
 ) -> npt.NDArray[np.bool_]:
     """Pixels [H, W] to keep by any rule or any mask [H, W].
 
-    UsageError for rules that need a map that is not there, lie outside the picture, or name absent instances.
+    UsageError for rules that need a map that is not there, lie outside the picture, or name absent
+    instances.
     """
     pixels = np.zeros((height, width), bool)
     for rule in rules:
@@ -98,7 +111,9 @@ def named_pixels(
             pixels |= _of_instances(rule, annotation)
     for mask in masks:
         if mask.shape != pixels.shape:
-            raise UsageError(f"keep mask: {mask.shape[1]}x{mask.shape[0]}, the picture is {width}x{height}")
+            raise UsageError(
+                f"keep mask: {mask.shape[1]}x{mask.shape[0]}, the picture is {width}x{height}"
+            )
         pixels |= mask
     return pixels
 
@@ -116,5 +131,7 @@ def _of_instances(rule: KeepInstances, annotation: Annotation) -> npt.NDArray[np
         raise UsageError("keep instance: needs an instance map (--instances)")
     present = set(np.unique(annotation.instances).tolist())
     if missing := [i for i in rule.ids if i not in present]:
-        raise UsageError(f"keep instance {missing[0]}: the map holds {', '.join(map(str, sorted(present)[:40]))}")
+        raise UsageError(
+            f"keep instance {missing[0]}: the map holds {', '.join(map(str, sorted(present)[:40]))}"
+        )
     return np.isin(annotation.instances, rule.ids)

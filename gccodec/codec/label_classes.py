@@ -10,14 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 LABEL_SETS = ("ade20k", "camvid", "cityscapes", "coco-stuff")
-"""Public data sets whose ids are known: ADE20K's 150, CamVid's 32 by name, Cityscapes' label ids, COCO-Stuff's 182."""
+"""Public data sets whose ids are known: ADE20K's 150, CamVid's 32 by name, Cityscapes' label ids,
+COCO-Stuff's 182."""
 
 VOID = "void"
 """The class of pixels without a known one."""
 
 
 class LabelClass(NamedTuple):
-    """id 0..23 (255 is void); parent: the coarser class that it folds into; colour: of its palette entry."""
+    """id 0..23 (255 is void); parent: the coarser class that it folds into; colour: of its palette
+    entry."""
 
     id: int
     name: str
@@ -34,7 +36,10 @@ def unified_classes() -> tuple[LabelClass, ...]:
     """All classes, void last."""
     rows = _rows("unified")
     return tuple(
-        LabelClass(int(r["id"]), r["name"], r["parent"], (int(r["red"]), int(r["green"]), int(r["blue"]))) for r in rows
+        LabelClass(
+            int(r["id"]), r["name"], r["parent"], (int(r["red"]), int(r["green"]), int(r["blue"]))
+        )
+        for r in rows
     )
 
 

@@ -36,15 +36,20 @@ def _checked(file: IO[bytes], what: str, width: int, height: int) -> Image.Image
     with decoding():
         image = open_image(clean_png(file).file if form == "PNG" else file, form)
         if image.size != (width, height):
-            raise UsageError(f"{what}: {image.size[0]}x{image.size[1]}, the picture is {width}x{height}")
+            raise UsageError(
+                f"{what}: {image.size[0]}x{image.size[1]}, the picture is {width}x{height}"
+            )
         image.load()
     return image
 
 
-def read_labels(data: bytes, width: int, height: int, label_set: str | None = None) -> npt.NDArray[np.uint8]:
+def read_labels(
+    data: bytes, width: int, height: int, label_set: str | None = None
+) -> npt.NDArray[np.uint8]:
     """Unified ids [H, W], UNKNOWN for void, of a picture of ids or of the palette's colours.
 
-    `label_set` names the data set whose ids it holds. UsageError for another size, unknown ids or colours.
+    `label_set` names the data set whose ids it holds. UsageError for another size, unknown ids or
+    colours.
     """
     if label_set is not None and label_set not in LABEL_SETS:
         raise UsageError(f"label set {label_set!r}: known are {', '.join(LABEL_SETS)}")
@@ -52,14 +57,17 @@ def read_labels(data: bytes, width: int, height: int, label_set: str | None = No
     if image.mode in ("RGB", "RGBA"):
         return _from_colours(np.asarray(image.convert("RGB")))
     if image.mode not in ("L", "P", "1"):
-        raise UsageError(f"label map: mode {image.mode}, expected ids in 8 bits (L or P) or colours (RGB)")
+        raise UsageError(
+            f"label map: mode {image.mode}, expected ids in 8 bits (L or P) or colours (RGB)"
+        )
     ids = np.asarray(image).astype(np.uint8)
     if label_set is not None:
         return np.asarray(fold_from(label_set, UNKNOWN)[ids])
     wrong = np.setdiff1d(ids, [*range(UNKNOWN), PNG_UNKNOWN])
     if len(wrong):
         raise UsageError(
-            f"label map: id {wrong[0]}, allowed 0..{UNKNOWN - 1} and {PNG_UNKNOWN} for unknown (--labels-from)"
+            f"label map: id {wrong[0]}, allowed 0..{UNKNOWN - 1} and {PNG_UNKNOWN} for unknown "
+            f"(--labels-from)"
         )
     return np.where(ids == PNG_UNKNOWN, np.uint8(UNKNOWN), ids)
 
@@ -93,7 +101,8 @@ def read_mask(data: bytes, width: int, height: int) -> npt.NDArray[np.bool_]:
 
 
 def to_cells(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Unified ids [H, W] -> the commonest of each 8 px cell, the lowest of equals: [ceil(H / 8), ceil(W / 8)]."""
+    """Unified ids [H, W] -> the commonest of each 8 px cell, the lowest of equals: [ceil(H / 8),
+    ceil(W / 8)]."""
     height, width = labels.shape
     pad = ((0, -height % LABEL_CELL_PX), (0, -width % LABEL_CELL_PX))
     padded = np.pad(labels, pad, mode="edge")
@@ -108,7 +117,8 @@ def to_cells(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def to_png(cells: npt.NDArray[np.uint8], width: int, height: int) -> Image.Image:
-    """The label map [h, w] of a file as a palette picture [H, W] of unified ids, 255 where unknown."""
+    """The label map [h, w] of a file as a palette picture [H, W] of unified ids, 255 where
+    unknown."""
     ids = np.where(cells == UNKNOWN, np.uint8(PNG_UNKNOWN), cells)
     full = ids.repeat(LABEL_CELL_PX, 0).repeat(LABEL_CELL_PX, 1)[:height, :width]
     image = Image.fromarray(full)

@@ -61,12 +61,16 @@ def keep_mask_of(file: GczFile) -> KeepMask | None:
 
 
 def rest_quality_of(file: GczFile) -> int | None:
-    """The quality outside the keep mask of a file with a region of interest; None for others. Raises CorruptError."""
+    """The quality outside the keep mask of a file with a region of interest; None for others.
+    Raises CorruptError."""
     for section in file.sections:
         if section.id == SectionId.REST_QUALITY:
             quality, end = read_varint(section.body, 0, "quality of the rest")
             if quality > MAX_QUALITY or end != len(section.body):
-                raise CorruptError(f"quality of the rest: {section.body[:8].hex()}, allowed a number 0..{MAX_QUALITY}")
+                raise CorruptError(
+                    f"quality of the rest: {section.body[:8].hex()}, allowed a number "
+                    f"0..{MAX_QUALITY}"
+                )
             return quality
     return None
 

@@ -1,4 +1,5 @@
-"""Pictures held exactly: a lossless WebP or PNG file of all pixels, in place of latents (FORMAT.md).
+"""Pictures held exactly: a lossless WebP or PNG file of all pixels, in place of latents
+(FORMAT.md).
 
 Graphics are often smaller so than the file that a generative model needs. Neither torch nor weights
 are needed to decode them.

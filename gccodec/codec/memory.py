@@ -26,7 +26,8 @@ BYTES_A_BAND_POSITION = 6000
 """The entropy layer works on a band of latents at a time."""
 
 BYTES_A_COLUMN = 180_000
-"""Of the latent: rows of activations that networks keep for the next strip, and a strip's surroundings, measured."""
+"""Of the latent: rows of activations that networks keep for the next strip, and a strip's
+surroundings, measured."""
 
 BYTES_A_STRIP_PIXEL = 250
 """Activations of the networks, measured."""
@@ -50,27 +51,43 @@ Rows = npt.NDArray[np.uint8]
 
 
 def strip_pixels_within(
-    limit_bytes: int | None, width: int, height: int, streamed: bool, refined: bool = False, ceiling: bool = False
+    limit_bytes: int | None,
+    width: int,
+    height: int,
+    streamed: bool,
+    refined: bool = False,
+    ceiling: bool = False,
 ) -> int:
-    """Strip size for a picture under a memory limit; LimitError when not even the smallest strip fits.
+    """Strip size for a picture under a memory limit; LimitError when not even the smallest strip
+    fits.
 
-    streamed: it is read or written as it goes, never held as a whole; refined: its latents are; ceiling: so they are,
-    as far as `HeldLatents` does.
+    streamed: it is read or written as it goes, never held as a whole; refined: its latents are;
+    ceiling: so they are, as far as `HeldLatents` does.
     """
     if limit_bytes is None:
         return STRIP_PIXELS
     pixels, (rows, columns) = width * height, grid_size(height, width)
     positions = min(rows * columns, BAND_POSITIONS)
-    fixed = PROGRAM_BYTES + (0 if streamed else BYTES_A_PIXEL * pixels) + BYTES_A_BAND_POSITION * positions
+    fixed = (
+        PROGRAM_BYTES
+        + (0 if streamed else BYTES_A_PIXEL * pixels)
+        + BYTES_A_BAND_POSITION * positions
+    )
     fixed += BYTES_A_COLUMN * columns
     if ceiling:
         fixed += BYTES_A_HELD_LATENT * min(rows * columns, MAX_HELD_POSITIONS)
     if refined:
-        fixed += REFINING_BYTES + BYTES_A_REFINED_PIXEL * min(pixels, PART_PIXELS) + BYTES_A_LATENT * rows * columns
+        fixed += (
+            REFINING_BYTES
+            + BYTES_A_REFINED_PIXEL * min(pixels, PART_PIXELS)
+            + BYTES_A_LATENT * rows * columns
+        )
     allowed = (limit_bytes - fixed) // BYTES_A_STRIP_PIXEL
     if allowed < LEAST_STRIP_PIXELS:
         least = fixed + LEAST_STRIP_PIXELS * BYTES_A_STRIP_PIXEL
-        raise LimitError(f"memory limit: {limit_bytes} bytes, this picture of {pixels} pixels needs {least}")
+        raise LimitError(
+            f"memory limit: {limit_bytes} bytes, this picture of {pixels} pixels needs {least}"
+        )
     return min(allowed, STRIP_PIXELS)
 
 
@@ -78,11 +95,14 @@ def _is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     # the CPU allocator raises a plain RuntimeError
-    return isinstance(error, RuntimeError) and ("not enough memory" in str(error) or "can't allocate" in str(error))
+    return isinstance(error, RuntimeError) and (
+        "not enough memory" in str(error) or "can't allocate" in str(error)
+    )
 
 
 def _smaller(strip_pixels: int, error: Exception) -> int:
-    """The next strip size to try when memory ran out; raises every other error, LimitError when nothing helps."""
+    """The next strip size to try when memory ran out; raises every other error, LimitError when
+    nothing helps."""
     if not _is_out_of_memory(error):
         raise error
     if strip_pixels <= LEAST_STRIP_PIXELS:
@@ -91,7 +111,8 @@ def _smaller(strip_pixels: int, error: Exception) -> int:
 
 
 def with_smaller_strips(action: Callable[[int], T], strip_pixels: int) -> T:
-    """action(strip_pixels), again with a quarter of it whenever memory runs out; LimitError when nothing helps."""
+    """action(strip_pixels), again with a quarter of it whenever memory runs out; LimitError when
+    nothing helps."""
     while True:
         try:
             return action(strip_pixels)
@@ -99,8 +120,11 @@ def with_smaller_strips(action: Callable[[int], T], strip_pixels: int) -> T:
             strip_pixels = _smaller(strip_pixels, error)
 
 
-def rows_with_smaller_strips(make: Callable[[int], Iterator[Rows]], strip_pixels: int) -> Iterator[Rows]:
-    """make(strip_pixels), arrays of rows; when memory runs out, the rows not yet given from smaller strips."""
+def rows_with_smaller_strips(
+    make: Callable[[int], Iterator[Rows]], strip_pixels: int
+) -> Iterator[Rows]:
+    """make(strip_pixels), arrays of rows; when memory runs out, the rows not yet given from smaller
+    strips."""
     given = 0
     while True:
         top = 0

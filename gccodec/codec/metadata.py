@@ -8,19 +8,27 @@ from gccodec.container.section import MAX_SECTION_BYTES, Section, SectionId
 from gccodec.errors import SectionError
 from gccodec.image.metadata import KINDS, Kind, Metadata
 
-SECTION_OF: dict[Kind, SectionId] = {"exif": SectionId.EXIF, "icc": SectionId.ICC, "xmp": SectionId.XMP}
+SECTION_OF: dict[Kind, SectionId] = {
+    "exif": SectionId.EXIF,
+    "icc": SectionId.ICC,
+    "xmp": SectionId.XMP,
+}
 
 
 def metadata_sections(metadata: Metadata) -> tuple[Section, ...]:
     """Bodies are zlib streams; ids ascend."""
     present = ((SECTION_OF[kind], getattr(metadata, kind)) for kind in KINDS)
-    return tuple(Section(int(i), zlib.compress(value, 9)) for i, value in present if value is not None)
+    return tuple(
+        Section(int(i), zlib.compress(value, 9)) for i, value in present if value is not None
+    )
 
 
 def metadata_of(sections: tuple[Section, ...]) -> Metadata:
     """SectionError for a body that is no zlib stream or inflates beyond the section limit."""
     bodies = {section.id: section.body for section in sections}
-    return Metadata(**{kind: _inflate(bodies[i], kind) for kind, i in SECTION_OF.items() if i in bodies})
+    return Metadata(
+        **{kind: _inflate(bodies[i], kind) for kind, i in SECTION_OF.items() if i in bodies}
+    )
 
 
 def _inflate(body: bytes, kind: Kind) -> bytes:
@@ -30,5 +38,7 @@ def _inflate(body: bytes, kind: Kind) -> bytes:
     except zlib.error as error:
         raise SectionError(f"section {kind}: not a zlib stream ({error})") from error
     if not stream.eof or stream.unused_data:
-        raise SectionError(f"section {kind}: inflates beyond {MAX_SECTION_BYTES} bytes or ends in the wrong place")
+        raise SectionError(
+            f"section {kind}: inflates beyond {MAX_SECTION_BYTES} bytes or ends in the wrong place"
+        )
     return value

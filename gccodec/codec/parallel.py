@@ -18,7 +18,8 @@ ITEMS_PER_THREAD = 2
 
 
 def mapped(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """function(item) for every item, in as many threads as torch has; for functions of numpy, which has one a call.
+    """function(item) for every item, in as many threads as torch has; for functions of numpy, which
+    has one a call.
 
     Items are taken by the caller's thread, a few ahead.
     """

@@ -1,4 +1,5 @@
-"""How many bits a file is to take: levels of rate, and the search for the one that fills a ceiling."""
+"""How many bits a file is to take: levels of rate, and the search for the one that fills a
+ceiling."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ HIGHEST_RATE_WEIGHT = 64.0
 """In squared quantization steps a bit: nearly everything is then taken from the predicted means."""
 
 STEEPER = 1.18
-"""Than those of files made anew are the steps in size of files whose latents are another quality's, scaled."""
+"""Than those of files made anew are the steps in size of files whose latents are another quality's,
+scaled."""
 
 LEAST_RUN = 5
 """Levels between two sizes from which a slope is told; between nearer ones it is one of ripples."""
@@ -36,7 +38,8 @@ class Setting(NamedTuple):
 
 
 def setting(level: int) -> Setting:
-    """Of a level -1000..1000: a quality, and below the range of those quality 0 with bits weighed more and more."""
+    """Of a level -1000..1000: a quality, and below the range of those quality 0 with bits weighed
+    more and more."""
     # cubic, so that the logarithm of the size falls about evenly with the level
     return Setting(max(0, level), HIGHEST_RATE_WEIGHT * (min(0, level) / MIN_LEVEL) ** 3)
 
@@ -51,10 +54,10 @@ class Point(NamedTuple):
 class LevelSearch:
     """Asks for the size at one level after the other until one fits the ceiling tightly.
 
-    Sizes grow with the level, but for small ripples, about as the expected ones [2001] do; all of these may be wrong
-    by a factor, and by the power `steeper`. `aim_bytes` is the size that is sought: above the ceiling where files that
-    are a little too large can be made to fit. `level` is the one to try next, at first `start` or the one expected to
-    have that size.
+    Sizes grow with the level, but for small ripples, about as the expected ones [2001] do; all of
+    these may be wrong by a factor, and by the power `steeper`. `aim_bytes` is the size that is
+    sought: above the ceiling where files that are a little too large can be made to fit. `level` is
+    the one to try next, at first `start` or the one expected to have that size.
     """
 
     def __init__(
@@ -67,7 +70,9 @@ class LevelSearch:
     ) -> None:
         self.ceiling = ceiling_bytes
         # strictly growing, so that every size has one level
-        self._expected = np.maximum.accumulate(np.log(expected_bytes)) + 1e-9 * np.arange(len(LEVELS))
+        self._expected = np.maximum.accumulate(np.log(expected_bytes)) + 1e-9 * np.arange(
+            len(LEVELS)
+        )
         self._fitting: Point | None = None
         self._above: Point | None = None
         self._last: Point | None = None
@@ -81,7 +86,11 @@ class LevelSearch:
         if fitting is None:
             return above is not None and above.level == MIN_LEVEL
         full = fitting.size >= LEAST_SHARES[min(self._sizes, len(LEAST_SHARES)) - 1] * self.ceiling
-        return full or fitting.level == MAX_LEVEL or (above is not None and above.level - fitting.level <= 1)
+        return (
+            full
+            or fitting.level == MAX_LEVEL
+            or (above is not None and above.level - fitting.level <= 1)
+        )
 
     def record(self, size_bytes: int) -> bool:
         """The size of the file at `level`; whether it fits."""
@@ -107,7 +116,8 @@ class LevelSearch:
             # again and again on the same side: in ever larger steps
             step = (self._aim - np.log(last.size)) / self._steeper * 2.0 ** max(0, self._sizes - 2)
             return self._level_of(self._expected_at(last) + step)
-        # where sizes are far from what was expected this creeps along one side: every second step then halves
+        # where sizes are far from what was expected this creeps along one side: every second step
+        # then halves
         if self._sizes >= STEADY_SIZES and self._sizes % 2 == 0:
             return (low.level + high.level) // 2
         share = (self._aim - np.log(low.size)) / np.log(high.size / low.size)

@@ -1,4 +1,5 @@
-"""The largest file under a ceiling, for little more than the time of any file: most take one analysis."""
+"""The largest file under a ceiling, for little more than the time of any file: most take one
+analysis."""
 
 from __future__ import annotations
 
@@ -27,22 +28,28 @@ Bands = Iterator[npt.NDArray[np.int16]]
 TARGET_TOLERANCE = 0.02
 
 ANALYSED_LOWER = 35
-"""Latents are taken at a quality so much below the one expected: too coarse ones look better than too fine ones."""
+"""Latents are taken at a quality so much below the one expected: too coarse ones look better than
+too fine ones."""
 
 NEAR = range(-45, 121)
-"""Levels above the quality of latents that these serve, scaled; further away they cost a percent of LPIPS."""
+"""Levels above the quality of latents that these serve, scaled; further away they cost a percent of
+LPIPS."""
 
 AIMED_EXCESS = 0.03
-"""Over the ceiling: the last step of the last band is made to fit, and takes a sixth of the bits of its band."""
+"""Over the ceiling: the last step of the last band is made to fit, and takes a sixth of the bits of
+its band."""
 
 TRIED_RUN, MAX_TILTED_RUN = 60, 150
-"""Levels between the two at which that is done, and up to which what they tell of a slope is believed."""
+"""Levels between the two at which that is done, and up to which what they tell of a slope is
+believed."""
 
 MIN_TRIED_POSITIONS = 1 << 13
-"""Of larger pictures, above 2 megapixels, parts are tried first: its time is small beside that of a wrong guess."""
+"""Of larger pictures, above 2 megapixels, parts are tried first: its time is small beside that of a
+wrong guess."""
 
 MAX_HELD_POSITIONS = 1 << 19
-"""Of 134 megapixels, in 200 MB; the latents of larger pictures are not held, but taken each time."""
+"""Of 134 megapixels, in 200 MB; the latents of larger pictures are not held, but taken each
+time."""
 
 
 class HeldLatents:
@@ -61,7 +68,9 @@ class HeldLatents:
             return self.encoder.latent(self.source, quality)
         if not self._bands or not self._serves(quality):
             self._bands.clear()
-            self._quality = max(0, quality - ANALYSED_LOWER) if self.refined_at is None else self.refined_at
+            self._quality = (
+                max(0, quality - ANALYSED_LOWER) if self.refined_at is None else self.refined_at
+            )
             self._coming = self.encoder.latent(self.source, self._quality)
         return self._scaled(quality)
 
@@ -74,7 +83,8 @@ class HeldLatents:
     def _serves(self, quality: int) -> bool:
         if self.refined_at is not None:
             return True
-        # the lowest levels must not depend on how a search came there: the smallest file is one of them
+        # the lowest levels must not depend on how a search came there: the smallest file is one of
+        # them
         return quality - self._quality in NEAR and (quality > 0 or self._quality == 0)
 
     def _analysed(self) -> Bands:
@@ -85,8 +95,14 @@ class HeldLatents:
             yield band
 
     def _scaled(self, quality: int) -> Bands:
-        transforms, by_position, top = self.encoder.model.transforms, self.source.quality(quality), 0
-        finer = transforms.finer(quality, self._quality).flatten().cpu().numpy() / (1 << LATENT_FRACTION_BITS)
+        transforms, by_position, top = (
+            self.encoder.model.transforms,
+            self.source.quality(quality),
+            0,
+        )
+        finer = transforms.finer(quality, self._quality).flatten().cpu().numpy() / (
+            1 << LATENT_FRACTION_BITS
+        )
         for band in self._analysed():
             scaled = fixed_point(np.multiply(band, finer, dtype=np.float32))
             if isinstance(by_position, QualityMap):
@@ -103,12 +119,14 @@ class RateControl:
         ceiling = goal.ceiling(source.template)
         assert ceiling is not None
         self.encoder, self.source, self.goal, self.ceiling = encoder, source, goal, ceiling
-        # what does not count must not even enter the search: it would end at another of several levels that fit
+        # what does not count must not even enter the search: it would end at another of several
+        # levels that fit
         self.beside = goal.beside(source.template)
         self.framing = len(serialize(source.template)) - self.beside
 
     def encode(self, refined_at: int | None = None) -> Encoded:
-        """Above the ceiling when even the smallest file is; `refined_at`: the quality of latents that are known."""
+        """Above the ceiling when even the smallest file is; `refined_at`: the quality of latents
+        that are known."""
         latents = HeldLatents(self.encoder, self.source, refined_at)
         rows, columns = grid_size(*self.source.image.size[::-1])
         height = band_rows(columns)
@@ -118,7 +136,10 @@ class RateControl:
         while not search.is_over:
             at = setting(search.level)
             # the file without latents has this quality, too, whose length in bytes counts
-            framing = len(serialize(dataclasses.replace(self.source.template, quality=at.quality))) - self.beside
+            framing = (
+                len(serialize(dataclasses.replace(self.source.template, quality=at.quality)))
+                - self.beside
+            )
             limit = Limit(self.ceiling - framing, -(-rows // height))
             data = self.encoder.file(self.source, latents.at(at.quality), at, limit)
             made = Encoded(data, at.quality, False, coding=self.source.template.coding)
@@ -131,7 +152,10 @@ class RateControl:
         return fitting._replace(below_target=below and not self.goal.is_wish)
 
     def _search(self, aim: float, refined_at: int | None) -> LevelSearch:
-        expected, positions = expected_payload(self.source), math.prod(grid_size(*self.source.image.size))
+        expected, positions = (
+            expected_payload(self.source),
+            math.prod(grid_size(*self.source.image.size)),
+        )
         search = LevelSearch(self.ceiling, aim, self.framing + expected / 8, refined_at)
         if refined_at is not None or positions <= MIN_TRIED_POSITIONS:
             return search
@@ -139,12 +163,16 @@ class RateControl:
         return LevelSearch(self.ceiling, aim, self.framing + expected * deviation / 8, steeper=1.0)
 
     def _deviation(self, first: int) -> npt.NDArray[np.float64]:
-        """By what factor windows onto the picture take more bits at each level than is expected of them.
+        """By what factor windows onto the picture take more bits at each level than is expected of
+        them.
 
         That is found out at two levels, from latents of the first.
         """
         encoder = Encoder(self.encoder.model, self.encoder.strip_pixels, untold)
-        windows = [HeldLatents(encoder, window, setting(first).quality) for window in windows_of(self.source)]
+        windows = [
+            HeldLatents(encoder, window, setting(first).quality)
+            for window in windows_of(self.source)
+        ]
         if not windows:
             return np.ones(len(LEVELS))
         expected = sum(expected_payload(window.source) for window in windows)

@@ -18,8 +18,8 @@ Scale = Literal[2, 4, 8, 16]
 SCALES: tuple[Scale, ...] = (2, 4, 8, 16)
 
 LEAST_SMALL_SCALE: Scale = 4
-"""From here on the small network makes versions (`gccodec.codec.small_version`); half of the resolution still shows
-what only the full generator makes."""
+"""From here on the small network makes versions (`gccodec.codec.small_version`); half of the
+resolution still shows what only the full generator makes."""
 
 
 def parse_scale(text: str) -> Scale:
@@ -42,7 +42,8 @@ def is_enough(size: tuple[int, int], wanted: tuple[int, int]) -> bool:
 
 
 def reduced(image: Image.Image, scale: Scale) -> Image.Image:
-    """Mode L, LA, RGB or RGBA. What is left at the right and lower border stands for fewer pixels."""
+    """Mode L, LA, RGB or RGBA. What is left at the right and lower border stands for fewer
+    pixels."""
     return image.reduce(scale)  # colours that nobody sees do not get into its means
 
 
@@ -73,7 +74,11 @@ def reduced_decoding(decoding: Decoding, scale: Scale) -> Decoding:
 
 def metadata_at(metadata: Metadata, size: tuple[int, int]) -> Metadata:
     """That of a version of this size: where EXIF tells sides, it tells these."""
-    return metadata if metadata.exif is None else metadata._replace(exif=with_dimensions(metadata.exif, *size))
+    return (
+        metadata
+        if metadata.exif is None
+        else metadata._replace(exif=with_dimensions(metadata.exif, *size))
+    )
 
 
 def _below(upper: Image.Image, lower: Image.Image) -> Image.Image:

@@ -28,12 +28,17 @@ class Region(NamedTuple):
         """UsageError unless it holds a pixel and lies within a picture of that size."""
         inside = self.x + self.width <= width and self.y + self.height <= height
         if self.width < 1 or self.height < 1 or not inside:
-            raise UsageError(f"region {','.join(map(str, self))}: not within the {width}x{height} picture")
+            raise UsageError(
+                f"region {','.join(map(str, self))}: not within the {width}x{height} picture"
+            )
 
     def cells(self, halo: int) -> tuple[slice, slice]:
         """Latent rows and columns that cover it, and `halo` more on each side."""
 
         def span(start: int, length: int) -> slice:
-            return slice(max(0, start // LATENT_CELL_PX - halo), -(-(start + length) // LATENT_CELL_PX) + halo)
+            return slice(
+                max(0, start // LATENT_CELL_PX - halo),
+                -(-(start + length) // LATENT_CELL_PX) + halo,
+            )
 
         return span(self.y, self.height), span(self.x, self.width)

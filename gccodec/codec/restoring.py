@@ -17,12 +17,14 @@ PHOTOGRAPHIC = ("compress_type", zlib.Z_RLE)
 """A photograph repeats nothing that a search would find: five times as fast, and no larger."""
 
 
-def metadata_to_write(decoding: Decoding, form: Format, kept: frozenset[Kind]) -> tuple[Metadata, tuple[str, ...]]:
+def metadata_to_write(
+    decoding: Decoding, form: Format, kept: frozenset[Kind]
+) -> tuple[Metadata, tuple[str, ...]]:
     """What of the metadata belongs into the picture file, and notes.
 
-    The XMP of a picture that a network has made says so, by the IPTC's digital source type; one that is
-    held exactly is left as it is. A colour profile stays with the pixels: where it is not `kept` the
-    writer applies it.
+    The XMP of a picture that a network has made says so, by the IPTC's digital source type; one
+    that is held exactly is left as it is. A colour profile stays with the pixels: where it is not
+    `kept` the writer applies it.
     """
     metadata = decoding.metadata.only(kept | {"icc"})
     if "xmp" not in form.metadata or decoding.file.coding == "lossless":

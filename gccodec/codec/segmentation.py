@@ -19,7 +19,8 @@ from gccodec.weights.file import WeightsFile
 from gccodec.weights.folder import WeightsFolder
 
 LONGEST_SIDE_PX = 768
-"""Larger pictures are labelled at this size: the network knows things as large as they are in such pictures."""
+"""Larger pictures are labelled at this size: the network knows things as large as they are in such
+pictures."""
 
 LEGEND_ROW_PX = 18
 
@@ -42,18 +43,25 @@ class Labeller:
     def cells(self, image: Image.Image) -> npt.NDArray[np.uint8]:
         """Unified ids [ceil(H / 8), ceil(W / 8)] of a picture in mode RGB or L.
 
-        By the mean of what the network says of the picture and of its mirror image, which is right more often.
+        By the mean of what the network says of the picture and of its mirror image, which is right
+        more often.
         """
         keep_to_own_threads()
         scale = min(1.0, LONGEST_SIDE_PX / max(image.size))
         width, height = (max(1, round(n * scale / STRIDE_PX)) * STRIDE_PX for n in image.size)
-        resized = image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0).convert("RGB")
+        resized = image.resize(
+            (width, height), Image.Resampling.BILINEAR, reducing_gap=2.0
+        ).convert("RGB")
         x = torch.from_numpy(np.array(resized)).permute(2, 0, 1)[None].float() / 255
         with torch.inference_mode(), autocast(self.device):
-            as_is, mirrored = self.network(torch.cat([x, x.flip(3)]).to(self.device)).float().split(1)
+            as_is, mirrored = (
+                self.network(torch.cat([x, x.flip(3)]).to(self.device)).float().split(1)
+            )
         logits = as_is + mirrored.flip(3)
         grid = label_grid(image.height, image.width)
-        return F.interpolate(logits, grid, mode="bilinear").argmax(1)[0].to(torch.uint8).cpu().numpy()
+        return (
+            F.interpolate(logits, grid, mode="bilinear").argmax(1)[0].to(torch.uint8).cpu().numpy()
+        )
 
 
 def to_label_pixels(cells: npt.NDArray[np.uint8], width: int, height: int) -> npt.NDArray[np.uint8]:
@@ -62,7 +70,8 @@ def to_label_pixels(cells: npt.NDArray[np.uint8], width: int, height: int) -> np
 
 
 def overlay(image: Image.Image, cells: npt.NDArray[np.uint8]) -> Image.Image:
-    """The picture under the colours of its labels, and below it a legend with the share of each class."""
+    """The picture under the colours of its labels, and below it a legend with the share of each
+    class."""
     classes = {min(c.id, UNKNOWN): c for c in unified_classes()}
     colours = np.array([classes[i].colour for i in range(UNKNOWN + 1)], np.uint8)
     painted = Image.fromarray(colours[to_label_pixels(cells, *image.size)])
@@ -74,5 +83,7 @@ def overlay(image: Image.Image, cells: npt.NDArray[np.uint8]) -> Image.Image:
     for row, k in enumerate(order):
         entry, top = classes[int(ids[k])], image.height + LEGEND_ROW_PX * row
         draw.rectangle((4, top + 3, 16, top + 15), fill=entry.colour, outline="black")
-        draw.text((22, top + 3), f"{entry.name} {counts[k] / cells.size:.1%}", fill="black", font=font)
+        draw.text(
+            (22, top + 3), f"{entry.name} {counts[k] / cells.size:.1%}", fill="black", font=font
+        )
     return out

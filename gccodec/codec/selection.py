@@ -1,7 +1,8 @@
 """What a file keeps of a picture, and how it makes the rest (FORMAT.md).
 
-With a label map, selective coding (Agustsson et al. 2019, section 3.3): latents outside the kept region are not coded,
-the generator has the label map everywhere. Without one, a region of interest: the rest is coded more coarsely.
+With a label map, selective coding (Agustsson et al. 2019, section 3.3): latents outside the kept
+region are not coded, the generator has the label map everywhere. Without one, a region of interest:
+the rest is coded more coarsely.
 """
 
 from __future__ import annotations
@@ -46,9 +47,10 @@ def label_grid(height: int, width: int) -> tuple[int, int]:
 class Selection(NamedTuple):
     """What to keep of a picture H pixels high and W wide, and what becomes of the rest.
 
-    keep: bool [ceil(H / 16), ceil(W / 16)]; labels: uint8 [ceil(H / 8), ceil(W / 8)], unified ids or
-    label_input.UNKNOWN, from which the rest is synthesised; None: it is coded at `rest_quality` 0..1000.
-    named: bool [H, W], the pixels for whose sake `keep` is what it is; None: all of these positions'. No file says so.
+    keep: bool [ceil(H / 16), ceil(W / 16)]; labels: uint8 [ceil(H / 8), ceil(W / 8)], unified ids
+    or label_input.UNKNOWN, from which the rest is synthesised; None: it is coded at `rest_quality`
+    0..1000. named: bool [H, W], the pixels for whose sake `keep` is what it is; None: all of these
+    positions'. No file says so.
     """
 
     keep: KeepMask
@@ -58,13 +60,17 @@ class Selection(NamedTuple):
 
     @classmethod
     def around(
-        cls, named: npt.NDArray[np.bool_], labels: npt.NDArray[np.uint8] | None, rest_quality: int = 0
+        cls,
+        named: npt.NDArray[np.bool_],
+        labels: npt.NDArray[np.uint8] | None,
+        rest_quality: int = 0,
     ) -> Selection:
         """Of the latent positions that hold any of these pixels [H, W]."""
         return cls(keep_mask(named), labels, rest_quality, named)
 
     def check(self, width: int, height: int) -> None:
-        """UsageError unless its grids are those of a picture of that size, and `keep` holds what is named."""
+        """UsageError unless its grids are those of a picture of that size, and `keep` holds what is
+        named."""
         wrong_labels = self.labels is not None and self.labels.shape != label_grid(height, width)
         wrong_named = self.named is not None and self.named.shape != (height, width)
         if wrong_labels or wrong_named or self.keep.shape != grid_size(height, width):
@@ -81,18 +87,25 @@ class Selection(NamedTuple):
     @property
     def side(self) -> SideInformation:
         """What latents are coded with."""
-        return NO_SIDE_INFORMATION if self.labels is None else SideInformation(self.keep, self.labels_of_latents())
+        return (
+            NO_SIDE_INFORMATION
+            if self.labels is None
+            else SideInformation(self.keep, self.labels_of_latents())
+        )
 
     def quality(self, kept: int) -> Quality:
         """Of every latent, `kept` where it is kept."""
         return QualityMap(self.keep, kept, self.rest_quality) if self.labels is None else kept
 
     def sections(self, bitstream: Bitstream) -> tuple[Section, ...]:
-        """As a file carries it; WeightsError for labels and a model that was not trained with them."""
+        """As a file carries it; WeightsError for labels and a model that was not trained with
+        them."""
         mask = Section(int(SectionId.KEEP_MASK), encode_keep_mask(self.keep))
         if self.labels is None:
             return mask, Section(int(SectionId.REST_QUALITY), write_varint(self.rest_quality))
-        return Section(int(SectionId.LABEL_MAP), LabelMapCodec(bitstream.label_prime).encode(self.labels)), mask
+        return Section(
+            int(SectionId.LABEL_MAP), LabelMapCodec(bitstream.label_prime).encode(self.labels)
+        ), mask
 
     @classmethod
     def of(cls, file: GczFile, bitstream: Bitstream) -> Selection | None:
@@ -113,11 +126,16 @@ class Selection(NamedTuple):
 
 
 def decode_latent(
-    latents: LatentCodec, file: GczFile, selection: Selection | None, spent: npt.NDArray[np.float32] | None = None
+    latents: LatentCodec,
+    file: GczFile,
+    selection: Selection | None,
+    spent: npt.NDArray[np.float32] | None = None,
 ) -> Iterator[npt.NDArray[np.int16]]:
-    """Bands of latents [n, w, C] in 1/128 steps from top to bottom; the file's symbol digest is checked.
+    """Bands of latents [n, w, C] in 1/128 steps from top to bottom; the file's symbol digest is
+    checked.
 
-    `selection`: the file's. `spent`, zeros on the latent grid, is filled with the bits of each position.
+    `selection`: the file's. `spent`, zeros on the latent grid, is filled with the bits of each
+    position.
     """
     rows, columns = grid_size(file.height, file.width)
     quality = file.quality if selection is None else selection.quality(file.quality)
@@ -126,7 +144,8 @@ def decode_latent(
 
 
 def kept_strips(file: GczFile, region: Region) -> Iterator[Image.Image]:
-    """Of a region of the decoded picture, from top to bottom in mode L: KEPT, and elsewhere SYNTHESISED or COARSE.
+    """Of a region of the decoded picture, from top to bottom in mode L: KEPT, and elsewhere
+    SYNTHESISED or COARSE.
 
     COARSE is what is coded too, at the rest quality.
     """

@@ -1,4 +1,5 @@
-"""Encode and decode in a line each, with the installed model; `Codec` has everything that can be chosen."""
+"""Encode and decode in a line each, with the installed model; `Codec` has everything that can be
+chosen."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ Source = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8]
 
 
 def installed_codec(model_id: bytes | None = None) -> Codec:
-    """The installed model, or the one of an id, loaded once; on the first CUDA device where there is one."""
+    """The installed model, or the one of an id, loaded once; on the first CUDA device where there
+    is one."""
     return _loaded(WeightsFolder.installed().find_bitstream(model_id))
 
 
@@ -42,11 +44,12 @@ def encode(
     quality: float | None = None,
     effort: int | None = None,
 ) -> bytes:
-    """A .gcz file of a picture: the name of a picture file, its bytes, a Pillow picture or uint8 [H, W, 3] RGB.
+    """A .gcz file of a picture: the name of a picture file, its bytes, a Pillow picture or uint8
+    [H, W, 3] RGB.
 
-    bpp: ceiling in bits a pixel on the whole file; size_bytes: the same in bytes; quality: 0..100; none of
-    them: about 0.06 bits a pixel. effort: 0..9, None by the size of the picture. Errors are those of
-    `gccodec.errors`.
+    bpp: ceiling in bits a pixel on the whole file; size_bytes: the same in bytes; quality: 0..100;
+    none of them: about 0.06 bits a pixel. effort: 0..9, None by the size of the picture. Errors are
+    those of `gccodec.errors`.
     """
     if sum(goal is not None for goal in (bpp, size_bytes, quality)) > 1:
         raise UsageError("give one of bpp, size_bytes and quality, or none")
@@ -58,7 +61,8 @@ def encode(
 
 
 def decode(data: bytes) -> Decoded:
-    """The picture of a .gcz file: `.image` is Pillow's, `.pixels` an array, `.save(name)` writes it."""
+    """The picture of a .gcz file: `.image` is Pillow's, `.pixels` an array, `.save(name)` writes
+    it."""
     return installed_codec(_model_of(data)).decode(data)
 
 
@@ -68,7 +72,8 @@ def _model_of(data: bytes) -> bytes | None:
 
 
 def _picture_of(picture: Source) -> Picture:
-    """As `gccodec encode` reads a file; pictures in memory by way of a PNG file, with all that they tell."""
+    """As `gccodec encode` reads a file; pictures in memory by way of a PNG file, with all that they
+    tell."""
     if isinstance(picture, np.ndarray):
         return Picture.of(picture)
     if isinstance(picture, Image.Image):

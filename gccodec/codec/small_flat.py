@@ -1,6 +1,7 @@
 """Flat parts of a small version: the surface of colour that the file has for them.
 
-What `gccodec.model.flat` does to every pixel of a picture, for the means of many: grain is gone from those.
+What `gccodec.model.flat` does to every pixel of a picture, for the means of many: grain is gone
+from those.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ class SmallFlatParts:
         self.columns = self._middles(0, width)
         nodes = parts.nodes[..., order].astype(np.float32) / LEVELS
         nodes[..., -1] /= GRAIN_STEPS
-        self.nodes = _between(nodes.swapaxes(0, 1), self.columns / (NODE_CELLS * self.side)).swapaxes(0, 1)
+        self.nodes = _between(
+            nodes.swapaxes(0, 1), self.columns / (NODE_CELLS * self.side)
+        ).swapaxes(0, 1)
         self.cover = _between(self.mask.T, self.columns / self.side - 0.5).T
 
     def _middles(self, first: int, count: int) -> FloatArray:
@@ -38,7 +41,8 @@ class SmallFlatParts:
         return ((np.arange(first, first + count) + 0.5) * self.scale).astype(np.float32)
 
     def applied(self, x: FloatArray, top: int) -> FloatArray:
-        """Rows of x [n, W, 3] in [0, 1], the first of which is the small version's `top`-th, with their surface."""
+        """Rows of x [n, W, 3] in [0, 1], the first of which is the small version's `top`-th, with
+        their surface."""
         rows = self._middles(top, len(x))
         own = self.mask[(rows // self.side).astype(int)][:, (self.columns // self.side).astype(int)]
         if not own.any():
@@ -51,7 +55,8 @@ class SmallFlatParts:
 
 
 def _between(values: FloatArray, at: FloatArray) -> FloatArray:
-    """[n, ...] at places [m] along the first axis, linear from one to the next, constant beyond: [m, ...]."""
+    """[n, ...] at places [m] along the first axis, linear from one to the next, constant beyond:
+    [m, ...]."""
     at = np.clip(at, 0, len(values) - 1)
     left = np.minimum(at.astype(int), max(0, len(values) - 2))
     share = (at - left).reshape(-1, *[1] * (values.ndim - 1)).astype(np.float32)

@@ -30,7 +30,8 @@ from gccodec.weights.folder import WeightsFolder
 def suits(file: GczFile, scale: Scale) -> bool:
     """Whether the small network makes this version of a file as well as the generator.
 
-    Not half of the resolution; not an exact picture, nor what is synthesised from labels, of which it sees too little.
+    Not half of the resolution; not an exact picture, nor what is synthesised from labels, of which
+    it sees too little.
     """
     return scale >= LEAST_SMALL_SCALE and file.coding in ("generative", "region")
 
@@ -38,16 +39,24 @@ def suits(file: GczFile, scale: Scale) -> bool:
 class SmallVersions:
     """The network of small versions for one bitstream, at work."""
 
-    def __init__(self, bitstream: Bitstream, latents: LatentCodec, network: ThumbnailNetwork) -> None:
+    def __init__(
+        self, bitstream: Bitstream, latents: LatentCodec, network: ThumbnailNetwork
+    ) -> None:
         self.bitstream, self.latents, self.network = bitstream, latents, network
 
     @classmethod
     def load(
-        cls, model_id: bytes, folder: Path | None = None, threads: int = 1, latents: LatentCodec | None = None
+        cls,
+        model_id: bytes,
+        folder: Path | None = None,
+        threads: int = 1,
+        latents: LatentCodec | None = None,
     ) -> SmallVersions:
-        """For files that name a model; WeightsError where its bitstream, or the network for that, is not installed.
+        """For files that name a model; WeightsError where its bitstream, or the network for that,
+        is not installed.
 
-        threads: for large pictures; latents: the bitstream's entropy layer, where the caller has it.
+        threads: for large pictures; latents: the bitstream's entropy layer, where the caller has
+        it.
         """
         files = _weights_of(folder)
         bitstream = files.load_bitstream(model_id)
@@ -57,7 +66,11 @@ class SmallVersions:
 
     @classmethod
     def load_if_there(
-        cls, model_id: bytes, folder: Path | None = None, threads: int = 1, latents: LatentCodec | None = None
+        cls,
+        model_id: bytes,
+        folder: Path | None = None,
+        threads: int = 1,
+        latents: LatentCodec | None = None,
     ) -> SmallVersions | None:
         """As `load`; None where no network for the bitstream is installed."""
         files = _weights_of(folder)
@@ -68,12 +81,15 @@ class SmallVersions:
         return cls.load(model_id, folder, threads, latents)
 
     def decode(self, file: GczFile, scale: Scale, realism: float = DEFAULT_REALISM) -> Decoding:
-        """A file that is not exact, at 1 / scale. Latents are decoded, and their digest checked, before this returns.
+        """A file that is not exact, at 1 / scale. Latents are decoded, and their digest checked,
+        before this returns.
 
         WeightsError for another model's file, CorruptError subclasses for a damaged one.
         """
         if not self.bitstream.decodes(file.model_id):
-            raise WeightsError(f"the file needs model {file.model_id.hex()}, loaded is {self.bitstream.id.hex()}")
+            raise WeightsError(
+                f"the file needs model {file.model_id.hex()}, loaded is {self.bitstream.id.hex()}"
+            )
         selection = Selection.of(file, self.bitstream)
         latents = np.concatenate(list(decode_latent(self.latents, file, selection)))
         quality = file.quality if selection is None else selection.quality(file.quality)
@@ -113,5 +129,7 @@ def small_alpha(file: GczFile, scale: Scale) -> Image.Image | None:
     """The alpha channel at 1 / scale; None where there is none."""
     for section in file.sections:
         if section.id == SectionId.ALPHA:
-            return Image.fromarray(decode_alpha(section.body, file.height, file.width)).reduce(scale)
+            return Image.fromarray(decode_alpha(section.body, file.height, file.width)).reduce(
+                scale
+            )
     return None

@@ -1,4 +1,5 @@
-"""Pictures as strips of whole latent rows, so that the networks' memory does not grow with the picture."""
+"""Pictures as strips of whole latent rows, so that the networks' memory does not grow with the
+picture."""
 
 from __future__ import annotations
 
@@ -44,6 +45,8 @@ def rgb_of(part: Image.Image, rows: int, columns: int) -> npt.NDArray[np.uint8]:
 def to_pixels(x_hat: torch.Tensor, gray: bool) -> npt.NDArray[np.uint8]:
     """[1, 3, H, W] in [0, 1] -> uint8 [H, W, 3], or [H, W] luma."""
     if gray:
-        x_hat = x_hat.mul(torch.tensor(LUMA, device=x_hat.device)[:, None, None]).sum(1, keepdim=True)
+        x_hat = x_hat.mul(torch.tensor(LUMA, device=x_hat.device)[:, None, None]).sum(
+            1, keepdim=True
+        )
     pixels = (x_hat[0] * 255).round_().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
     return np.ascontiguousarray(pixels[..., 0] if gray else pixels)

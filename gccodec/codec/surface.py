@@ -16,7 +16,8 @@ RIDGE, LEAST = 1e-6, 1e-20
 ITERATIONS = 25
 
 TRUSTED = (32.0, 8.0, 4.0, 2.0, 1.0)
-"""Levels off at which a quarter counts a fourth, round by round: what most agree on is not bent by a few."""
+"""Levels off at which a quarter counts a fourth, round by round: what most agree on is not bent by
+a few."""
 
 
 def interpolation(quarters: int, nodes: int) -> FloatArray:
@@ -35,7 +36,9 @@ class Grid:
 
     def __init__(self, height: int, width: int) -> None:
         self.shape = node_count(height), node_count(width)
-        self.rows, self.columns = (interpolation(2 * n, k) for n, k in zip((height, width), self.shape, strict=True))
+        self.rows, self.columns = (
+            interpolation(2 * n, k) for n, k in zip((height, width), self.shape, strict=True)
+        )
         self.bend_rows, self.bend_columns = (
             bend.T @ bend for bend in (np.diff(np.eye(n), 2, axis=0) for n in self.shape)
         )
@@ -62,7 +65,8 @@ class Grid:
         return np.broadcast_to(mean, (len(quarters), *self.shape))
 
     def nearest(self, quarters: FloatArray, weight: FloatArray, start: FloatArray) -> FloatArray:
-        """Nodes of the smooth surface nearest to quarters of a weight [2 h, 2 w], by conjugate gradients."""
+        """Nodes of the smooth surface nearest to quarters of a weight [2 h, 2 w], by conjugate
+        gradients."""
         x = start
         residual = self._gathered(weight * quarters) + RIDGE * start - self._product(x, weight)
         direction, power = residual, _dot(residual, residual)

@@ -8,7 +8,15 @@ from PIL import Image
 
 from gccodec.codec.decoding import Decoding
 from gccodec.codec.lossless import decode_lossless
-from gccodec.codec.reduction import SCALES, Scale, is_enough, reduced, reduced_decoding, reduced_size, resized
+from gccodec.codec.reduction import (
+    SCALES,
+    Scale,
+    is_enough,
+    reduced,
+    reduced_decoding,
+    reduced_size,
+    resized,
+)
 from gccodec.codec.region import Region
 from gccodec.codec.small_version import SmallVersions
 from gccodec.container.file import DEFAULT_MAX_PIXELS, GczFile, parse, serialize
@@ -36,12 +44,14 @@ def scale_for(size: tuple[int, int], wanted: tuple[int, int]) -> Scale:
     return SCALES[0]
 
 
-def decode_thumbnail(file: GczFile, size_px: int, folder: Path | None = None, threads: int = 1) -> Decoding:
+def decode_thumbnail(
+    file: GczFile, size_px: int, folder: Path | None = None, threads: int = 1
+) -> Decoding:
     """A parsed file as a picture whose sides are at most size_px, in one strip.
 
-    Torch is loaded for selective files alone, of which the small network sees too little.
-    threads: for large pictures. WeightsError where what its model needs is not installed in the folder; exact files
-    need nothing.
+    Torch is loaded for selective files alone, of which the small network sees too little. threads:
+    for large pictures. WeightsError where what its model needs is not installed in the folder;
+    exact files need nothing.
     """
     if not 1 <= size_px <= MAX_SIZE_PX:
         raise UsageError(f"size {size_px}: must be 1..{MAX_SIZE_PX}")
@@ -57,7 +67,9 @@ def decode_thumbnail(file: GczFile, size_px: int, folder: Path | None = None, th
         decoding = _fully_decoded(file, scale_for(size, wanted), folder)
         image = joined(decoding.strips, decoding.size)
     else:
-        decoding = SmallVersions.load(file.model_id, folder, threads).decode(file, scale_for(size, wanted))
+        decoding = SmallVersions.load(file.model_id, folder, threads).decode(
+            file, scale_for(size, wanted)
+        )
         image = joined(decoding.strips, decoding.size)
     return decoding._replace(strips=iter([resized(image, wanted)]), size=wanted)
 
@@ -70,7 +82,10 @@ def _fully_decoded(file: GczFile, scale: Scale, folder: Path | None) -> Decoding
     return reduced_decoding(codec.decode_strips(serialize(file), file.width * file.height), scale)
 
 
-def thumbnail(data: bytes, size_px: int = DEFAULT_SIZE_PX, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Image:
-    """A small version of a .gcz file, at most size_px on its longer side, with the installed weights."""
+def thumbnail(
+    data: bytes, size_px: int = DEFAULT_SIZE_PX, max_pixels: int = DEFAULT_MAX_PIXELS
+) -> Image.Image:
+    """A small version of a .gcz file, at most size_px on its longer side, with the installed
+    weights."""
     decoding = decode_thumbnail(parse(data, max_pixels), size_px)
     return joined(decoding.strips, decoding.size)

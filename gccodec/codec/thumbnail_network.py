@@ -1,4 +1,5 @@
-"""The network of small versions in numpy: latents -> a picture at 1/2 to 1/16 of the resolution, without torch.
+"""The network of small versions in numpy: latents -> a picture at 1/2 to 1/16 of the resolution,
+without torch.
 
 The twin of `gccodec.model.thumbnail.ThumbnailGenerator`, a part of the rows at a time.
 """
@@ -36,7 +37,8 @@ class _Block(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Activations [n, w, C] of some rows of a picture, the first of which is its `top`-th; it has `height` in all."""
+    """Activations [n, w, C] of some rows of a picture, the first of which is its `top`-th; it has
+    `height` in all."""
 
     values: FloatArray
     top: int
@@ -52,12 +54,17 @@ class ThumbnailNetwork:
         self.linear = self._array("linear.weight", 4)[..., 0, 0]
         self.linear_bias = self._array("linear.bias", 1)
         self.stem, self.side = self._product("stem.weight"), self._product("side.weight")
-        self.stem_bias, self.shifts = self._array("stem.bias", 1), self._array("condition.weight", 2).T
+        self.stem_bias, self.shifts = (
+            self._array("stem.bias", 1),
+            self._array("condition.weight", 2).T,
+        )
         count = sum(name.endswith(".conv2.bias") for name in weights.arrays)
         self.blocks = [self._block(f"blocks.{i}.") for i in range(count)]
         self.head = self._array("head.weight", 4)[..., 0, 0]
         expected = len(self.log_step) + 1, len(self.stem_bias), COLOURS * HALF_CELL_PX**2
-        if (len(self.shifts), self.shifts.shape[1], len(self.head)) != expected or len(self.linear) != len(self.head):
+        if (len(self.shifts), self.shifts.shape[1], len(self.head)) != expected or len(
+            self.linear
+        ) != len(self.head):
             raise WeightsError(f"{weights.path}: does not fit together")
 
     def _array(self, name: str, dimensions: int) -> FloatArray:
@@ -70,7 +77,10 @@ class ThumbnailNetwork:
         weight = self._array(name, 4)
         if weight.shape[2] * weight.shape[3] != TAPS:
             raise WeightsError(f"{self.weights.path}: {name} is no 3x3 convolution")
-        return Product.whole(weight.transpose(2, 3, 1, 0).reshape(TAPS, weight.shape[1], weight.shape[0]), self.threads)
+        return Product.whole(
+            weight.transpose(2, 3, 1, 0).reshape(TAPS, weight.shape[1], weight.shape[0]),
+            self.threads,
+        )
 
     def _block(self, prefix: str) -> _Block:
         return _Block(
@@ -89,7 +99,8 @@ class ThumbnailNetwork:
         scale: Scale,
         side: SideInformation = NO_SIDE_INFORMATION,
     ) -> Iterator[FloatArray]:
-        """Latents [h, w, C] in 1/128 of a step -> rows [n, 16 w / scale, 3] in [0, 1], from top to bottom."""
+        """Latents [h, w, C] in 1/128 of a step -> rows [n, 16 w / scale, 3] in [0, 1], from top to
+        bottom."""
         height, width = latents.shape[:2]
         at_once, halo = max(1, POSITIONS_AT_ONCE // width), 1 + 2 * len(self.blocks)
         heads = self._heads(DOWNSAMPLING // scale)
@@ -99,12 +110,16 @@ class ThumbnailNetwork:
             x = self._in_units(latents[seen], rows_of(quality, seen))
             rows = Rows(x, seen.start, height)
             h = self._features(rows, rows_of(quality, seen), realism, side.rows(seen))
-            yield self._shown(x[top - seen.start : stop - seen.start], h.values[top - h.top : stop - h.top], heads)
+            yield self._shown(
+                x[top - seen.start : stop - seen.start], h.values[top - h.top : stop - h.top], heads
+            )
 
     def _in_units(self, latents: npt.NDArray[np.int16], quality: Quality) -> FloatArray:
         """In units of each channel's usual size."""
         unit = 1 << LATENT_FRACTION_BITS
-        return latents * self._at(quality, lambda basis: np.exp(basis @ self.log_step) / np.float32(unit))
+        return latents * self._at(
+            quality, lambda basis: np.exp(basis @ self.log_step) / np.float32(unit)
+        )
 
     def _at(self, quality: Quality, of: Callable[[FloatArray], FloatArray]) -> FloatArray:
         """What is made of the basis of a quality: [n], or [h, w, n] for a map."""
@@ -136,7 +151,8 @@ class ThumbnailNetwork:
         return h
 
     def _heads(self, side: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Linear weight, bias and head, [in, side * side * 3] each, whose results are means of the full ones."""
+        """Linear weight, bias and head, [in, side * side * 3] each, whose results are means of the
+        full ones."""
         part = HALF_CELL_PX // side
 
         def averaged(weight: FloatArray) -> FloatArray:
@@ -146,7 +162,9 @@ class ThumbnailNetwork:
         return averaged(self.linear), averaged(self.linear_bias)[0], averaged(self.head)
 
     @staticmethod
-    def _shown(x: FloatArray, h: FloatArray, heads: tuple[FloatArray, FloatArray, FloatArray]) -> FloatArray:
+    def _shown(
+        x: FloatArray, h: FloatArray, heads: tuple[FloatArray, FloatArray, FloatArray]
+    ) -> FloatArray:
         linear, bias, head = heads
         height, width = x.shape[:2]
         side = round((len(bias) / COLOURS) ** 0.5)
@@ -154,7 +172,9 @@ class ThumbnailNetwork:
         out += bias
         out += np.maximum(h, LEAK * h) @ head
         cells = out.reshape(height, width, side, side, COLOURS).transpose(0, 2, 1, 3, 4)
-        return np.asarray(np.clip(cells.reshape(height * side, width * side, COLOURS), 0, 1), np.float32)
+        return np.asarray(
+            np.clip(cells.reshape(height * side, width * side, COLOURS), 0, 1), np.float32
+        )
 
 
 def hat_basis(quality: int, nodes: int) -> FloatArray:
@@ -172,13 +192,16 @@ def _convolved(rows: Rows, product: Product) -> Rows:
     values, top, height = rows
     above, below = int(top == 0), int(top + len(values) == height)
     padded = np.pad(values, ((above, below), (1, 1), (0, 0)))
-    out: FloatArray = np.empty((len(padded) - 2, values.shape[1], product.weight.shape[1]), np.float32)
+    out: FloatArray = np.empty(
+        (len(padded) - 2, values.shape[1], product.weight.shape[1]), np.float32
+    )
     product.fill(out, padded, 1)
     return Rows(out, top + 1 - above, height)
 
 
 def _side_channels(side: SideInformation) -> FloatArray | None:
-    """Whether a latent is missing, and the share of each class in its cells; None where nothing is known."""
+    """Whether a latent is missing, and the share of each class in its cells; None where nothing is
+    known."""
     shares = side.shares(LABEL_CLASSES)
     if shares is None:
         return None

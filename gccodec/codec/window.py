@@ -1,4 +1,5 @@
-"""Some windows onto a large picture: enough to learn how far it is from what is expected of its like."""
+"""Some windows onto a large picture: enough to learn how far it is from what is expected of its
+like."""
 
 from __future__ import annotations
 
@@ -36,19 +37,27 @@ def windows_of(source: Source) -> list[Source]:
 def _window(source: Source, rows: range, columns: range) -> Source:
     image = cropped(source.image, (columns.start, rows.start, columns.stop, rows.stop))
     selection = None if source.selection is None else _selection(source.selection, rows, columns)
-    template = dataclasses.replace(source.template, width=image.width, height=image.height, sections=())
+    template = dataclasses.replace(
+        source.template, width=image.width, height=image.height, sections=()
+    )
     return Source(template, image, selection)
 
 
 def _around(quarters: int, length: int) -> range:
-    start = max(0, min(quarters * length // 4 - WINDOW_PX // 2, length - WINDOW_PX)) // BLOCK_PX * BLOCK_PX
+    start = (
+        max(0, min(quarters * length // 4 - WINDOW_PX // 2, length - WINDOW_PX))
+        // BLOCK_PX
+        * BLOCK_PX
+    )
     return range(start, min(start + WINDOW_PX, length))
 
 
 def _selection(selection: Selection, rows: range, columns: range) -> Selection:
     def part(px: int) -> tuple[slice, slice]:
         """Of a grid with one value for so many pixels a side."""
-        down, across = (slice(pixels.start // px, -(-pixels.stop // px)) for pixels in (rows, columns))
+        down, across = (
+            slice(pixels.start // px, -(-pixels.stop // px)) for pixels in (rows, columns)
+        )
         return down, across
 
     labels = None if selection.labels is None else selection.labels[part(LATENT_CELL_PX // CELLS)]

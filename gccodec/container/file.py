@@ -7,9 +7,23 @@ import zlib
 from typing import Literal
 
 from gccodec.container.reader import Reader
-from gccodec.container.section import MAX_SECTION_BYTES, MAX_SECTIONS, METADATA, Section, SectionId, is_critical
+from gccodec.container.section import (
+    MAX_SECTION_BYTES,
+    MAX_SECTIONS,
+    METADATA,
+    Section,
+    SectionId,
+    is_critical,
+)
 from gccodec.container.varint import write_varint
-from gccodec.errors import ChecksumError, HeaderError, LimitError, NotGczError, SectionError, TruncatedError
+from gccodec.errors import (
+    ChecksumError,
+    HeaderError,
+    LimitError,
+    NotGczError,
+    SectionError,
+    TruncatedError,
+)
 
 MAGIC = b"\xe7GC"
 VERSION = 1
@@ -25,12 +39,19 @@ NO_MODEL = bytes(MODEL_ID_BYTES)
 GAMECUBE_MAGIC = b"\x01\xc0\x0b\xb1"
 
 SUPPORTED_CRITICAL: frozenset[int] = frozenset(
-    {SectionId.LABEL_MAP, SectionId.KEEP_MASK, SectionId.REST_QUALITY, SectionId.ALPHA, SectionId.LOSSLESS}
+    {
+        SectionId.LABEL_MAP,
+        SectionId.KEEP_MASK,
+        SectionId.REST_QUALITY,
+        SectionId.ALPHA,
+        SectionId.LOSSLESS,
+    }
 )
 """Critical sections that this version decodes; the other ids are reserved."""
 
 Coding = Literal["generative", "region", "selective", "lossless"]
-"""How a picture is held: all of it generated, a region of it finer, a part synthesised from labels, or exactly."""
+"""How a picture is held: all of it generated, a region of it finer, a part synthesised from labels,
+or exactly."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,17 +95,33 @@ def serialize(file: GczFile) -> bytes:
     if any(len(section.body) > MAX_SECTION_BYTES for section in file.sections):
         raise ValueError(f"a section is larger than {MAX_SECTION_BYTES} bytes")
     header = MAGIC + bytes([VERSION, FLAG_GRAY if file.gray else 0])
-    header += write_varint(file.width) + write_varint(file.height) + file.model_id + write_varint(file.quality)
+    header += (
+        write_varint(file.width)
+        + write_varint(file.height)
+        + file.model_id
+        + write_varint(file.quality)
+    )
     header += file.symbol_digest.to_bytes(2, "big") + bytes([len(ids)])
     for section in file.sections:
-        header += bytes([section.id]) + write_varint(len(section.body)) + zlib.crc32(section.body).to_bytes(4, "big")
+        header += (
+            bytes([section.id])
+            + write_varint(len(section.body))
+            + zlib.crc32(section.body).to_bytes(4, "big")
+        )
     checksum = zlib.crc32(file.payload, zlib.crc32(header))
-    return header + checksum.to_bytes(4, "big") + b"".join(s.body for s in file.sections) + file.payload
+    return (
+        header
+        + checksum.to_bytes(4, "big")
+        + b"".join(s.body for s in file.sections)
+        + file.payload
+    )
 
 
 def overhead_bytes(file: GczFile) -> int:
     """Bytes of the serialized file that are neither latents nor section bodies."""
-    return len(serialize(dataclasses.replace(file, payload=b""))) - sum(len(s.body) for s in file.sections)
+    return len(serialize(dataclasses.replace(file, payload=b""))) - sum(
+        len(s.body) for s in file.sections
+    )
 
 
 def metadata_bytes(file: GczFile) -> int:
@@ -97,14 +134,19 @@ def _check_magic(data: bytes) -> None:
     if data[:3] == MAGIC:
         return
     if data[:4] == GAMECUBE_MAGIC:
-        raise NotGczError("this is a GameCube disc image (.gcz of a console emulator), not a gccodec picture")
+        raise NotGczError(
+            "this is a GameCube disc image (.gcz of a console emulator), not a gccodec picture"
+        )
     if len(data) < len(MAGIC) and MAGIC.startswith(data):
         raise TruncatedError(f"magic: the file has only {len(data)} bytes")
-    raise NotGczError(f"not a gccodec picture: it begins with {data[:3].hex(' ')}, expected {MAGIC.hex(' ')}")
+    raise NotGczError(
+        f"not a gccodec picture: it begins with {data[:3].hex(' ')}, expected {MAGIC.hex(' ')}"
+    )
 
 
 def parse(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> GczFile:
-    """Check and take apart a file. Raises CorruptError subclasses, or LimitError above `max_pixels`."""
+    """Check and take apart a file. Raises CorruptError subclasses, or LimitError above
+    `max_pixels`."""
     _check_magic(data)
     reader = Reader(data)
     reader.take(len(MAGIC), "magic")
@@ -126,17 +168,29 @@ def parse(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> GczFile:
     payload = data[reader.offset :]
     found = zlib.crc32(payload, zlib.crc32(data[:header_end]))
     if found != checksum:
-        raise ChecksumError(f"checksum: computed {found:08x}, the file says {checksum:08x}; it is damaged or truncated")
+        raise ChecksumError(
+            f"checksum: computed {found:08x}, the file says {checksum:08x}; it is damaged or "
+            f"truncated"
+        )
     for (section_id, _, expected), body in zip(rows, bodies, strict=True):
         if zlib.crc32(body) != expected:
-            raise ChecksumError(f"section {section_id}: computed {zlib.crc32(body):08x}, the table says {expected:08x}")
+            raise ChecksumError(
+                f"section {section_id}: computed {zlib.crc32(body):08x}, the table says "
+                f"{expected:08x}"
+            )
         if is_critical(section_id) and section_id not in SUPPORTED_CRITICAL:
-            raise SectionError(f"section {section_id}: critical and unknown to this version; a newer one is needed")
+            raise SectionError(
+                f"section {section_id}: critical and unknown to this version; a newer one is needed"
+            )
     sections = tuple(Section(row[0], body) for row, body in zip(rows, bodies, strict=True))
-    file = GczFile(width, height, bool(flags & FLAG_GRAY), model_id, quality, digest, payload, sections)
+    file = GczFile(
+        width, height, bool(flags & FLAG_GRAY), model_id, quality, digest, payload, sections
+    )
     _check_companions(file)
     if width * height > max_pixels:
-        raise LimitError(f"size {width}x{height}: {width * height} pixels, allowed {max_pixels} (--max-pixels)")
+        raise LimitError(
+            f"size {width}x{height}: {width * height} pixels, allowed {max_pixels} (--max-pixels)"
+        )
     return file
 
 
@@ -145,11 +199,16 @@ def _check_companions(file: GczFile) -> None:
     present = {section.id for section in file.sections}
     companions = len(present & {SectionId.LABEL_MAP, SectionId.REST_QUALITY})
     if companions != int(SectionId.KEEP_MASK in present):
-        raise SectionError("keep mask: goes with a label map or with the rest's quality, and they with it")
+        raise SectionError(
+            "keep mask: goes with a label map or with the rest's quality, and they with it"
+        )
     if SectionId.LOSSLESS not in present:
         return
     if others := [i for i in sorted(present) if is_critical(i) and i != SectionId.LOSSLESS]:
-        raise SectionError(f"lossless picture: found beside section {others[0]}, which says how another is generated")
+        raise SectionError(
+            f"lossless picture: found beside section {others[0]}, which says how another is "
+            f"generated"
+        )
     fields = (
         ("model id", file.model_id.hex(), NO_MODEL.hex()),
         ("quality", file.quality, 0),

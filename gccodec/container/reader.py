@@ -14,7 +14,9 @@ class Reader:
 
     def take(self, count: int, field: str) -> bytes:
         if self.offset + count > len(self.data):
-            raise TruncatedError(f"{field}: needs {count} bytes, {len(self.data) - self.offset} are left")
+            raise TruncatedError(
+                f"{field}: needs {count} bytes, {len(self.data) - self.offset} are left"
+            )
         self.offset += count
         return self.data[self.offset - count : self.offset]
 

@@ -1,1 +1,2 @@
-"""Integers <-> bytes: everything on which two machines must agree. numpy and constriction; no float decides."""
+"""Integers <-> bytes: everything on which two machines must agree. numpy and constriction; no float
+decides."""

@@ -1,4 +1,5 @@
-"""3x3 convolutions of small integers: as products of numpy, or as whoever has better ones makes them."""
+"""3x3 convolutions of small integers: as products of numpy, or as whoever has better ones makes
+them."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ PRODUCTS_A_THREAD = 1 << 27
 """Multiplications that are worth a thread's start."""
 
 Convolve = Callable[[npt.NDArray[np.uint8], int], Array]
-"""x [H + 2, W + 2, in] and a stride -> accumulators [ceil(H / stride), ceil(W / stride), out], H and W at least 1.
+"""x [H + 2, W + 2, in] and a stride -> accumulators [ceil(H / stride), ceil(W / stride), out], H
+and W at least 1.
 
 Exact and the caller's own: float32 (every one is below 2^24) or int64.
 """
@@ -44,7 +46,8 @@ class Product:
     """Positions times weights, for positions that see the same taps and channels."""
 
     def __init__(self, weight: Array, seen: Sequence[Seen], threads: int = 1) -> None:
-        """weight: [TAPS, in, out], in the arithmetic of the product; each of `seen` names its channels' both ends.
+        """weight: [TAPS, in, out], in the arithmetic of the product; each of `seen` names its
+        channels' both ends.
 
         threads: so many share what is large.
         """
@@ -66,7 +69,8 @@ class Product:
         return cls(weight, [Seen(tap, slice(0, weight.shape[1])) for tap in range(TAPS)], threads)
 
     def fill(self, out: Array, values: Array, stride: int) -> None:
-        """out [h, w, n] from values [>= (h - 1) stride + 3, >= (w - 1) stride + 3, in], a part at a time."""
+        """out [h, w, n] from values [>= (h - 1) stride + 3, >= (w - 1) stride + 3, in], a part at a
+        time."""
         height, width = out.shape[:2]
         down, right, item = values.strides
         shape = len(values), width, SIDE * values.shape[2]
@@ -81,18 +85,26 @@ class Product:
         with ThreadPoolExecutor(
             threads
         ) as pool:  # numpy leaves the interpreter to others while it copies and multiplies
-            list(pool.map(lambda i: self._fill(out, around, stride, parts[i::threads]), range(threads)))
+            list(
+                pool.map(
+                    lambda i: self._fill(out, around, stride, parts[i::threads]), range(threads)
+                )
+            )
 
     def _fill(self, out: Array, around: Array, stride: int, parts: list[slice]) -> None:
         """Some rows of out."""
         width = out.shape[1]
-        columns: Array = np.empty((parts[0].stop - parts[0].start, width, len(self.weight)), self.weight.dtype)
+        columns: Array = np.empty(
+            (parts[0].stop - parts[0].start, width, len(self.weight)), self.weight.dtype
+        )
         for rows in parts:
             top, count = rows.start, rows.stop - rows.start
             part, start = columns[:count], 0
             for row, run in self.runs:
                 first, stop = top * stride + row, start + run.stop - run.start
-                part[..., start:stop] = around[first : first + (count - 1) * stride + 1 : stride, :, run]
+                part[..., start:stop] = around[
+                    first : first + (count - 1) * stride + 1 : stride, :, run
+                ]
                 start = stop
             out[rows] = (part.reshape(count * width, -1) @ self.weight).reshape(count, width, -1)
 
@@ -114,7 +126,9 @@ def numpy_convolver(arithmetic: type, threads: int = 1) -> Convolver:
 
         def convolve(x: npt.NDArray[np.uint8], stride: int) -> Array:
             height, width = len(x) - 2, x.shape[1] - 2
-            out: Array = np.empty((-(-height // stride), -(-width // stride), weight.shape[2]), arithmetic)
+            out: Array = np.empty(
+                (-(-height // stride), -(-width // stride), weight.shape[2]), arithmetic
+            )
             product.fill(out, centred(x, zero), stride)
             return out
 

@@ -28,7 +28,8 @@ NODE_CELLS = 4
 """Cells along a side of a block with a node at each corner."""
 
 GRAY_CHANNELS, COLOUR_CHANNELS = 2, 4
-"""Of nodes: luma and grain, or green, red, blue and grain; in levels, grain in half levels, 0..255."""
+"""Of nodes: luma and grain, or green, red, blue and grain; in levels, grain in half levels,
+0..255."""
 
 TOLERANCE = 1
 """What an encoder may leave of a difference from neighbours, in levels or half levels."""
@@ -56,7 +57,8 @@ Nodes = npt.NDArray[np.uint8]
 
 
 class FlatParts(NamedTuple):
-    """mask: bool [h, w], of cells CELL_PX << scale wide; nodes: uint8 [h / 4 + 1, w / 4 + 1, channels]."""
+    """mask: bool [h, w], of cells CELL_PX << scale wide; nodes: uint8 [h / 4 + 1, w / 4 + 1,
+    channels]."""
 
     scale: int
     mask: npt.NDArray[np.bool_]
@@ -138,7 +140,8 @@ class _Expected(NamedTuple):
 
 
 def _expected(values: list[list[int | None]], row: int, column: int, last: int) -> _Expected:
-    """From the left, upper and upper left node, as far as there are (Weinberger et al. 2000, LOCO-I).
+    """From the left, upper and upper left node, as far as there are (Weinberger et al. 2000,
+    LOCO-I).
 
     Where there are none the next node is exact: so is all of a part that has one colour.
     """
@@ -198,7 +201,9 @@ def encode_flat_parts(parts: FlatParts) -> tuple[bytes, FlatParts]:
 def decode_flat_parts(body: bytes, height: int, width: int, gray: bool) -> FlatParts:
     """Of a picture of that size in pixels; CorruptError where the bytes are no flat parts."""
     if not body or body[0] > MAX_SCALE:
-        raise CorruptError(f"flat parts: scale {body[0] if body else 'missing'}, allowed 0..{MAX_SCALE}")
+        raise CorruptError(
+            f"flat parts: scale {body[0] if body else 'missing'}, allowed 0..{MAX_SCALE}"
+        )
     bits = _Bits(ReadingDecisions(LabelMapCodec().coders.decoder(body[1:])))
     mask = np.zeros((cells(height, body[0]), cells(width, body[0])), bool)
     _code_mask(mask, bits)

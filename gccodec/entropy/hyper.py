@@ -1,6 +1,8 @@
-"""The hyperprior: a few integers a block of 4x4 latents, coded first, that tell the context model what to expect.
+"""The hyperprior: a few integers a block of 4x4 latents, coded first, that tell the context model
+what to expect.
 
-The encoder's half is float: whatever it chooses is coded. The decoder's half is integer, as the context model's.
+The encoder's half is float: whatever it chooses is coded. The decoder's half is integer, as the
+context model's.
 """
 
 from __future__ import annotations
@@ -41,14 +43,17 @@ class HyperPrior:
         names = [f"context.hyper.analysis{i}.{part}" for i in (1, 2) for part in ("weight", "bias")]
         if missing := [name for name in names if name not in arrays]:
             raise WeightsError(f"weights: {missing[0]} is missing")
-        self.weight1, self.bias1, self.weight2, self.bias2 = (np.asarray(arrays[n], np.float32) for n in names)
+        self.weight1, self.bias1, self.weight2, self.bias2 = (
+            np.asarray(arrays[n], np.float32) for n in names
+        )
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
         """Blocks (rows, columns) of a band of latents."""
         return -(-height // BLOCK), -(-width // BLOCK)
 
     def table_index(self, rows: int, columns: int, quality: Quality) -> IntArray:
-        """Of every hyper-latent in canonical order (row, column, channel), [n]; the quality is that of the blocks."""
+        """Of every hyper-latent in canonical order (row, column, channel), [n]; the quality is that
+        of the blocks."""
         index = table_index(at_quality(self.index_bias, quality), self.tables)
         return np.broadcast_to(index, (rows, columns, self.channels)).reshape(-1).astype(np.int32)
 
@@ -59,12 +64,16 @@ class HyperPrior:
         padded = np.zeros((rows * BLOCK, columns * BLOCK, channels), np.float32)
         padded[:height, :width] = np.clip(y, -NORMALISED_LIMIT, NORMALISED_LIMIT)
         blocks = padded.reshape(rows, BLOCK, columns, BLOCK, channels).transpose(0, 2, 4, 1, 3)
-        h = blocks.reshape(rows * columns, -1) @ self.weight1.reshape(len(self.weight1), -1).T + self.bias1
+        h = (
+            blocks.reshape(rows * columns, -1) @ self.weight1.reshape(len(self.weight1), -1).T
+            + self.bias1
+        )
         z = np.where(h < 0, LEAK * h, h) @ self.weight2[:, :, 0, 0].T + self.bias2
         return np.asarray(np.clip(np.rint(z), -HYPER_LIMIT, HYPER_LIMIT), np.int32).reshape(-1)
 
     def offset(self, z: IntArray, height: int, width: int, arithmetic: type) -> Array:
-        """Hyper-latents -> what is added to the context model's first activations, [height, width, n]."""
+        """Hyper-latents -> what is added to the context model's first activations, [height, width,
+        n]."""
         rows, columns = self.grid(height, width)
         z = np.clip(z, -HYPER_LIMIT, HYPER_LIMIT).reshape(rows, columns, self.channels)
         h = np.clip(pointwise(z.astype(arithmetic), self.synthesis1), 0, ACTIVATION_LIMIT)

@@ -1,9 +1,9 @@
 """Lossless coding of label maps: adaptive binary decisions in raster order, integers only.
 
-A cell mostly equals its left, upper or upper right neighbour; what is left is its class, as five bits of a tree. Three
-contexts, each with an adaptive probability, give their opinion of a decision, and a weighted sum of these in the
-logistic domain counts, whose weights adapt too (Mahoney 2005, "Adaptive weighing of context models for lossless data
-compression"). All start primed.
+A cell mostly equals its left, upper or upper right neighbour; what is left is its class, as five
+bits of a tree. Three contexts, each with an adaptive probability, give their opinion of a decision,
+and a weighted sum of these in the logistic domain counts, whose weights adapt too (Mahoney 2005,
+"Adaptive weighing of context models for lossless data compression"). All start primed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ BANDS = 8
 
 
 def _starts() -> tuple[list[int], int]:
-    """Where the contexts of each kind's opinions begin, kind by kind, and how many there are in all."""
+    """Where the contexts of each kind's opinions begin, kind by kind, and how many there are in
+    all."""
     sizes = [
         *(PATTERNS, CLASSES**3, CLASSES * NEAR_PATTERNS),
         *(CLASSES**2, UPPER_PATTERNS, CLASSES**3),
@@ -58,13 +59,15 @@ LOGIT_LIMIT = 2047
 """Logits are in 1/256: up to 8."""
 WEIGHT_BITS = 16
 EVEN_WEIGHT = 26_000
-"""Of an opinion, before any is known to be better, in 1/2^16: more than a third, as they know different things."""
+"""Of an opinion, before any is known to be better, in 1/2^16: more than a third, as they know
+different things."""
 LEARNING_SHIFT, PRIMING_SHIFT = 12, 15
 """How fast weights move, and while they are primed."""
 
 
 class Logistic(NamedTuple):
-    """squashed: of each logit from -LOGIT_LIMIT to LOGIT_LIMIT its probability in 1/4096; logits: the inverse."""
+    """squashed: of each logit from -LOGIT_LIMIT to LOGIT_LIMIT its probability in 1/4096; logits:
+    the inverse."""
 
     squashed: list[int]
     logits: list[int]
@@ -72,7 +75,8 @@ class Logistic(NamedTuple):
 
 @functools.cache  # no picture without a label map needs it
 def logistic() -> Logistic:
-    """4096 / (1 + e^-(x / 256)) by straight lines between 33 points, as no two platforms need have the same e^x."""
+    """4096 / (1 + e^-(x / 256)) by straight lines between 33 points, as no two platforms need have
+    the same e^x."""
     points = [1, 2, 3, 6, 10, 16, 27, 45, 73, 120, 194, 310, 488, 747, 1101, 1546, 2047]
     points += [4095 - p for p in reversed(points[:-1])]
     squashed = [
@@ -103,7 +107,8 @@ def decision_tables() -> DecisionTables:
 
 
 class Decisions(Protocol):
-    """Codes one decision with a table; an encoder gives back the bit that it got, a decoder the one that it read."""
+    """Codes one decision with a table; an encoder gives back the bit that it got, a decoder the one
+    that it read."""
 
     def code(self, level: int, bit: bool) -> bool: ...
 
@@ -126,7 +131,8 @@ class ReadingDecisions:
 
 
 class Prime(NamedTuple):
-    """Where coding starts: probabilities uint16 [CONTEXTS], EVEN where nothing is known; weights int32 [4 OPINIONS]."""
+    """Where coding starts: probabilities uint16 [CONTEXTS], EVEN where nothing is known; weights
+    int32 [4 OPINIONS]."""
 
     probabilities: npt.NDArray[np.uint16]
     weights: npt.NDArray[np.int32]
@@ -137,12 +143,15 @@ class Prime(NamedTuple):
 
 
 class Adaptive:
-    """Probabilities of 1 in 1/2^16, a context each; the more decisions a context has seen, the slower it moves.
+    """Probabilities of 1 in 1/2^16, a context each; the more decisions a context has seen, the
+    slower it moves.
 
     A primed one is worth a single decision: the pictures at hand differ from those that primed it.
     """
 
-    def __init__(self, decisions: Decisions, prime: Prime, learning_shift: int = LEARNING_SHIFT) -> None:
+    def __init__(
+        self, decisions: Decisions, prime: Prime, learning_shift: int = LEARNING_SHIFT
+    ) -> None:
         self.decisions, self.learning_shift = decisions, learning_shift
         self.squashed, self.logits = logistic()
         self.probability, self.weight = prime.probabilities.tolist(), prime.weights.tolist()

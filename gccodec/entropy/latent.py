@@ -1,4 +1,5 @@
-"""One traversal of the latent for encoder, decoder and rate control; they differ in the source of symbols."""
+"""One traversal of the latent for encoder, decoder and rate control; they differ in the source of
+symbols."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ from gccodec.entropy.tables import FrequencyTables, IntArray, require_integers
 from gccodec.errors import ChecksumError
 
 BAND_POSITIONS = 1 << 15
-"""Rows are coded in bands, one after the other, so that memory stays flat; most pictures are one band (FORMAT.md)."""
+"""Rows are coded in bands, one after the other, so that memory stays flat; most pictures are one
+band (FORMAT.md)."""
 
 DIGEST_MASK = 0xFFFF
 """The digest is the low 16 bits of the CRC-32 of all symbols."""
@@ -39,7 +41,9 @@ MAX_TELLING_SYMBOL = 2 * (LATENT_LIMIT + 1) >> LATENT_FRACTION_BITS
 
 def fixed_point(y: npt.NDArray[np.float32]) -> Int16Array:
     """y in quantization steps as the encoder takes it."""
-    return np.clip(np.rint(y * (1 << LATENT_FRACTION_BITS)), -LATENT_LIMIT, LATENT_LIMIT).astype(np.int16)
+    return np.clip(np.rint(y * (1 << LATENT_FRACTION_BITS)), -LATENT_LIMIT, LATENT_LIMIT).astype(
+        np.int16
+    )
 
 
 def band_rows(width: int) -> int:
@@ -59,12 +63,13 @@ def code_band(
 ) -> int:
     """Replace `band` [n, W, C] by what is coded; returns the symbols' CRC-32, continued from `crc`.
 
-    What is not kept is left out of the stream; its latents are zero. `spent` [n, W], zeros, is filled with the bits of
-    each position; those of a hyper-latent are spread over what is kept of its block.
+    What is not kept is left out of the stream; its latents are zero. `spent` [n, W], zeros, is
+    filled with the bits of each position; those of a hyper-latent are spread over what is kept of
+    its block.
 
     The band holds an encoder's y, a decoder's zeros, and then latents; all are in 1/128 steps.
-    `above`: the last row [1, W, C] of the band before; quality: 0..1000. The first row of `side` and of a quality map
-    is then that row's.
+    `above`: the last row [1, W, C] of the band before; quality: 0..1000. The first row of `side`
+    and of a quality map is then that row's.
     """
     height, width = band.shape[:2]
     own = slice(int(above is not None), None)
@@ -76,10 +81,16 @@ def code_band(
     coded = np.repeat(kept_blocks(keep).reshape(-1), context.hyper.channels)
     z = np.zeros(len(index), np.int32)
     normalised = functools.partial(context.normalised, band, own_quality)
-    z[coded] = source.hyper_latents(index[coded], lambda: context.hyper.analyse(normalised())[coded])
+    z[coded] = source.hyper_latents(
+        index[coded], lambda: context.hyper.analyse(normalised())[coded]
+    )
     crc = zlib.crc32(z.astype("<i4").tobytes(), crc)
     if spent is not None:
-        blocks = _bits(source.tables, index, z, coded).reshape(*context.hyper.grid(height, width), -1).sum(2)
+        blocks = (
+            _bits(source.tables, index, z, coded)
+            .reshape(*context.hyper.grid(height, width), -1)
+            .sum(2)
+        )
         share = blocks / np.maximum(kept_in_blocks(keep), 1)
         spent += share.repeat(BLOCK, 0).repeat(BLOCK, 1)[:height, :width] * keep
     offset = context.offset(z, height, width)
@@ -107,7 +118,8 @@ def code_band(
 
 def _values(symbols: IntArray, mean: IntArray, coded: npt.NDArray[np.bool_]) -> Int16Array:
     """Latents in 1/128 of a step; 0 where they are not coded."""
-    # means are within the limit, so that symbols beyond twice of it lead beyond the limit, however far
+    # means are within the limit, so that symbols beyond twice of it lead beyond the limit, however
+    # far
     values = np.clip(symbols, -MAX_TELLING_SYMBOL, MAX_TELLING_SYMBOL) << LATENT_FRACTION_BITS
     values += mean
     np.clip(values, -LATENT_LIMIT, LATENT_LIMIT, out=values)
@@ -144,7 +156,9 @@ def traverse(
 class LatentCodec:
     """y <-> payload bytes for one weights file."""
 
-    def __init__(self, context: IntegerContext, tables: FrequencyTables, pure_python: bool = False) -> None:
+    def __init__(
+        self, context: IntegerContext, tables: FrequencyTables, pure_python: bool = False
+    ) -> None:
         self.context, self.tables = context, tables
         self.coders = CoderFactory(tables, pure_python)
 
@@ -169,11 +183,12 @@ class LatentCodec:
         limit: Limit | None = None,
         writer: Executor | None = None,
     ) -> tuple[bytes, int]:
-        """bands: int16 [n, W, C] from `fixed_point`, n as `band_rows` but for the last; they become the latents.
+        """bands: int16 [n, W, C] from `fixed_point`, n as `band_rows` but for the last; they become
+        the latents.
 
-        Positions that are not kept are not coded and become zero. A limit is kept to where a little is missing for
-        that (`FittingSource`). writer: see `EncodingSource`.
-        Returns the payload and the symbols' digest.
+        Positions that are not kept are not coded and become zero. A limit is kept to where a little
+        is missing for that (`FittingSource`). writer: see `EncodingSource`. Returns the payload and
+        the symbols' digest.
         """
         coder = self.coders.encoder()
         if limit is None:
@@ -194,10 +209,11 @@ class LatentCodec:
         side: SideInformation = NO_SIDE_INFORMATION,
         spent: npt.NDArray[np.float32] | None = None,
     ) -> Iterator[Int16Array]:
-        """The bands of a grid ceil(picture / 16), in 1/128 of a quantization step; `spent` is as in `code_band`.
+        """The bands of a grid ceil(picture / 16), in 1/128 of a quantization step; `spent` is as in
+        `code_band`.
 
-        CorruptError where the payload is no stream of this coder, ChecksumError before the last band when the symbols
-        do not have the digest.
+        CorruptError where the payload is no stream of this coder, ChecksumError before the last
+        band when the symbols do not have the digest.
         """
         source = DecodingSource(self.tables, self.coders.decoder(payload))
         rows, crc, above = band_rows(width), 0, None
@@ -205,8 +221,19 @@ class LatentCodec:
             band = np.zeros((min(rows, height - top), width, self.context.channels), np.int16)
             seen = slice(top - int(above is not None), top + len(band))
             account = None if spent is None else spent[top : top + rows]
-            crc = code_band(self.context, band, above, rows_of(quality, seen), source, crc, side.rows(seen), account)
+            crc = code_band(
+                self.context,
+                band,
+                above,
+                rows_of(quality, seen),
+                source,
+                crc,
+                side.rows(seen),
+                account,
+            )
             if top + rows >= height and crc & DIGEST_MASK != digest:
-                raise ChecksumError(f"symbol digest: computed {crc & DIGEST_MASK:04x}, the file says {digest:04x}")
+                raise ChecksumError(
+                    f"symbol digest: computed {crc & DIGEST_MASK:04x}, the file says {digest:04x}"
+                )
             above = band[-1:].copy()
             yield band

@@ -1,7 +1,7 @@
 """Integer layers that run as float32 matrix products, exactly.
 
-uint8 activations, int8 weights, power-of-two scales a channel: every partial sum is an integer below 2^24, hence
-exact in any order. `prove` checks that bound and refuses weights that break it.
+uint8 activations, int8 weights, power-of-two scales a channel: every partial sum is an integer
+below 2^24, hence exact in any order. `prove` checks that bound and refuses weights that break it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ Array = npt.NDArray[Any]
 
 
 def integers(arrays: Mapping[str, Array], name: str) -> IntArray:
-    """The array `context.<name>` of a weights file; WeightsError when missing, TypeError when not of integers."""
+    """The array `context.<name>` of a weights file; WeightsError when missing, TypeError when not
+    of integers."""
     full = f"context.{name}"
     if full not in arrays:
         raise WeightsError(f"weights: {full} is missing")
@@ -33,7 +34,8 @@ def integers(arrays: Mapping[str, Array], name: str) -> IntArray:
 
 
 class IntegerLayer(NamedTuple):
-    """weight [taps, in, out], int8 range; bias [out] in accumulator units; output = (acc + half) >> shift [out]."""
+    """weight [taps, in, out], int8 range; bias [out] in accumulator units; output = (acc + half) >>
+    shift [out]."""
 
     weight: IntArray
     bias: IntArray
@@ -47,12 +49,21 @@ class IntegerLayer(NamedTuple):
         """Refuse a layer whose float32 accumulation could leave the exact integers."""
         for field, array in zip(("weight", "bias", "shift"), self, strict=True):
             require_integers(f"{name}.{field}", array)
-        if self.weight.ndim != 3 or np.abs(self.weight).max() > 127 or self.shift.min() < 1 or self.shift.max() > 20:
-            raise WeightsError(f"{name}: weights are [taps, in, out] within -127..127, shifts 1..20")
+        if (
+            self.weight.ndim != 3
+            or np.abs(self.weight).max() > 127
+            or self.shift.min() < 1
+            or self.shift.max() > 20
+        ):
+            raise WeightsError(
+                f"{name}: weights are [taps, in, out] within -127..127, shifts 1..20"
+            )
         reach = np.abs(self.weight).sum((0, 1), np.int64) * input_limit
         reach += np.abs(self.bias.astype(np.int64)) + (1 << (self.shift.astype(np.int64) - 1))
         if reach.max() >= EXACT_LIMIT:
-            raise WeightsError(f"{name}: sum |w| * amax + |b| reaches {reach.max()}, must stay below 2^24")
+            raise WeightsError(
+                f"{name}: sum |w| * amax + |b| reaches {reach.max()}, must stay below 2^24"
+            )
 
 
 def proven_layer(arrays: Mapping[str, Array], name: str, input_limit: int) -> IntegerLayer:
@@ -60,20 +71,25 @@ def proven_layer(arrays: Mapping[str, Array], name: str, input_limit: int) -> In
     bias, shift = (integers(arrays, f"{name}.{field}") for field in ("bias", "shift"))
     weight: Array = arrays.get(f"context.{name}.weight", bias)
     # most numbers of a model are these, so that a quarter of the bytes is a quarter of the time
-    weight = weight.astype(np.int16) if weight.dtype == np.int8 else integers(arrays, f"{name}.weight")
+    weight = (
+        weight.astype(np.int16) if weight.dtype == np.int8 else integers(arrays, f"{name}.weight")
+    )
     layer = IntegerLayer(weight, bias, shift)
     layer.prove(f"context.{name}", input_limit)
     return layer
 
 
 def interpolate(nodes: IntArray, quality: int) -> npt.NDArray[np.int64]:
-    """Integer linear interpolation of [N, ...] nodes at quality 0..1000, rounded down after adding half."""
+    """Integer linear interpolation of [N, ...] nodes at quality 0..1000, rounded down after adding
+    half."""
     segments = len(nodes) - 1
     position = quality * segments
     low = min(position // QUALITY_MAX, segments - 1)
     rest = position - low * QUALITY_MAX
     a, b = nodes[low].astype(np.int64), nodes[low + 1].astype(np.int64)
-    return np.asarray((a * (QUALITY_MAX - rest) + b * rest + QUALITY_MAX // 2) // QUALITY_MAX, np.int64)
+    return np.asarray(
+        (a * (QUALITY_MAX - rest) + b * rest + QUALITY_MAX // 2) // QUALITY_MAX, np.int64
+    )
 
 
 def table_index(fine: npt.NDArray[np.integer[Any]], tables: int) -> IntArray:

@@ -1,4 +1,5 @@
-"""Masks over latent positions: which of them are coded, or which are coded more finely than the rest."""
+"""Masks over latent positions: which of them are coded, or which are coded more finely than the
+rest."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ KeepMask = npt.NDArray[np.bool_]
 
 
 def kept_in_blocks(keep: KeepMask) -> npt.NDArray[np.int64]:
-    """How many kept positions each block of the hyperprior holds: [H, W] -> [ceil(H / 4), ceil(W / 4)]."""
+    """How many kept positions each block of the hyperprior holds: [H, W] -> [ceil(H / 4), ceil(W /
+    4)]."""
     height, width = keep.shape
     padded = np.pad(keep, ((0, -height % BLOCK), (0, -width % BLOCK)))
     blocks = padded.reshape(len(padded) // BLOCK, BLOCK, -1, BLOCK)

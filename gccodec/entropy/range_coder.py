@@ -1,4 +1,5 @@
-"""The range coder: constriction's where it is installed, else the twin in pure Python. Both write the same bytes."""
+"""The range coder: constriction's where it is installed, else the twin in pure Python. Both write
+the same bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ except ImportError:  # no wheel for this platform
 
 
 class SymbolEncoder(Protocol):
-    """Entries of one table a call, or raw bits; then `finish` once. `spent_bits`: what all so far takes."""
+    """Entries of one table a call, or raw bits; then `finish` once. `spent_bits`: what all so far
+    takes."""
 
     def encode(self, table: int, entries: IntArray) -> None: ...
 
@@ -40,11 +42,14 @@ class SymbolDecoder(Protocol):
 
 
 class ConstrictionModels:
-    """constriction's models of our tables. The float conversion of frequency - 1 is the identity (a test proves it)."""
+    """constriction's models of our tables. The float conversion of frequency - 1 is the identity (a
+    test proves it)."""
 
     def __init__(self, tables: Tables) -> None:
         categorical = constriction.stream.model.Categorical
-        self.tables = [categorical((t - 1).astype(np.float64), perfect=False) for t in tables.tables]
+        self.tables = [
+            categorical((t - 1).astype(np.float64), perfect=False) for t in tables.tables
+        ]
         self.bit = constriction.stream.model.Uniform(2)
 
 
@@ -66,8 +71,9 @@ class ConstrictionEncoder:
     def finish(self) -> bytes:
         count, (lower, width) = self.coder.pos()
         point = self.coder.get_compressed().astype(">u4").tobytes()
-        # The library's words name one point of the interval; its lower end is the nearest number at or below the
-        # point with the state's low 64 bits, which settles carries into the words before the state.
+        # The library's words name one point of the interval; its lower end is the nearest number at
+        # or below the point with the state's low 64 bits, which settles carries into the words
+        # before the state.
         length = 4 * count + 8
         value = int.from_bytes(point[:length].ljust(length, b"\0"), "big")
         low = value - (value - lower) % (1 << 64)
@@ -104,4 +110,8 @@ class CoderFactory:
         return ConstrictionEncoder(self.models) if self.models else TwinEncoder(self.tables)
 
     def decoder(self, payload: bytes) -> SymbolDecoder:
-        return ConstrictionDecoder(self.models, payload) if self.models else TwinDecoder(self.tables, payload)
+        return (
+            ConstrictionDecoder(self.models, payload)
+            if self.models
+            else TwinDecoder(self.tables, payload)
+        )

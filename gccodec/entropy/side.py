@@ -14,7 +14,8 @@ CELLS = 2
 
 
 class SideInformation(NamedTuple):
-    """keep bool [H, W]: which latents are coded, None: all; labels [2 H, 2 W]: class ids, None: not known."""
+    """keep bool [H, W]: which latents are coded, None: all; labels [2 H, 2 W]: class ids, None: not
+    known."""
 
     keep: KeepMask | None = None
     labels: npt.NDArray[np.integer] | None = None
@@ -23,11 +24,13 @@ class SideInformation(NamedTuple):
         """That of some rows of the latent."""
         cells = slice(CELLS * rows.start, None if rows.stop is None else CELLS * rows.stop)
         return SideInformation(
-            None if self.keep is None else self.keep[rows], None if self.labels is None else self.labels[cells]
+            None if self.keep is None else self.keep[rows],
+            None if self.labels is None else self.labels[cells],
         )
 
     def shares(self, classes: int) -> npt.NDArray[np.int64] | None:
-        """How many of each position's cells have each class, [H, W, classes]; ids beyond the classes are unknown."""
+        """How many of each position's cells have each class, [H, W, classes]; ids beyond the
+        classes are unknown."""
         if self.labels is None:
             return None
         cells = self.labels[..., None] == np.arange(classes)

@@ -16,7 +16,8 @@ from gccodec.entropy.symbols import decode_symbols, encode_symbols
 from gccodec.entropy.tables import FrequencyTables, IntArray
 
 CODER_LOSS_BITS = 1e-4
-"""A symbol, of what a range coder with 24-bit frequencies loses, measured; zeros are nearly all of them."""
+"""A symbol, of what a range coder with 24-bit frequencies loses, measured; zeros are nearly all of
+them."""
 
 MAX_FITTING_WEIGHT, FITTING_HALVINGS = 0.16, 9
 """Of a bit in squared quantization steps, and how finely the weight is found that just suffices."""
@@ -25,7 +26,8 @@ Int16Array = npt.NDArray[np.int16]
 
 
 class SymbolSource(Protocol):
-    """Gives the symbols for the coded part of a band's prediction, in the order of `gather`; y is what lies there now.
+    """Gives the symbols for the coded part of a band's prediction, in the order of `gather`; y is
+    what lies there now.
 
     Hyper-latents come first; `analyse` is what an encoder chooses.
     """
@@ -34,14 +36,17 @@ class SymbolSource(Protocol):
 
     def hyper_latents(self, index: IntArray, analyse: Callable[[], IntArray]) -> IntArray: ...
 
-    def symbols(self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array) -> IntArray: ...
+    def symbols(
+        self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array
+    ) -> IntArray: ...
 
 
 class QuantizingSource:
     """Quantises y around the means and adds up the cost.
 
-    Each symbol is the rounded one, the next towards zero, or zero: that of the least r^2 + rate_weight * bits, r in
-    quantization steps. 0 is plain rounding; more costs fewer bits, with the same decoder.
+    Each symbol is the rounded one, the next towards zero, or zero: that of the least r^2 +
+    rate_weight * bits, r in quantization steps. 0 is plain rounding; more costs fewer bits, with
+    the same decoder.
     """
 
     def __init__(self, tables: FrequencyTables, rate_weight: float = 0.0) -> None:
@@ -52,15 +57,23 @@ class QuantizingSource:
         self.bits += float(self.tables.bits(index, z).sum())
         return z
 
-    def quantise(self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array) -> IntArray:
-        residual = ((y[coded] - prediction.mean[coded]) / (1 << LATENT_FRACTION_BITS)).astype(np.float32)
+    def quantise(
+        self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array
+    ) -> IntArray:
+        residual = ((y[coded] - prediction.mean[coded]) / (1 << LATENT_FRACTION_BITS)).astype(
+            np.float32
+        )
         symbols = np.rint(residual).astype(np.int32)
         if self.rate_weight > 0:
             open_ = np.flatnonzero(symbols)
-            symbols[open_] = self._cheapest(residual[open_], symbols[open_], prediction.table_index[coded][open_])
+            symbols[open_] = self._cheapest(
+                residual[open_], symbols[open_], prediction.table_index[coded][open_]
+            )
         return symbols
 
-    def _cheapest(self, residual: npt.NDArray[np.float32], symbols: IntArray, index: IntArray) -> IntArray:
+    def _cheapest(
+        self, residual: npt.NDArray[np.float32], symbols: IntArray, index: IntArray
+    ) -> IntArray:
         candidates = np.stack([symbols, symbols - np.sign(symbols), np.zeros_like(symbols)])
         costs = [
             np.square(residual - candidate) + self.rate_weight * self.tables.bits(index, candidate)
@@ -68,17 +81,24 @@ class QuantizingSource:
         ]
         return np.asarray(np.take_along_axis(candidates, np.argmin(costs, 0)[None], 0)[0], np.int32)
 
-    def symbols(self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array) -> IntArray:
+    def symbols(
+        self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array
+    ) -> IntArray:
         symbols = self.quantise(prediction, coded, y)
         self.bits += float(self.tables.bits(prediction.table_index[coded], symbols).sum())
         return symbols
 
 
 class EncodingSource(QuantizingSource):
-    """Quantises and writes; with a thread for writing, beside what comes next. `settle` waits for it."""
+    """Quantises and writes; with a thread for writing, beside what comes next. `settle` waits for
+    it."""
 
     def __init__(
-        self, tables: FrequencyTables, rate_weight: float, coder: SymbolEncoder, writer: Executor | None = None
+        self,
+        tables: FrequencyTables,
+        rate_weight: float,
+        coder: SymbolEncoder,
+        writer: Executor | None = None,
     ) -> None:
         """writer: of one thread, as the order counts."""
         super().__init__(tables, rate_weight)
@@ -90,7 +110,9 @@ class EncodingSource(QuantizingSource):
         self._write(index, z)
         return z
 
-    def symbols(self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array) -> IntArray:
+    def symbols(
+        self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array
+    ) -> IntArray:
         symbols = self.quantise(prediction, coded, y)
         self._write(prediction.table_index[coded], symbols)
         return symbols
@@ -99,7 +121,9 @@ class EncodingSource(QuantizingSource):
         if self.writer is None:
             encode_symbols(self.coder, self.tables, index, symbols)
         else:
-            self.unsettled.append(self.writer.submit(encode_symbols, self.coder, self.tables, index, symbols))
+            self.unsettled.append(
+                self.writer.submit(encode_symbols, self.coder, self.tables, index, symbols)
+            )
 
     def settle(self) -> None:
         """Wait until all is written."""
@@ -118,8 +142,8 @@ class Limit(NamedTuple):
 class FittingSource(EncodingSource):
     """Writes, and weighs bits more in the last step of all when it alone would lead beyond a limit.
 
-    Nothing is predicted from what that step codes, so that its size is known before it is written. Where no weight is
-    enough, none is added.
+    Nothing is predicted from what that step codes, so that its size is known before it is written.
+    Where no weight is enough, none is added.
     """
 
     def __init__(
@@ -133,7 +157,9 @@ class FittingSource(EncodingSource):
         super().__init__(tables, rate_weight, coder, writer)
         self.most_bits, self.steps_left = 8 * (limit.payload_bytes - 1), STEPS * limit.bands
 
-    def quantise(self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array) -> IntArray:
+    def quantise(
+        self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array
+    ) -> IntArray:
         symbols = super().quantise(prediction, coded, y)
         self.steps_left -= 1
         if self.steps_left:
@@ -150,7 +176,9 @@ class FittingSource(EncodingSource):
         low, high = 0.0, 2 * MAX_FITTING_WEIGHT
         for _ in range(FITTING_HALVINGS):
             weight = (low + high) / 2
-            trial = QuantizingSource(self.tables, self.rate_weight + weight).quantise(prediction, not_zero, y)
+            trial = QuantizingSource(self.tables, self.rate_weight + weight).quantise(
+                prediction, not_zero, y
+            )
             if self._bits(prediction, not_zero, trial) > least:
                 low = weight
             else:
@@ -160,7 +188,9 @@ class FittingSource(EncodingSource):
                 break
         return fitting
 
-    def _bits(self, prediction: Prediction, coded: npt.NDArray[np.bool_], symbols: IntArray) -> float:
+    def _bits(
+        self, prediction: Prediction, coded: npt.NDArray[np.bool_], symbols: IntArray
+    ) -> float:
         bits = self.tables.bits(prediction.table_index[coded], symbols).sum(dtype=np.float64)
         return float(bits) + CODER_LOSS_BITS * len(symbols)
 
@@ -174,5 +204,7 @@ class DecodingSource:
     def hyper_latents(self, index: IntArray, analyse: Callable[[], IntArray]) -> IntArray:
         return decode_symbols(self.coder, self.tables, index)
 
-    def symbols(self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array) -> IntArray:
+    def symbols(
+        self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array
+    ) -> IntArray:
         return decode_symbols(self.coder, self.tables, prediction.table_index[coded])

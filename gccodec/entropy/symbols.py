@@ -17,13 +17,21 @@ def _groups(table_index: IntArray) -> list[tuple[int, npt.NDArray[np.intp]]]:
     if not len(table_index):
         return []
     small = np.uint8 if table_index.max() < 1 << 8 else np.uint16
-    order = np.argsort(table_index.astype(small), kind="stable")  # of so few bits it is a radix sort
+    order = np.argsort(
+        table_index.astype(small), kind="stable"
+    )  # of so few bits it is a radix sort
     ends = np.cumsum(np.bincount(table_index)).tolist()
     starts = [0, *ends[:-1]]
-    return [(i, order[start:end]) for i, (start, end) in enumerate(zip(starts, ends, strict=True)) if start < end]
+    return [
+        (i, order[start:end])
+        for i, (start, end) in enumerate(zip(starts, ends, strict=True))
+        if start < end
+    ]
 
 
-def encode_symbols(coder: SymbolEncoder, tables: FrequencyTables, table_index: IntArray, symbols: IntArray) -> None:
+def encode_symbols(
+    coder: SymbolEncoder, tables: FrequencyTables, table_index: IntArray, symbols: IntArray
+) -> None:
     """Code each symbol with the table of its index; both arrays [n]."""
     for table, positions in _groups(table_index):
         group = symbols[positions]
@@ -32,7 +40,11 @@ def encode_symbols(coder: SymbolEncoder, tables: FrequencyTables, table_index: I
         for symbol in group[np.abs(group) > limit].tolist():
             excess = abs(symbol) - limit
             length = excess.bit_length()
-            bits = [int(symbol < 0)] + [0] * (length - 1) + [excess >> i & 1 for i in range(length - 1, -1, -1)]
+            bits = (
+                [int(symbol < 0)]
+                + [0] * (length - 1)
+                + [excess >> i & 1 for i in range(length - 1, -1, -1)]
+            )
             coder.encode_bits(np.array(bits, np.int32))
 
 
@@ -49,7 +61,9 @@ def _decode_excess(coder: SymbolDecoder) -> int:
     return value
 
 
-def decode_symbols(coder: SymbolDecoder, tables: FrequencyTables, table_index: IntArray) -> IntArray:
+def decode_symbols(
+    coder: SymbolDecoder, tables: FrequencyTables, table_index: IntArray
+) -> IntArray:
     """The mirror of `encode_symbols`: symbols [n]."""
     symbols = np.zeros(len(table_index), np.int32)
     for table, positions in _groups(table_index):

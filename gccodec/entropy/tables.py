@@ -37,13 +37,26 @@ class FrequencyTables:
     def __init__(self, sizes: IntArray, frequencies: IntArray) -> None:
         require_integers("table sizes", sizes)
         require_integers("frequencies", frequencies)
-        if len(sizes) == 0 or sizes.min() < 4 or (sizes % 2).any() or int(sizes.sum()) != len(frequencies):
-            raise WeightsError("frequency tables: sizes are even, at least 4, and add up to the stored entries")
+        if (
+            len(sizes) == 0
+            or sizes.min() < 4
+            or (sizes % 2).any()
+            or int(sizes.sum()) != len(frequencies)
+        ):
+            raise WeightsError(
+                "frequency tables: sizes are even, at least 4, and add up to the stored entries"
+            )
         ends = np.cumsum(sizes)
-        self.tables = [frequencies[end - size : end].astype(np.int64) for size, end in zip(sizes, ends, strict=True)]
+        self.tables = [
+            frequencies[end - size : end].astype(np.int64)
+            for size, end in zip(sizes, ends, strict=True)
+        ]
         for i, table in enumerate(self.tables):
             if table.min() < 1 or int(table.sum()) != TOTAL:
-                raise WeightsError(f"frequency table {i}: entries at least 1 with sum 2^{PRECISION_BITS} are needed")
+                raise WeightsError(
+                    f"frequency table {i}: entries at least 1 with sum 2^{PRECISION_BITS} are "
+                    f"needed"
+                )
         self.limits = (sizes.astype(np.int64) - 2) // 2
         self._starts = ends - sizes
         self._bits = (PRECISION_BITS - np.log2(frequencies)).astype(np.float32)
@@ -57,7 +70,8 @@ class FrequencyTables:
         return np.where(np.abs(symbols) <= limit, symbols + limit, 2 * limit + 1).astype(np.int32)
 
     def bits(self, table_index: IntArray, symbols: IntArray) -> npt.NDArray[np.float32]:
-        """What each symbol costs in the table of its index, escapes included; for an encoder's decisions alone."""
+        """What each symbol costs in the table of its index, escapes included; for an encoder's
+        decisions alone."""
         limits = self.limits[table_index]
         excess = np.abs(symbols) - limits
         entries = np.where(excess <= 0, symbols + limits, 2 * limits + 1)

@@ -9,15 +9,17 @@ STATE_BITS = 64
 
 
 def spent_bits(words_before_state: int, width: int) -> float:
-    """What a stream takes so far, whose coder is in the state of `trimmed`; less than a byte is added by its end."""
+    """What a stream takes so far, whose coder is in the state of `trimmed`; less than a byte is
+    added by its end."""
     return 8 * WORD_BYTES * words_before_state + STATE_BITS - math.log2(width)
 
 
 def trimmed(words_before_state: bytes, lower: int, width: int) -> bytes:
-    """Bytes of the number in [lower, lower + width) that ends in the most zero bytes, without those.
+    """Bytes of the number in [lower, lower + width) that ends in the most zero bytes, without
+    those.
 
-    `words_before_state` are the finished big-endian words, `lower` (64 bits, may carry) and `width` the coder's state.
-    A decoder pads with zero bytes.
+    `words_before_state` are the finished big-endian words, `lower` (64 bits, may carry) and `width`
+    the coder's state. A decoder pads with zero bytes.
     """
     low = (int.from_bytes(words_before_state, "big") << STATE_BITS) + lower
     length = len(words_before_state) + STATE_BITS // 8

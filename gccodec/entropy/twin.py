@@ -1,4 +1,5 @@
-"""A range coder in pure Python, byte for byte the same as constriction's queue coder (FORMAT.md, "Latents").
+"""A range coder in pure Python, byte for byte the same as constriction's queue coder (FORMAT.md,
+"Latents").
 
 It decodes on platforms without constriction and is the second implementation that checks the first.
 """

@@ -1,6 +1,7 @@
 """BMP files of 16 and 32 bits a pixel: channels of any width, alpha if there is a mask for it.
 
-BITMAPINFOHEADER to BITMAPV5HEADER of Windows. Pillow knows some of the masks, and no alpha in 16 bits.
+BITMAPINFOHEADER to BITMAPV5HEADER of Windows. Pillow knows some of the masks, and no alpha in 16
+bits.
 """
 
 from __future__ import annotations
@@ -46,11 +47,17 @@ def bit_fields(header: bytes) -> BitFields | None:
     if len(header) < _MASKS_AT:
         return None
     size, width, height, _, bits, compression = struct.unpack_from("<IiiHHI", header)
-    if size < _MASKS_AT or bits not in _DEFAULT_MASKS or compression not in (RGB, BITFIELDS, ALPHA_BITFIELDS):
+    if (
+        size < _MASKS_AT
+        or bits not in _DEFAULT_MASKS
+        or compression not in (RGB, BITFIELDS, ALPHA_BITFIELDS)
+    ):
         return None
     masks = _DEFAULT_MASKS[bits]
     if compression != RGB:
-        red, green, blue, alpha = struct.unpack("<4I", header[_MASKS_AT : _MASKS_AT + 16].ljust(16, b"\0"))
+        red, green, blue, alpha = struct.unpack(
+            "<4I", header[_MASKS_AT : _MASKS_AT + 16].ljust(16, b"\0")
+        )
         has_alpha = size >= _ALPHA_HEADER_BYTES or compression == ALPHA_BITFIELDS
         masks = red, green, blue, alpha if has_alpha else 0
         if not any(masks) and bits == 32:
@@ -100,7 +107,9 @@ class BmpFile(BmpImageFile):
         return rows[::-1] if fields.bottom_up else rows
 
 
-def _unpacked(fields: BitFields, words: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]:
+def _unpacked(
+    fields: BitFields, words: npt.NDArray[np.uint32]
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]:
     """Channels [H, W, 3 or 4], and the bits [H, W] that no mask claims."""
     masks = fields.masks if fields.masks[3] else fields.masks[:3]
     out = np.zeros((*words.shape, len(masks)), np.uint8)

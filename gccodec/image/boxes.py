@@ -1,4 +1,5 @@
-"""Boxes: the parts of AVIF, HEIF, JP2 and JPEG XL files; those that Pillow's decoders pass over, or stumble over.
+"""Boxes: the parts of AVIF, HEIF, JP2 and JPEG XL files; those that Pillow's decoders pass over, or
+stumble over.
 
 ISO/IEC 14496-12, section 4.2 and 8.11.6 (item infos); ISO/IEC 18181-2 (JPEG XL boxes).
 """
@@ -71,5 +72,6 @@ def compressed_kinds(file: IO[bytes]) -> frozenset[bytes]:
 
 
 def without_exif_item(data: bytes) -> bytes:
-    """An AVIF file whose EXIF no decoder looks at: libavif refuses pictures whose EXIF is broken."""
+    """An AVIF file whose EXIF no decoder looks at: libavif refuses pictures whose EXIF is
+    broken."""
     return _EXIF_ITEM.sub(_HIDDEN_ITEM, data)

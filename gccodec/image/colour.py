@@ -1,6 +1,7 @@
 """ICC profiles: kept where they say something, converted to sRGB where they cannot stay.
 
-ICC.1:2022. A profile may come from an attacker: whatever littlecms says against it, it is just not used.
+ICC.1:2022. A profile may come from an attacker: whatever littlecms says against it, it is just not
+used.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ def srgb_conversion(icc: bytes, mode: str) -> Convert | None:
             shown = np.asarray(_applied(transform, ramp)).astype(np.float64).mean(-1)
             return _gray_conversion(np.rint(shown).astype(np.uint8).reshape(-1))
         _applied(transform, Image.new(mode, (1, 1)))
-    except Exception:  # of whatever class: PyCMSError, OSError, ValueError, OverflowError, MemoryError
+    except (
+        Exception
+    ):  # of whatever class: PyCMSError, OSError, ValueError, OverflowError, MemoryError
         return None
     return lambda image: _beside_alpha(image, lambda colours: _applied(transform, colours))
 
@@ -109,11 +112,14 @@ def is_srgb(icc: bytes) -> bool:
     return use_of_profile(icc, "RGB") == "srgb"
 
 
-def plan_profile(icc: bytes | None, mode: str, keep: bool, notes: list[str]) -> tuple[Convert | None, bytes | None]:
-    """How pixels of mode L, RGB or CMYK become what they are to be, and the profile that they need from then on.
+def plan_profile(
+    icc: bytes | None, mode: str, keep: bool, notes: list[str]
+) -> tuple[Convert | None, bytes | None]:
+    """How pixels of mode L, RGB or CMYK become what they are to be, and the profile that they need
+    from then on.
 
-    A profile that is not to be kept is applied, one that describes other pixels or is broken is dropped, sRGB says
-    nothing; `notes` tells. CMYK is never kept.
+    A profile that is not to be kept is applied, one that describes other pixels or is broken is
+    dropped, sRGB says nothing; `notes` tells. CMYK is never kept.
     """
     if icc is None:
         return None, None
@@ -125,7 +131,9 @@ def plan_profile(icc: bytes | None, mode: str, keep: bool, notes: list[str]) -> 
         return None, None
     if use == "unusable":
         plain = "plain CMYK" if mode == "CMYK" else "sRGB"
-        notes.append(f"the ICC profile cannot be used and is dropped; colours are taken for {plain}")
+        notes.append(
+            f"the ICC profile cannot be used and is dropped; colours are taken for {plain}"
+        )
         return None, None
     if mode == "CMYK":
         notes.append("CMYK is converted to sRGB by its profile")
@@ -136,8 +144,11 @@ def plan_profile(icc: bytes | None, mode: str, keep: bool, notes: list[str]) -> 
     return convert, None
 
 
-def strips_in_srgb(strips: Iterable[Image.Image], icc: bytes, notes: list[str]) -> Iterator[Image.Image]:
-    """Strips of mode L, LA, RGB or RGBA without the profile that described them; `notes` grows with the first."""
+def strips_in_srgb(
+    strips: Iterable[Image.Image], icc: bytes, notes: list[str]
+) -> Iterator[Image.Image]:
+    """Strips of mode L, LA, RGB or RGBA without the profile that described them; `notes` grows with
+    the first."""
     convert: Convert | None = None
     for i, strip in enumerate(strips):
         if i == 0:

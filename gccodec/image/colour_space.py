@@ -74,8 +74,8 @@ PRIMARIES_NAMES = {
 }  # fmt: skip
 
 VIDEO_TRANSFERS = frozenset([1, 2, 6, 7, 11, 12, 13, 14, 15])
-"""Camera curves like that of BT.709, and what is unspecified: pictures that carry them are meant to be shown as sRGB
-is, as browsers do."""
+"""Camera curves like that of BT.709, and what is unspecified: pictures that carry them are meant to
+be shown as sRGB is, as browsers do."""
 LINEAR, LOG_100, LOG_316, ST_428, PQ, HLG = 8, 9, 10, 17, 16, 18
 _POWERS = {4: 2.2, 5: 2.8, LINEAR: 1.0}
 
@@ -83,8 +83,9 @@ _POWERS = {4: 2.2, 5: 2.8, LINEAR: 1.0}
 class ColourSpace(NamedTuple):
     """What light the values of a picture stand for.
 
-    power: the exponent that makes light of a value, None for sRGB's curve; hdr or logarithm in its place, where not
-    None (light = 10^(logarithm * (value - 1))); narrow: black and white are 16 and 235 of 255.
+    power: the exponent that makes light of a value, None for sRGB's curve; hdr or logarithm in its
+    place, where not None (light = 10^(logarithm * (value - 1))); narrow: black and white are 16 and
+    235 of 255.
     """
 
     name: str
@@ -98,12 +99,16 @@ class ColourSpace(NamedTuple):
     @property
     def is_srgb(self) -> bool:
         """Whether values can stay as they are."""
-        plain = self.power is None and self.hdr is None and self.logarithm is None and not self.narrow
+        plain = (
+            self.power is None and self.hdr is None and self.logarithm is None and not self.narrow
+        )
         return plain and _same_primaries(self.primaries, SRGB_PRIMARIES)
 
 
 ROMM_RGB = ColourSpace(
-    "ROMM RGB", Primaries((0.7347, 0.2653), (0.1596, 0.8404), (0.0366, 0.0001), (0.3457, 0.3585)), power=1.8
+    "ROMM RGB",
+    Primaries((0.7347, 0.2653), (0.1596, 0.8404), (0.0366, 0.0001), (0.3457, 0.3585)),
+    power=1.8,
 )
 """ISO 22028-2, but for the straight line near black."""
 
@@ -136,7 +141,8 @@ def coded_space(primaries: int, transfer: int, narrow: bool = False) -> ColourSp
 
 
 def measured_space(gamma: float | None, primaries: Primaries | None) -> ColourSpace | None:
-    """Of a file that gives the exponent that made values of light and chromaticities, or one of them.
+    """Of a file that gives the exponent that made values of light and chromaticities, or one of
+    them.
 
     None where they make no sense.
     """
@@ -188,11 +194,14 @@ def _to_xyz(primaries: Primaries) -> Floats:
     return np.stack([_xyz(p) for p in primaries[:3]], 1) * _white_weights(primaries)
 
 
-_BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+_BRADFORD = np.array(
+    [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
+)
 
 
 def to_srgb_matrix(primaries: Primaries) -> Floats:
-    """The matrix [3, 3] from linear RGB to linear sRGB; white becomes white (Bradford adaptation)."""
+    """The matrix [3, 3] from linear RGB to linear sRGB; white becomes white (Bradford
+    adaptation)."""
     source, target = (_BRADFORD @ (_xyz(w) / w[1]) for w in (primaries.white, D65))
     adaptation = np.linalg.inv(_BRADFORD) @ np.diag(target / source) @ _BRADFORD
     matrix: Floats = np.linalg.inv(_to_xyz(SRGB_PRIMARIES)) @ adaptation @ _to_xyz(primaries)
@@ -247,7 +256,8 @@ class SrgbConversion:
         return self._tables[top]
 
     def _toned(self, light: Floats) -> Floats:
-        """HDR light in the range of sRGB, its hue kept: the brightest channel says how much it is dimmed."""
+        """HDR light in the range of sRGB, its hue kept: the brightest channel says how much it is
+        dimmed."""
         if self.space.hdr == "HLG":
             bright = light if light.ndim == 2 else light @ self._luminance
             gain = (HDR_PEAK_NITS / REFERENCE_WHITE_NITS) * bright ** (HLG_SYSTEM_GAMMA - 1)
@@ -255,5 +265,7 @@ class SrgbConversion:
         brightest = light if light.ndim == 2 else light.max(-1)
         dimmed = np.interp(brightest, *roll_off_table())
         ratio = np.divide(dimmed, brightest, out=np.zeros_like(dimmed), where=brightest > 0)
-        toned: Floats = (light * (ratio if light.ndim == 2 else ratio[..., None])).astype(np.float32)
+        toned: Floats = (light * (ratio if light.ndim == 2 else ratio[..., None])).astype(
+            np.float32
+        )
         return toned

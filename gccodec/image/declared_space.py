@@ -19,8 +19,8 @@ _EMBEDDED = b"DEBM"
 """PROFILE_EMBEDDED, little-endian."""
 _ICC_PART = b"ICC_PROFILE\0"
 _ROMM, _JP2_KNOWN = 21, frozenset([0, 12, 15, 16, 17, 18])
-"""Enumerated colour spaces (ISO/IEC 15444-2, table M.25); those that are known are bilevel, CMYK, gray, sRGB and sYCC,
-which the decoder converts."""
+"""Enumerated colour spaces (ISO/IEC 15444-2, table M.25); those that are known are bilevel, CMYK,
+gray, sRGB and sYCC, which the decoder converts."""
 RGB_MATRIX = 0
 """The only one that cICP may name: PNG files hold RGB."""
 
@@ -28,12 +28,12 @@ RGB_MATRIX = 0
 def declared_space(image: Image.Image, file: IO[bytes], notes: list[str]) -> ColourSpace | None:
     """What is not sRGB and has to be converted; None where the ICC profile, if any, says it all.
 
-    Profiles that Pillow passes over, of BMP, JPEG and JPEG 2000 files and in a PNG file's text, are put into
-    `image.info`.
+    Profiles that Pillow passes over, of BMP, JPEG and JPEG 2000 files and in a PNG file's text, are
+    put into `image.info`.
 
-    cICP stands above a PNG file's profile, which is taken out of `image.info` (PNG third edition, section 4.3: cICP,
-    iCCP, sRGB, gAMA with cHRM); a profile stands above nclx (ISO/IEC 23000-22, section 7.3.6.4). What makes no sense
-    is named in `notes`.
+    cICP stands above a PNG file's profile, which is taken out of `image.info` (PNG third edition,
+    section 4.3: cICP, iCCP, sRGB, gAMA with cHRM); a profile stands above nclx (ISO/IEC 23000-22,
+    section 7.3.6.4). What makes no sense is named in `notes`.
     """
     space = None
     if image.format == "PNG":
@@ -59,7 +59,9 @@ def _png_space(image: Image.Image, file: IO[bytes], notes: list[str]) -> ColourS
         if space is not None and matrix == RGB_MATRIX and full_range <= 1:
             image.info.pop("icc_profile", None)
             return space
-        notes.append(f"cICP {primaries}/{transfer}/{matrix}/{full_range} is not known and passed over")
+        notes.append(
+            f"cICP {primaries}/{transfer}/{matrix}/{full_range} is not known and passed over"
+        )
     if image.info.get("icc_profile") or "srgb" in image.info:
         return None
     if profile := raw_profiles(image.info).icc:
@@ -111,9 +113,14 @@ def _bmp_profile(file: IO[bytes]) -> bytes | None:
 
 
 def _jpeg_profile(image: Image.Image, notes: list[str]) -> bytes | None:
-    """Of the parts in a JPEG file's segments, if they are all there: Pillow does not bear one that is there twice."""
+    """Of the parts in a JPEG file's segments, if they are all there: Pillow does not bear one that
+    is there twice."""
     bodies = [body for name, body in getattr(image, "applist", ()) if name == "APP2"]
-    parts = [body[len(_ICC_PART) :] for body in bodies if body.startswith(_ICC_PART) and len(body) > len(_ICC_PART) + 2]
+    parts = [
+        body[len(_ICC_PART) :]
+        for body in bodies
+        if body.startswith(_ICC_PART) and len(body) > len(_ICC_PART) + 2
+    ]
     by_number = {part[0]: part[2:] for part in reversed(parts)}
     if not parts:
         return None
@@ -128,13 +135,17 @@ def _add_profile(image: Image.Image, profile: bytes | None) -> None:
         image.info["icc_profile"] = profile
 
 
-def _jp2_space(image: Image.Image, found: PictureProperties, notes: list[str]) -> ColourSpace | None:
+def _jp2_space(
+    image: Image.Image, found: PictureProperties, notes: list[str]
+) -> ColourSpace | None:
     if found.icc is not None:
         _add_profile(image, found.icc)
     elif found.enumerated == _ROMM:
         return ROMM_RGB
     elif found.enumerated is not None and found.enumerated not in _JP2_KNOWN:
-        notes.append(f"the colour space {found.enumerated} of JPEG 2000 is not known and passed over")
+        notes.append(
+            f"the colour space {found.enumerated} of JPEG 2000 is not known and passed over"
+        )
     return None
 
 
@@ -143,5 +154,7 @@ def _heif_space(found: PictureProperties, notes: list[str]) -> ColourSpace | Non
         return None
     space = coded_space(found.nclx.primaries, found.nclx.transfer)
     if space is None:
-        notes.append(f"nclx {found.nclx.primaries}/{found.nclx.transfer} is not known and passed over")
+        notes.append(
+            f"nclx {found.nclx.primaries}/{found.nclx.transfer} is not known and passed over"
+        )
     return space

@@ -1,6 +1,8 @@
-"""EXIF structures: which way is up, what must change once the picture is upright, and what damage costs.
+"""EXIF structures: which way is up, what must change once the picture is upright, and what damage
+costs.
 
-Everything is patched in place: rewriting the structure would move the offsets that maker notes rely on.
+Everything is patched in place: rewriting the structure would move the offsets that maker notes rely
+on.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ _THUMBNAIL_DATA = ((0x0201, 0x0202), (0x0111, 0x0117))
 def tiff_structure(raw: bytes) -> bytes | None:
     """EXIF as a TIFF structure, without what file formats put before it; None when it is none.
 
-    JPEG puts "Exif" before it, HEIF and JPEG XL the offset of its header, some programs both or one of them twice.
+    JPEG puts "Exif" before it, HEIF and JPEG XL the offset of its header, some programs both or one
+    of them twice.
     """
     for _ in range(3):
         if structure_of(raw) is not None:
@@ -65,15 +68,18 @@ def orientation_of(exif: bytes) -> int | None:
 
 
 def orientation_from(said: Iterable[float | None]) -> int:
-    """1..8 by the first number of several entries, as readers do; 1 for everything that is no orientation."""
+    """1..8 by the first number of several entries, as readers do; 1 for everything that is no
+    orientation."""
     value = next((value for value in said if value is not None), None)
     return int(value) if value is not None and value in ORIENTATIONS else UPRIGHT
 
 
 def sound_exif(exif: bytes) -> tuple[bytes | None, int]:
-    """EXIF whose directories are whole and whose tags all have their data, and how many tags had to go for that.
+    """EXIF whose directories are whole and whose tags all have their data, and how many tags had to
+    go for that.
 
-    Readers stumble over the others, and there is nothing in them to be lost. None when no directory can be found.
+    Readers stumble over the others, and there is nothing in them to be lost. None when no directory
+    can be found.
     """
     structure = structure_of(exif)
     first = structure.first() if structure is not None else 0
@@ -116,7 +122,8 @@ def _rewrite(
     kept: list[Entry],
     following: int,
 ) -> None:
-    """The directory with these of its entries alone, at its place; the rest of the place becomes zeros."""
+    """The directory with these of its entries alone, at its place; the rest of the place becomes
+    zeros."""
     order, end = structure.order, directory.next_at
     # some programs leave out the offset of the next directory and begin the values there
     pointer = range(end, end + 4)
@@ -132,8 +139,8 @@ def _rewrite(
 def upright_exif(exif: bytes, turned: bool) -> bytes:
     """The EXIF structure of the picture once it is upright: every orientation is 1.
 
-    A thumbnail that is not upright, as the picture was `turned` or the thumbnail's own orientation says so, is taken
-    out: zeros are left where it was.
+    A thumbnail that is not upright, as the picture was `turned` or the thumbnail's own orientation
+    says so, is taken out: zeros are left where it was.
     """
     structure = structure_of(exif)
     first = structure.directory(structure.first()) if structure is not None else None
@@ -169,7 +176,9 @@ def without_thumbnail(exif: bytes) -> bytes:
     """The EXIF structure with zeros in place of its thumbnail."""
     structure = structure_of(exif)
     first = structure.directory(structure.first()) if structure is not None else None
-    thumbnail = structure.directory(structure.offset(first.next_at)) if structure and first else None
+    thumbnail = (
+        structure.directory(structure.offset(first.next_at)) if structure and first else None
+    )
     if structure is None or first is None or thumbnail is None:
         return exif
     data = bytearray(exif)
@@ -194,8 +203,11 @@ def _directories(structure: TiffStructure | None) -> Iterator[Directory]:
             pending.append(structure.offset(directory.next_at))
 
 
-def _cut_thumbnail(data: bytearray, structure: TiffStructure, first: Directory, thumbnail: Directory) -> None:
-    """Unlink the thumbnail's directory, and zero it and its data where nothing else claims the place."""
+def _cut_thumbnail(
+    data: bytearray, structure: TiffStructure, first: Directory, thumbnail: Directory
+) -> None:
+    """Unlink the thumbnail's directory, and zero it and its data where nothing else claims the
+    place."""
     data[first.next_at : first.next_at + 4] = bytes(4)
     claimed = [range(HEADER_BYTES)]
     for directory in _directories(structure_of(data)):
@@ -248,4 +260,6 @@ def _integers(structure: TiffStructure, entry: Entry) -> tuple[int, ...]:
     field = structure.field(entry)
     if field is None or field.type not in (SHORT, LONG):
         return ()
-    return struct.unpack(f"{structure.order}{field.amount}{'H' if field.type == SHORT else 'I'}", field.value)
+    return struct.unpack(
+        f"{structure.order}{field.amount}{'H' if field.type == SHORT else 'I'}", field.value
+    )

@@ -27,7 +27,8 @@ def has_extension(segments: Iterable[bytes]) -> bool:
 
 
 def join_extension(segments: Iterable[bytes], name: str) -> bytes | None:
-    """The extension of that name from the bodies of APP1 segments; None unless all of it is there."""
+    """The extension of that name from the bodies of APP1 segments; None unless all of it is
+    there."""
     parts: dict[int, bytes] = {}
     total = 0
     at = len(EXTENSION_PREFIX) + struct.calcsize(_HEADER)
@@ -45,7 +46,8 @@ def join_extension(segments: Iterable[bytes], name: str) -> bytes | None:
 
 
 def xmp_segments(packet: bytes) -> bytes:
-    """The JPEG segments of a packet of any length. PacketError for a long one that cannot be parsed."""
+    """The JPEG segments of a packet of any length. PacketError for a long one that cannot be
+    parsed."""
     if len(packet) <= MAX_SEGMENT_BYTES - len(XMP_PREFIX):
         return _segment(XMP_PREFIX + packet)
     main, extension = split_packet(packet, _name_of)

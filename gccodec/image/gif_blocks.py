@@ -19,7 +19,8 @@ DISPOSAL = 0x1C
 
 
 class GifFile(NamedTuple):
-    """first: a file of the first picture alone; frames: those that are whole; cut: whether one more is not."""
+    """first: a file of the first picture alone; frames: those that are whole; cut: whether one more
+    is not."""
 
     first: IO[bytes]
     frames: int
@@ -27,7 +28,8 @@ class GifFile(NamedTuple):
 
 
 def first_picture(file: IO[bytes]) -> GifFile:
-    """The screen is as large as the first picture needs it, which Pillow would hold against the process's limit.
+    """The screen is as large as the first picture needs it, which Pillow would hold against the
+    process's limit.
 
     EOFError where the first picture is not whole; its data may be damaged all the same.
     """
@@ -88,7 +90,9 @@ def _without_disposal(block: bytes) -> bytes:
 
 def _enlarge(screen: bytearray, image: bytes) -> None:
     for at in (0, 2):
-        end = int.from_bytes(image[1 + at : 3 + at], "little") + int.from_bytes(image[5 + at : 7 + at], "little")
+        end = int.from_bytes(image[1 + at : 3 + at], "little") + int.from_bytes(
+            image[5 + at : 7 + at], "little"
+        )
         side = max(int.from_bytes(screen[6 + at : 8 + at], "little"), min(end, 0xFFFF))
         screen[6 + at : 8 + at] = side.to_bytes(2, "little")
 

@@ -1,7 +1,8 @@
 """Boxes of AVIF, HEIF and JP2 files: the colour and the depth of the picture that they show.
 
-ISO/IEC 14496-12 (boxes, items and their properties), ISO/IEC 23008-12 (image items), ISO/IEC 15444-1 annex I (JP2).
-Whatever does not fit is passed over: the decoders judge these files, here nothing is ever an error.
+ISO/IEC 14496-12 (boxes, items and their properties), ISO/IEC 23008-12 (image items), ISO/IEC
+15444-1 annex I (JP2). Whatever does not fit is passed over: the decoders judge these files, here
+nothing is ever an error.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import IO, NamedTuple
 from gccodec.image.boxes import boxes
 
 MAX_META_BYTES = 1 << 26
-"""A meta or jp2h box beyond that is not read. It holds EXIF and thumbnails at times, and profiles."""
+"""A meta or jp2h box beyond that is not read. It holds EXIF and thumbnails at times, and
+profiles."""
 _SIZ_MARKER = b"\xff\x4f\xff\x51"
 _SIZ_DEPTH_AT = 42
 """Offset of the first component's Ssiz in a JPEG 2000 codestream (ISO/IEC 15444-1, A.5.1)."""
@@ -30,7 +32,8 @@ class Nclx(NamedTuple):
 
 
 class PictureProperties(NamedTuple):
-    """Of the picture that is shown: its nclx and its ICC profile, either may be missing; bits per channel.
+    """Of the picture that is shown: its nclx and its ICC profile, either may be missing; bits per
+    channel.
 
     enumerated: the number by which a JP2 file names its colour space.
     """
@@ -47,7 +50,8 @@ class _Box(NamedTuple):
 
 
 def heif_properties(file: IO[bytes]) -> PictureProperties:
-    """Of the primary item of an AVIF or HEIF file; where it says nothing, of the first tile that it is made of."""
+    """Of the primary item of an AVIF or HEIF file; where it says nothing, of the first tile that it
+    is made of."""
     meta = _top_level(file, b"meta")
     if meta is None:
         return PictureProperties()
@@ -76,7 +80,10 @@ def jp2_properties(file: IO[bytes]) -> PictureProperties:
         if box.kind == b"ihdr" and box.body[10:11] != b"\xff":  # 255: each component has its own
             bits = _component_bits(box.body[10:])
         elif box.kind == b"bpcc":
-            bits = max((_component_bits(box.body[i:]) or 0 for i in range(len(box.body))), default=0) or None
+            bits = (
+                max((_component_bits(box.body[i:]) or 0 for i in range(len(box.body))), default=0)
+                or None
+            )
         elif box.kind == b"colr" and box.body[:1] in (b"\x02", b"\x03") and icc is None:
             icc = box.body[3:] or None
         elif box.kind == b"colr" and box.body[:1] == b"\x01" and enumerated is None:
@@ -111,7 +118,11 @@ def _first_tile(iref: bytes, item: int) -> int | None:
     size = 4 if iref[:1] > b"\0" else 2
     for box in _boxes(iref[4:]):
         numbers = [box.body[:size], box.body[size + 2 : 2 * size + 2]]
-        if box.kind == b"dimg" and int.from_bytes(numbers[0], "big") == item and len(numbers[1]) == size:
+        if (
+            box.kind == b"dimg"
+            and int.from_bytes(numbers[0], "big") == item
+            and len(numbers[1]) == size
+        ):
             return int.from_bytes(numbers[1], "big")
     return None
 
@@ -140,7 +151,10 @@ def _associations(ipma: bytes) -> Iterator[tuple[int, list[int]]]:
         if not count:
             return
         numbers = [int.from_bytes(stream.read(index_bytes), "big") for _ in range(count[0])]
-        yield int.from_bytes(item, "big"), [n & (0x7FFF if index_bytes == 2 else 0x7F) for n in numbers]
+        yield (
+            int.from_bytes(item, "big"),
+            [n & (0x7FFF if index_bytes == 2 else 0x7F) for n in numbers],
+        )
 
 
 def _properties(boxes: tuple[_Box, ...]) -> PictureProperties:

@@ -1,4 +1,5 @@
-"""Segments of a JPEG file: what may be left out, and whether a file without an end has all its pixels.
+"""Segments of a JPEG file: what may be left out, and whether a file without an end has all its
+pixels.
 
 ITU-T T.81, annex B.
 """
@@ -18,7 +19,9 @@ STANDALONE = frozenset([0x01, *range(0xD0, 0xD9)])
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, DAC}
 PROGRESSIVE = frozenset([0xC2, 0xC6, 0xCA, 0xCE])
 KINDS = {0xC3: "lossless JPEG", 0xF7: "JPEG-LS"}
-KINDS |= dict.fromkeys([0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF], "hierarchical JPEG") | {0xCB: "lossless JPEG"}
+KINDS |= dict.fromkeys([0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF], "hierarchical JPEG") | {
+    0xCB: "lossless JPEG"
+}
 """By the marker of the frame."""
 _FRAME = ">BHHB"
 """Bits, height, width and channels."""
@@ -30,7 +33,8 @@ READ_BYTES = 1 << 16
 
 
 class Segment(NamedTuple):
-    """marker: the second byte; from the 0xFF at `start` to `end`, entropy-coded data not included."""
+    """marker: the second byte; from the 0xFF at `start` to `end`, entropy-coded data not
+    included."""
 
     marker: int
     start: int
@@ -62,7 +66,8 @@ def segments(file: IO[bytes]) -> Iterator[Segment]:
 
 
 def _next_marker(file: IO[bytes], at: int, size: int) -> int:
-    """Position of the next 0xFF that is followed by neither 0 nor 0xFF; `size` where there is none."""
+    """Position of the next 0xFF that is followed by neither 0 nor 0xFF; `size` where there is
+    none."""
     while at < size:
         file.seek(at)
         block = file.read(READ_BYTES)
@@ -126,7 +131,8 @@ def ended(file: IO[bytes], filler: bytes = b"") -> IO[bytes]:
 
 
 def scans_are_complete(file: IO[bytes]) -> bool:
-    """Whether each component has all its coefficients to the last bit, as far as scans were begun."""
+    """Whether each component has all its coefficients to the last bit, as far as scans were
+    begun."""
     components: set[int] = set()
     exact: dict[int, set[int]] = {}
     progressive = False
@@ -148,8 +154,8 @@ def scans_are_complete(file: IO[bytes]) -> bool:
 def whole_without_end(file: IO[bytes], pixels_of: Callable[[IO[bytes]], bytes]) -> IO[bytes] | None:
     """The file with the end marker that it lacks; None where pixels lack, too.
 
-    pixels_of: decodes. What stands behind the last pixel changes none, so that the pixels of a whole
-    picture do not depend on a filler there.
+    pixels_of: decodes. What stands behind the last pixel changes none, so that the pixels of a
+    whole picture do not depend on a filler there.
     """
     if has_end(file) or not scans_are_complete(file):
         return None

@@ -42,7 +42,8 @@ SAMPLES = (0, 4, 2, 6, 1, 5, 3, 7)
 SAMPLED_PIXELS = 1 << 17
 SAMPLED = (1, 20)
 HOPELESS_SAMPLES = 32
-"""Where squares have so many times the budget for their area, as in photographs, nothing is tried."""
+"""Where squares have so many times the budget for their area, as in photographs, nothing is
+tried."""
 
 PROBED = (8, 4, 2)
 """Parts of each side, around the middle, that are looked at before the whole."""
@@ -88,7 +89,8 @@ def _part(picture: Picture, box: tuple[int, int, int, int]) -> Image.Image:
 
 
 def _is_photograph(picture: Picture, budget_bytes: int) -> bool:
-    """By some squares, of those that are quickly had: a picture that is streamed shows its upper edge."""
+    """By some squares, of those that are quickly had: a picture that is streamed shows its upper
+    edge."""
     width, height = picture.image.size
     if width * height < SAMPLED_PIXELS or min(width, height) < SAMPLE_PX:
         return False

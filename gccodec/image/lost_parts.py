@@ -1,4 +1,5 @@
-"""What lies in a picture file beside pixels and kept metadata: named, so that nobody misses it too late."""
+"""What lies in a picture file beside pixels and kept metadata: named, so that nobody misses it too
+late."""
 
 from __future__ import annotations
 
@@ -16,7 +17,17 @@ IPTC_RESOURCE = 0x0404
 """Photoshop's image resource that holds IPTC-IIM."""
 ISO_GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1\0"
 """ISO 21496-1 in a JPEG file's APP2 segment."""
-_PNG_MACHINE_TEXT = ("date:", "exif:", "png:", "icc:", "xmp:", "jpeg:", "tiff:", "software", "creation time")
+_PNG_MACHINE_TEXT = (
+    "date:",
+    "exif:",
+    "png:",
+    "icc:",
+    "xmp:",
+    "jpeg:",
+    "tiff:",
+    "software",
+    "creation time",
+)
 """Beginnings of keywords that programs write by themselves."""
 _MACHINE_COMMENTS = ("created by openjpeg", "kakadu", "creator: gd-jpeg", "lavc")
 _XMP_KEYWORD = "xml:com.adobe.xmp"
@@ -25,7 +36,8 @@ _VIDEO_START_BYTES, _SAMSUNG_VIDEO = 4096, b"MotionPhoto_Data"
 
 
 def lost_pictures(image: Image.Image, file: IO[bytes], told: tuple[str, ...]) -> list[str]:
-    """A note for each further picture or video in the file; `told`: names of those that XMP tells of."""
+    """A note for each further picture or video in the file; `told`: names of those that XMP tells
+    of."""
     names = [*told]
     if GAIN_MAP_PART not in names and _has_gain_map(image, file):
         names.append(GAIN_MAP_PART)
@@ -69,7 +81,8 @@ def _is_written_by_people(comment: object) -> bool:
 
 
 def _has_video(file: IO[bytes]) -> bool:
-    """Whether a video begins right behind the picture of a JPEG file, as motion photos had it before XMP told."""
+    """Whether a video begins right behind the picture of a JPEG file, as motion photos had it
+    before XMP told."""
     end = next((segment.end for segment in segments(file) if segment.marker == EOI[1]), None)
     if end is None:
         return False

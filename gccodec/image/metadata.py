@@ -10,7 +10,8 @@ ALL_METADATA: frozenset[Kind] = frozenset(KINDS)
 
 
 class Metadata(NamedTuple):
-    """exif: a TIFF structure without the "Exif" prefix, orientation upright; icc: a profile; xmp: a packet."""
+    """exif: a TIFF structure without the "Exif" prefix, orientation upright; icc: a profile; xmp: a
+    packet."""
 
     exif: bytes | None = None
     icc: bytes | None = None
@@ -18,4 +19,6 @@ class Metadata(NamedTuple):
 
     def only(self, kinds: frozenset[Kind]) -> Metadata:
         """Without the others."""
-        return Metadata(**{kind: value for kind in kinds if (value := getattr(self, kind)) is not None})
+        return Metadata(
+            **{kind: value for kind in kinds if (value := getattr(self, kind)) is not None}
+        )

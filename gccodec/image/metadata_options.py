@@ -27,7 +27,8 @@ class Holdable(NamedTuple):
 
 
 class _ExifBytes(Image.Exif):
-    """EXIF that Pillow writes as it is: its AVIF writer parses bytes, which odd ones do not survive."""
+    """EXIF that Pillow writes as it is: its AVIF writer parses bytes, which odd ones do not
+    survive."""
 
     def __init__(self, exif: bytes) -> None:
         super().__init__()
@@ -41,7 +42,8 @@ class _ExifBytes(Image.Exif):
 
 
 def holdable(form: str, metadata: Metadata) -> Holdable:
-    """Metadata without what a file of the format `form` (Pillow's name) cannot hold, or no reader could read."""
+    """Metadata without what a file of the format `form` (Pillow's name) cannot hold, or no reader
+    could read."""
     notes = []
     if metadata.exif is not None:
         exif = tiff_structure(metadata.exif)
@@ -51,7 +53,9 @@ def holdable(form: str, metadata: Metadata) -> Holdable:
         if sound is None:
             notes.append("EXIF that cannot be read is left out")
         elif form == "TIFF" and (lost := lost_tags(sound)):
-            notes.append(f"TIFF cannot hold EXIF's tags {', '.join(f'0x{tag:04X}' for tag in lost)}")
+            notes.append(
+                f"TIFF cannot hold EXIF's tags {', '.join(f'0x{tag:04X}' for tag in lost)}"
+            )
     if (packet := metadata.xmp) is not None:
         try:
             metadata = metadata._replace(xmp=upright_xmp(packet, turned=False))
@@ -74,7 +78,8 @@ def holdable(form: str, metadata: Metadata) -> Holdable:
 
 
 def metadata_options(form: str, metadata: Metadata) -> dict[str, Any]:
-    """Pillow's arguments, which differ by format, for metadata that it can hold; TIFF files are written otherwise."""
+    """Pillow's arguments, which differ by format, for metadata that it can hold; TIFF files are
+    written otherwise."""
     options: dict[str, Any] = {}
     if metadata.icc is not None:
         options["icc_profile"] = metadata.icc

@@ -60,10 +60,11 @@ class Found(NamedTuple):
 def read_metadata(
     image: Image.Image, file: IO[bytes], kinds: frozenset[Kind], notes: list[str]
 ) -> tuple[int, Metadata]:
-    """How the loaded picture is still to be turned (1..8), and the metadata that it has once it is upright.
+    """How the loaded picture is still to be turned (1..8), and the metadata that it has once it is
+    upright.
 
-    The profile is there whether it is asked for or not: pixels need it. What cannot be kept is named in `notes`,
-    nothing in metadata is an error.
+    The profile is there whether it is asked for or not: pixels need it. What cannot be kept is
+    named in `notes`, nothing in metadata is an error.
     """
     found = _found(image, file, notes if kinds else [])
     exif = _upright_exif(found, notes) if "exif" in kinds else None
@@ -119,7 +120,8 @@ def _found_in_tiff(file: IO[bytes]) -> Found:
 
 
 def _orientation_of_decoder(image: Image.Image) -> int | None:
-    """The orientation that the decoder has obeyed, in formats that have one besides metadata; 1 where it is not told.
+    """The orientation that the decoder has obeyed, in formats that have one besides metadata; 1
+    where it is not told.
 
     None in other formats, and for a JPEG file that lies in a JPEG XL file: there metadata speaks.
     """
@@ -129,7 +131,8 @@ def _orientation_of_decoder(image: Image.Image) -> int | None:
 
 
 def _own_exif(image: Image.Image, exif: bytes | None) -> tuple[int | None, bytes | None]:
-    """Of an AVIF file, its own orientation, which stands above that of metadata, and EXIF as it stands in it.
+    """Of an AVIF file, its own orientation, which stands above that of metadata, and EXIF as it
+    stands in it.
 
     Pillow writes the one into the other, which moves maker notes and loses the thumbnail.
     """
@@ -143,9 +146,12 @@ def _own_exif(image: Image.Image, exif: bytes | None) -> tuple[int | None, bytes
 
 
 def _segment_exif(image: Image.Image) -> bytes | None:
-    """Of a JPEG file whose EXIF begins with a name that is not quite right, as other readers bear it."""
+    """Of a JPEG file whose EXIF begins with a name that is not quite right, as other readers bear
+    it."""
     bodies = (body for name, body in getattr(image, "applist", ()) if name == "APP1")
-    return next((body[len(EXIF_PREFIX) :] for body in bodies if body[:5].lower() == b"exif\0"), None)
+    return next(
+        (body[len(EXIF_PREFIX) :] for body in bodies if body[:5].lower() == b"exif\0"), None
+    )
 
 
 def _bytes(value: object) -> bytes | None:
@@ -167,8 +173,11 @@ def _upright_exif(found: Found, notes: list[str]) -> bytes | None:
     return upright_exif(sound, found.turned)
 
 
-def _upright_xmp(xmp: bytes | None, turned: bool, notes: list[str]) -> tuple[bytes | None, tuple[str, ...]]:
-    """The packet of an upright picture that is the only one in its file, and what else it said the file holds."""
+def _upright_xmp(
+    xmp: bytes | None, turned: bool, notes: list[str]
+) -> tuple[bytes | None, tuple[str, ...]]:
+    """The packet of an upright picture that is the only one in its file, and what else it said the
+    file holds."""
     if xmp is None:
         return None, ()
     try:

@@ -15,8 +15,8 @@ UNIT, BYTES, WORDS = 1.0, 255.0, 65535.0
 """What white is in pictures of floats."""
 
 MAX_HIGHLIGHT = 16.0
-"""Floats whose white is 1 have highlights above it, of lamps and of sharpening, but not so far above in a hundredth
-of the picture."""
+"""Floats whose white is 1 have highlights above it, of lamps and of sharpening, but not so far
+above in a hundredth of the picture."""
 
 BRIGHT_PERCENTILE = 99
 _SAMPLE_VALUES = 1 << 20
@@ -28,7 +28,8 @@ Numbers = npt.NDArray[np.integer | np.floating]
 def white_of_floats(values: Numbers) -> float:
     """White of a picture of floats: 1, 255 or 65535, by what its brightest hundredth holds.
 
-    The 99th percentile is looked at, not the greatest value, so that a few broken pixels do not decide.
+    The 99th percentile is looked at, not the greatest value, so that a few broken pixels do not
+    decide.
     """
     bright = _bright(values)
     return UNIT if bright <= MAX_HIGHLIGHT else BYTES if bright <= BYTES else WORDS
@@ -51,7 +52,8 @@ def _bright(values: Numbers) -> float:
 
 
 def eight_bit(values: Numbers, white: float) -> npt.NDArray[np.uint8]:
-    """Values of 0..white -> 0..255, rounded; what lies beyond, and infinity, is black or white, NaN black."""
+    """Values of 0..white -> 0..255, rounded; what lies beyond, and infinity, is black or white, NaN
+    black."""
     out = np.empty(values.shape, np.uint8)
     source, target = values.reshape(-1), out.reshape(-1)
     for start in range(0, source.size, _STRIP_VALUES):
@@ -63,7 +65,8 @@ def eight_bit(values: Numbers, white: float) -> npt.NDArray[np.uint8]:
 
 
 def straight(colours: Numbers, alpha: Numbers, white: float) -> Numbers:
-    """Colours that were multiplied with alpha (both 0..white), without it; where nothing is seen they stay.
+    """Colours that were multiplied with alpha (both 0..white), without it; where nothing is seen
+    they stay.
 
     Were they there in spite of an alpha of 0 everywhere, they never were multiplied.
 
@@ -89,10 +92,13 @@ def split_alpha(image: Image.Image) -> tuple[Image.Image, npt.NDArray[np.uint8] 
     return image.convert(image.mode[:-1]), np.asarray(image.getchannel("A"))
 
 
-def visible_alpha(alpha: npt.NDArray[np.uint8] | None, notes: list[str]) -> npt.NDArray[np.uint8] | None:
+def visible_alpha(
+    alpha: npt.NDArray[np.uint8] | None, notes: list[str]
+) -> npt.NDArray[np.uint8] | None:
     """None for an alpha that says nothing: 255 everywhere, or 0 everywhere, which `notes` tells.
 
-    Screen captures and old writers leave the fourth byte 0; nobody keeps a picture of which nothing is to be seen.
+    Screen captures and old writers leave the fourth byte 0; nobody keeps a picture of which nothing
+    is to be seen.
     """
     if alpha is None or alpha.min() == OPAQUE:
         return None
@@ -105,12 +111,15 @@ def visible_alpha(alpha: npt.NDArray[np.uint8] | None, notes: list[str]) -> npt.
 def eight_bit_colour(
     image: Image.Image, icc: bytes | None, keep_profile: bool, notes: list[str]
 ) -> tuple[Image.Image, bytes | None]:
-    """The picture in mode L or RGB and the profile that its pixels still need; says what changed in `notes`."""
+    """The picture in mode L or RGB and the profile that its pixels still need; says what changed in
+    `notes`."""
     if image.mode.startswith(("I", "F")):
         values = np.asarray(image)
         white = white_of_floats(values) if image.mode == "F" else WORDS
         floats = image.mode == "F"
-        notes.append(f"floats of 0..{white:.0f} are reduced to 8 bits" if floats else SIXTEEN_BITS_NOTE)
+        notes.append(
+            f"floats of 0..{white:.0f} are reduced to 8 bits" if floats else SIXTEEN_BITS_NOTE
+        )
         image = Image.fromarray(eight_bit(values, white))
     elif image.mode == "1":
         image = image.convert("L")

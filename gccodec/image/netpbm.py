@@ -1,6 +1,8 @@
-"""PFM files in colour, and binary PGM and PPM files of any maximum, which Pillow reads slowly or not at all.
+"""PFM files in colour, and binary PGM and PPM files of any maximum, which Pillow reads slowly or
+not at all.
 
-http://netpbm.sourceforge.net/doc/ppm.html; PFM: rows from bottom to top, a negative scale for little-endian floats.
+http://netpbm.sourceforge.net/doc/ppm.html; PFM: rows from bottom to top, a negative scale for
+little-endian floats.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ MAX_TOKEN_BYTES = 32
 
 
 class NetpbmFile(PpmImageFile):
-    """Pillow's plugin, but for the pixels of those kinds; notes: what was reduced, once it is loaded."""
+    """Pillow's plugin, but for the pixels of those kinds; notes: what was reduced, once it is
+    loaded."""
 
     notes: tuple[str, ...] = ()
 

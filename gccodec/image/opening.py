@@ -1,7 +1,7 @@
 """The one door to Pillow's decoders: formats of a list, each by its own plugin, and no other code.
 
-Plugins are called directly. `Image.open` would try every plugin that is loaded, and would go by limits
-that belong to the whole process (`Image.MAX_IMAGE_PIXELS`); ours are the caller's.
+Plugins are called directly. `Image.open` would try every plugin that is loaded, and would go by
+limits that belong to the whole process (`Image.MAX_IMAGE_PIXELS`); ours are the caller's.
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ def open_image(file: IO[bytes], form: Format) -> Image.Image:
 
 
 def _by_plugin(plugin: Any, form: Format, file: IO[bytes]) -> Any:
-    """With what some of them need to see of the file no more than its pixels, and to tell its trouble from theirs."""
+    """With what some of them need to see of the file no more than its pixels, and to tell its
+    trouble from theirs."""
     if form == "WEBP":
         return plugin(_Halting(file.read()), "")
     if form == "JPEG2000":  # its decoder hides what goes wrong while it reads
@@ -105,7 +106,8 @@ def _by_plugin(plugin: Any, form: Format, file: IO[bytes]) -> Any:
 
 
 def unpacked_jpeg(data: bytes) -> bytes | None:
-    """The JPEG file that a JPEG XL file was made of, byte by byte; None where it is not there or the extra is missing.
+    """The JPEG file that a JPEG XL file was made of, byte by byte; None where it is not there or
+    the extra is missing.
 
     The plugin would give it to `Image.open`.
     """
@@ -118,7 +120,8 @@ def unpacked_jpeg(data: bytes) -> bytes | None:
 
 
 class _Halting(io.BytesIO):
-    """Gives 16 bytes at first: a WebP's whole header Pillow would hold against the limit of the process."""
+    """Gives 16 bytes at first: a WebP's whole header Pillow would hold against the limit of the
+    process."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         return super().read(16 if self.tell() == 0 and size != 0 else size)
@@ -145,7 +148,8 @@ def reason_of(error: BaseException) -> str:
 
 
 def fault_of(what: str, error: BaseException) -> str:
-    """What an error of a decoder says: that the picture is damaged, or of a kind that the decoder does not know."""
+    """What an error of a decoder says: that the picture is damaged, or of a kind that the decoder
+    does not know."""
     reason = reason_of(error)
     if reason.startswith(_NO_REASON):
         return f"{what} is damaged, or not what its first bytes say"

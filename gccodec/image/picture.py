@@ -22,14 +22,18 @@ class Pixels(Protocol):
 
 
 def cropped(image: Pixels, box: tuple[int, int, int, int]) -> Image.Image:
-    """The box left, top, right, bottom of a picture, a copy; of a streamed one, best from top to bottom.
+    """The box left, top, right, bottom of a picture, a copy; of a streamed one, best from top to
+    bottom.
 
-    A Pillow picture's own `crop` goes by a limit of the whole process, which is for files that nobody has checked.
+    A Pillow picture's own `crop` goes by a limit of the whole process, which is for files that
+    nobody has checked.
     """
     if not isinstance(image, Image.Image):
         return image.crop(box)
     left, top, right, bottom = box
-    part = Image.new(image.mode, (right - left, bottom - top), None)  # without a colour it is left unfilled
+    part = Image.new(
+        image.mode, (right - left, bottom - top), None
+    )  # without a colour it is left unfilled
     part.paste(image, (-left, -top))
     return part
 
@@ -37,7 +41,8 @@ def cropped(image: Pixels, box: tuple[int, int, int, int]) -> Image.Image:
 class Picture(NamedTuple):
     """image in mode RGB or L; alpha uint8 [H, W] or None when opaque.
 
-    notes: what was converted or dropped, one line each; partial: the file holds further pictures, which are not here.
+    notes: what was converted or dropped, one line each; partial: the file holds further pictures,
+    which are not here.
     """
 
     image: Pixels

@@ -1,7 +1,8 @@
 """PNG files a strip of rows at a time, as Pillow reads and writes whole pictures only.
 
-Pillow sees each strip as a small PNG of its own and does the filtering; here the one long deflate stream is cut into
-such strips and joined from them (PNG specification, third edition, sections 5, 9 and 10).
+Pillow sees each strip as a small PNG of its own and does the filtering; here the one long deflate
+stream is cut into such strips and joined from them (PNG specification, third edition, sections 5, 9
+and 10).
 """
 
 from __future__ import annotations
@@ -48,7 +49,12 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def _file(header: Header, ancillary: bytes, image_data: bytes) -> bytes:
-    parts = _chunk(IHDR, struct.pack(HEADER, *header)), ancillary, _chunk(IDAT, image_data), _chunk(IEND, b"")
+    parts = (
+        _chunk(IHDR, struct.pack(HEADER, *header)),
+        ancillary,
+        _chunk(IDAT, image_data),
+        _chunk(IEND, b""),
+    )
     return SIGNATURE + b"".join(parts)
 
 
@@ -60,12 +66,15 @@ def _read_exactly(file: IO[bytes], count: int) -> bytes:
 
 
 class PngRows:
-    """Rows of a PNG file with 8 bits of gray or RGB, not interlaced; OSError, EOFError or ValueError where damaged.
+    """Rows of a PNG file with 8 bits of gray or RGB, not interlaced; OSError, EOFError or
+    ValueError where damaged.
 
     Holds the file's other chunks and a strip, never the picture.
     """
 
-    def __init__(self, file: IO[bytes], header: Header, ancillary: bytes, data: list[tuple[int, int]]) -> None:
+    def __init__(
+        self, file: IO[bytes], header: Header, ancillary: bytes, data: list[tuple[int, int]]
+    ) -> None:
         """data: offset and length of each IDAT body in the file."""
         self.header, self._file, self._ancillary, self._data = header, file, ancillary, data
         self._restart()
@@ -92,7 +101,12 @@ class PngRows:
                 return None
             else:
                 ancillary += _chunk(kind, body)
-        if header is None or header.depth != 8 or header.colour not in (GRAY, RGB) or header.interlace:
+        if (
+            header is None
+            or header.depth != 8
+            or header.colour not in (GRAY, RGB)
+            or header.interlace
+        ):
             return None
         return cls(file, header, ancillary, data)
 
@@ -114,7 +128,11 @@ class PngRows:
             crc = zlib.crc32(IDAT)
             while length:
                 packed = _read_exactly(self._file, min(length, READ_BYTES))
-                length, offset, crc = length - len(packed), offset + len(packed), zlib.crc32(packed, crc)
+                length, offset, crc = (
+                    length - len(packed),
+                    offset + len(packed),
+                    zlib.crc32(packed, crc),
+                )
                 while packed:
                     try:
                         yield stream.decompress(packed, self._row_bytes)
@@ -127,7 +145,8 @@ class PngRows:
         yield stream.flush()
 
     def crop(self, top: int, bottom: int) -> Image.Image:
-        """These rows, with the file's metadata; strips in order are fast, going back starts from the first row."""
+        """These rows, with the file's metadata; strips in order are fast, going back starts from
+        the first row."""
         if top < self._next:
             self._restart()
         while self._next < top:
@@ -160,7 +179,8 @@ class PngRows:
 
 
 def _split(data: bytes) -> tuple[bytes, bytes, bytes]:
-    """Of a PNG file of Pillow's: the chunks after IHDR, the bodies of IDAT, and the chunks after these."""
+    """Of a PNG file of Pillow's: the chunks after IHDR, the bodies of IDAT, and the chunks after
+    these."""
     before, image_data, after, at = b"", b"", b"", len(SIGNATURE)
     while at < len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
@@ -175,14 +195,18 @@ def _split(data: bytes) -> tuple[bytes, bytes, bytes]:
     return before, image_data, after
 
 
-def write_png(file: IO[bytes], size: tuple[int, int], strips: Iterable[Image.Image], options: dict[str, Any]) -> None:
+def write_png(
+    file: IO[bytes], size: tuple[int, int], strips: Iterable[Image.Image], options: dict[str, Any]
+) -> None:
     """Strips of mode L, LA, RGB or RGBA, `size` in all, from top to bottom; options: Pillow's.
 
     Of those, compress_type is the strategy of zlib, Z_FILTERED where none is given.
     """
     options = dict(options)
     strategy = options.pop("compress_type", zlib.Z_FILTERED)
-    deflate = zlib.compressobj(COMPRESSION_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS, MEMORY_LEVEL, strategy)
+    deflate = zlib.compressobj(
+        COMPRESSION_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS, MEMORY_LEVEL, strategy
+    )
     above, written, after, pending = None, 0, b"", b""
     for strip in strips:
         shift = 0 if above is None else 1  # the row above it belongs to a strip's filtering

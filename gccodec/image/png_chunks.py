@@ -1,7 +1,7 @@
 """Chunks of a PNG file: what may be left out of it so that its pixels can be read.
 
-PNG specification, third edition, sections 5 and 11. A reader must not refuse a picture for a damaged
-ancillary chunk; Pillow does, and also for text above a megabyte.
+PNG specification, third edition, sections 5 and 11. A reader must not refuse a picture for a
+damaged ancillary chunk; Pillow does, and also for text above a megabyte.
 """
 
 from __future__ import annotations
@@ -31,14 +31,31 @@ PALETTE = 3
 """Colour type."""
 TRANSPARENCY_LENGTHS: dict[int | None, Container[int]] = {0: (2,), 2: (6,), PALETTE: range(1, 257)}
 """Of tRNS, by colour type; the others have an alpha channel."""
-FIXED_LENGTHS = {b"gAMA": (4,), b"cHRM": (32,), b"sRGB": (1,), b"pHYs": (9,), b"cICP": (4,), b"tIME": (7,)}
+FIXED_LENGTHS = {
+    b"gAMA": (4,),
+    b"cHRM": (32,),
+    b"sRGB": (1,),
+    b"pHYs": (9,),
+    b"cICP": (4,),
+    b"tIME": (7,),
+}
 FIXED_LENGTHS |= {ANIMATION: (8,), b"mDCV": (24,), b"cLLI": (8,)}
 TEXT = frozenset([b"tEXt", b"zTXt", b"iTXt"])
 DEFLATE = b"\0"
 """The one compression method."""
 RESERVED = frozenset(
     [b"transparency", b"gamma", b"chromaticity", b"srgb", b"icc_profile", b"exif", b"xmp"]
-    + [b"bbox", b"default_image", b"interlace", b"loop", b"duration", b"disposal", b"blend", b"dpi", b"aspect"]
+    + [
+        b"bbox",
+        b"default_image",
+        b"interlace",
+        b"loop",
+        b"duration",
+        b"disposal",
+        b"blend",
+        b"dpi",
+        b"aspect",
+    ]
 )
 """Keywords under which Pillow keeps what other chunks say: text would be taken for it."""
 
@@ -64,7 +81,8 @@ class Chunk(NamedTuple):
 
 
 class Animation(NamedTuple):
-    """What has been said of it so far. data: image data have begun; apart: they are none of its frames."""
+    """What has been said of it so far. data: image data have begun; apart: they are none of its
+    frames."""
 
     announced_frames: int = 0
     first_frame: bool = False
@@ -73,7 +91,11 @@ class Animation(NamedTuple):
 
     def announced(self, frames: int) -> Animation:
         """Before image data, by a number that the specification allows."""
-        return self if self.data or not 0 < frames < 1 << 31 else self._replace(announced_frames=frames)
+        return (
+            self
+            if self.data or not 0 < frames < 1 << 31
+            else self._replace(announced_frames=frames)
+        )
 
     def seen(self, kind: bytes) -> Animation:
         if kind == FRAME and not self.data:
@@ -88,10 +110,11 @@ class Animation(NamedTuple):
 
 
 class CleanPng(NamedTuple):
-    """The file without what cannot be used; what of that can be kept all the same; notes for the user.
+    """The file without what cannot be used; what of that can be kept all the same; notes for the
+    user.
 
-    profile: an ICC profile that Pillow would refuse for its size; xmp: such a packet; frames: pictures that it holds,
-    of which the file here has the one that every reader shows.
+    profile: an ICC profile that Pillow would refuse for its size; xmp: such a packet; frames:
+    pictures that it holds, of which the file here has the one that every reader shows.
     """
 
     file: IO[bytes]
@@ -168,7 +191,8 @@ def _critical(file: IO[bytes], chunk: Chunk) -> list[Piece | bytes]:
 
 
 class _Sieve:
-    """Says chunk by chunk which ones stay, and collects what of the others can be kept all the same."""
+    """Says chunk by chunk which ones stay, and collects what of the others can be kept all the
+    same."""
 
     def __init__(self, file: IO[bytes], needed_alone: bool) -> None:
         self._file, self._needed_alone = file, needed_alone
@@ -182,7 +206,8 @@ class _Sieve:
         self.xmp: bytes | None = None
 
     def keeps(self, chunk: Chunk) -> bool:
-        """Whether the chunk stays in the file. PictureError for a palette picture without its palette."""
+        """Whether the chunk stays in the file. PictureError for a palette picture without its
+        palette."""
         self._animation = self._animation.seen(chunk.kind)
         if chunk.ancillary:
             fault = self._fault(chunk)
@@ -250,7 +275,8 @@ class _Sieve:
         """What was left out."""
         names = {b"iCCP": "the ICC profile", b"eXIf": "the EXIF"} | dict.fromkeys(TEXT, "text")
         said = [
-            f"{names.get(kind, f'chunk {kind.decode()}')} is {why} and left out" for kind, why in self._lost.items()
+            f"{names.get(kind, f'chunk {kind.decode()}')} is {why} and left out"
+            for kind, why in self._lost.items()
         ]
         said += [f"not kept: text {keyword}" for keyword in self._texts]
         return tuple(dict.fromkeys(said))
@@ -262,7 +288,8 @@ class _Sieve:
 
 
 def clean_png(file: IO[bytes], needed_alone: bool = False) -> CleanPng:
-    """Leave out damaged and oversized ancillary chunks and animation; give the file an end where it has none.
+    """Leave out damaged and oversized ancillary chunks and animation; give the file an end where it
+    has none.
 
     needed_alone: leave out all that pixels do not need. PictureError for a palette that is missing.
     """

@@ -1,7 +1,9 @@
-"""A picture file's pixels with all of their bits, as they are meant to be seen: colour space, depth, alpha.
+"""A picture file's pixels with all of their bits, as they are meant to be seen: colour space,
+depth, alpha.
 
-Between the decoder, which Pillow has, and what the codec takes, which `gccodec.image.mode` makes: here is what Pillow
-passes over. Everything that has to be read from the file beside what Pillow tells is read here.
+Between the decoder, which Pillow has, and what the codec takes, which `gccodec.image.mode` makes:
+here is what Pillow passes over. Everything that has to be read from the file beside what Pillow
+tells is read here.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from gccodec.image.mode import DENIED_ALPHA_NOTE, OPAQUE, SIXTEEN_BITS_NOTE, spl
 
 Values = npt.NDArray[np.uint8 | np.uint16]
 _LOW_BYTES = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", "LA;16B": "RGBA"}
-"""Of 16-bit PNG files Pillow's unpackers take the high bytes (or, of gray with alpha, could take all four)."""
+"""Of 16-bit PNG files Pillow's unpackers take the high bytes (or, of gray with alpha, could take
+all four)."""
 _GRAY_SCALE = {"L;2": 85, "L;4": 17}
 """What Pillow multiplies pixels with, but not tRNS."""
 _WORD = 65535
@@ -33,10 +36,11 @@ _TGA_ATTRIBUTES_AT = 494
 
 
 def raster(image: Image.Image, file: IO[bytes], notes: list[str]) -> Image.Image:
-    """The picture that Pillow has opened from the file, loaded: itself, or another in mode L, LA, RGB or RGBA.
+    """The picture that Pillow has opened from the file, loaded: itself, or another in mode L, LA,
+    RGB or RGBA.
 
-    Colour spaces that are told by numbers are converted to sRGB, those that `image.info` has as a profile are left
-    for later; cICP takes the profile out of it. `notes` says what changed.
+    Colour spaces that are told by numbers are converted to sRGB, those that `image.info` has as a
+    profile are left for later; cICP takes the profile out of it. `notes` says what changed.
     """
     space = declared_space(image, file, notes)
     tiles = [tile[3] for tile in getattr(image, "tile", ())]
@@ -55,14 +59,19 @@ def raster(image: Image.Image, file: IO[bytes], notes: list[str]) -> Image.Image
     return in_srgb(seen, SrgbConversion(space))
 
 
-def strip_conversion(first: Image.Image, file: IO[bytes], keep_profile: bool) -> Callable[[Image.Image], Image.Image]:
-    """What makes of each strip of an 8-bit PNG file without transparency what `raster` and the profile would.
+def strip_conversion(
+    first: Image.Image, file: IO[bytes], keep_profile: bool
+) -> Callable[[Image.Image], Image.Image]:
+    """What makes of each strip of an 8-bit PNG file without transparency what `raster` and the
+    profile would.
 
     first: one of the strips, with the file's `info`.
     """
     space = declared_space(first, file, [])
     to_srgb = None if space is None else SrgbConversion(space)
-    by_profile, _ = plan_profile(first.info.get("icc_profile") or None, first.mode, keep_profile, [])
+    by_profile, _ = plan_profile(
+        first.info.get("icc_profile") or None, first.mode, keep_profile, []
+    )
 
     def convert(strip: Image.Image) -> Image.Image:
         if to_srgb is not None:
@@ -86,7 +95,9 @@ def in_srgb(image: Image.Image, convert: SrgbConversion) -> Image.Image:
     return _picture(convert(np.asarray(colours)), alpha, image)
 
 
-def _picture(colours: npt.NDArray[np.uint8], alpha: npt.NDArray[np.uint8] | None, like: Image.Image) -> Image.Image:
+def _picture(
+    colours: npt.NDArray[np.uint8], alpha: npt.NDArray[np.uint8] | None, like: Image.Image
+) -> Image.Image:
     made = Image.fromarray(colours)
     if alpha is not None:
         made.putalpha(Image.fromarray(alpha))
@@ -109,11 +120,14 @@ def _note_depth(image: Image.Image, file: IO[bytes], notes: list[str]) -> None:
 def _sixteen_bit_png(
     image: Image.Image, file: IO[bytes], raw: str, space: ColourSpace | None, notes: list[str]
 ) -> Image.Image:
-    """All bits are there when colours are converted and when the transparent colour is looked for."""
+    """All bits are there when colours are converted and when the transparent colour is looked
+    for."""
     values, alpha = _sixteen_bits(image, file, raw)
     key = image.info.get("transparency")
     if key is not None and alpha is None:
-        alpha = np.where((values == np.asarray(key)).reshape(*values.shape[:2], -1).all(-1), 0, _WORD)
+        alpha = np.where(
+            (values == np.asarray(key)).reshape(*values.shape[:2], -1).all(-1), 0, _WORD
+        )
     notes.append(SIXTEEN_BITS_NOTE)
     if space is not None:
         notes.append(_converted(space))

@@ -1,4 +1,5 @@
-"""Cameras' raw pictures that are TIFF files: Pillow would show the small preview that lies beside the sensor's values.
+"""Cameras' raw pictures that are TIFF files: Pillow would show the small preview that lies beside
+the sensor's values.
 
 TIFF/EP (ISO 12234-2), DNG 1.7.
 """
@@ -7,7 +8,15 @@ from __future__ import annotations
 
 from typing import IO, Literal
 
-from gccodec.image.tiff_structure import IFD8, LONG, LONG8, SHORT, Directory, TiffStructure, file_structure
+from gccodec.image.tiff_structure import (
+    IFD8,
+    LONG,
+    LONG8,
+    SHORT,
+    Directory,
+    TiffStructure,
+    file_structure,
+)
 
 COMPRESSION, PHOTOMETRIC, SUB_DIRECTORIES, DNG_VERSION = 259, 262, 330, 50706
 MOSAICS = (32803, 34892)
@@ -52,9 +61,14 @@ def _numbers(structure: TiffStructure, directory: Directory, tag: int) -> list[i
     """All values of a tag; none where they are no integers or too many to mean what they should."""
     found: list[int] = []
     for entry in directory.entries:
-        field = structure.field(entry) if entry.tag == tag and 0 < entry.amount <= MAX_VALUES else None
+        field = (
+            structure.field(entry) if entry.tag == tag and 0 < entry.amount <= MAX_VALUES else None
+        )
         if field is not None and field.type in INTEGERS:
             unit = len(field.value) // field.amount
             order: Literal["little", "big"] = "little" if structure.order == "<" else "big"
-            found += [int.from_bytes(field.value[i : i + unit], order) for i in range(0, len(field.value), unit)]
+            found += [
+                int.from_bytes(field.value[i : i + unit], order)
+                for i in range(0, len(field.value), unit)
+            ]
     return found

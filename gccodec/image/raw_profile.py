@@ -1,4 +1,5 @@
-"""Metadata as hexadecimal text of PNG files ("Raw profile type ..."), as ImageMagick and exiftool write it."""
+"""Metadata as hexadecimal text of PNG files ("Raw profile type ..."), as ImageMagick and exiftool
+write it."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ PREFIX = "raw profile type "
 
 
 class RawProfiles(NamedTuple):
-    """exif, xmp and icc of such texts; others: names of profiles that are none of these, damaged ones included."""
+    """exif, xmp and icc of such texts; others: names of profiles that are none of these, damaged
+    ones included."""
 
     exif: bytes | None = None
     xmp: bytes | None = None
@@ -40,7 +42,8 @@ def raw_profiles(texts: Mapping[Any, Any]) -> RawProfiles:
 
 
 def _body(text: str) -> bytes | None:
-    """The bytes of a name, a length and digits, each on lines of their own; None where that is not what it is."""
+    """The bytes of a name, a length and digits, each on lines of their own; None where that is not
+    what it is."""
     lines = text.strip().split("\n")
     if len(lines) < 3 or not lines[1].strip().isdecimal():
         return None

@@ -1,4 +1,5 @@
-"""Picture files -> pixels, alpha and metadata; large PNG files are read as their pixels are asked for."""
+"""Picture files -> pixels, alpha and metadata; large PNG files are read as their pixels are asked
+for."""
 
 from __future__ import annotations
 
@@ -47,8 +48,8 @@ class Wanted(NamedTuple):
 class Attempt(NamedTuple):
     """A picture file as it is to be read; notes: what was left out of it.
 
-    profile, xmp: found in the file, where the decoder would refuse them for their size; frames: where the file here
-    has only the first of so many.
+    profile, xmp: found in the file, where the decoder would refuse them for their size; frames:
+    where the file here has only the first of so many.
     """
 
     file: IO[bytes]
@@ -70,12 +71,15 @@ class Attempt(NamedTuple):
 class _StreamedPixels:
     """Rows of a PNG file, each strip converted as the whole picture would be."""
 
-    def __init__(self, rows: PngRows, convert: Callable[[Image.Image], Image.Image], mode: str) -> None:
+    def __init__(
+        self, rows: PngRows, convert: Callable[[Image.Image], Image.Image], mode: str
+    ) -> None:
         self._rows, self._convert, self.mode = rows, convert, mode
         self.size = rows.header.width, rows.header.height
 
     def crop(self, box: tuple[int, int, int, int], /) -> Image.Image:
-        """left, top, right, bottom; top to bottom is fast. PictureError when the file is damaged."""
+        """left, top, right, bottom; top to bottom is fast. PictureError when the file is
+        damaged."""
         left, top, right, bottom = box
         with decoding():
             strip = self._convert(self._rows.crop(top, bottom))
@@ -90,11 +94,12 @@ def read_picture(
 ) -> Picture:
     """Decode a picture file, upright.
 
-    A file must stay open: the pixels of a large PNG file are read later. One that cannot seek (a pipe)
-    is copied. What surrounds the pixels never costs the picture: where it is damaged it is left out,
-    and `Picture.notes` says so.
+    A file must stay open: the pixels of a large PNG file are read later. One that cannot seek (a
+    pipe) is copied. What surrounds the pixels never costs the picture: where it is damaged it is
+    left out, and `Picture.notes` says so.
 
-    PictureError when unreadable, LimitError when too large, UsageError for transparency to be refused.
+    PictureError when unreadable, LimitError when too large, UsageError for transparency to be
+    refused.
     """
     wanted = Wanted(max_pixels, alpha, metadata)
     if isinstance(source, bytes | bytearray | memoryview):
@@ -128,14 +133,19 @@ def _decoded(file: IO[bytes], wanted: Wanted) -> Picture:
             first_error = first_error or error
     kind = jpeg_segments.unusual_kind(file) if form == "JPEG" else None
     if kind is not None:
-        raise PictureError(f"not a picture that can be read: it is {kind}; {CONVERT}") from first_error
+        raise PictureError(
+            f"not a picture that can be read: it is {kind}; {CONVERT}"
+        ) from first_error
     raise first_error or PictureError("the picture is damaged")
 
 
 def _unwrapped(file: IO[bytes], form: Format) -> tuple[IO[bytes], Format, tuple[str, ...]]:
-    """The picture file that a file is made of, and notes; PictureError for a camera's raw picture."""
+    """The picture file that a file is made of, and notes; PictureError for a camera's raw
+    picture."""
     if form == "TIFF" and is_raw(file):
-        raise PictureError("not a picture that can be read: it is a camera's raw picture; develop it to TIFF first")
+        raise PictureError(
+            "not a picture that can be read: it is a camera's raw picture; develop it to TIFF first"
+        )
     if form == "JXL" and holds_jpeg(file):
         file.seek(0)
         jpeg = unpacked_jpeg(file.read())
@@ -145,12 +155,15 @@ def _unwrapped(file: IO[bytes], form: Format) -> tuple[IO[bytes], Format, tuple[
         notes = (f"only the largest of {len(icons)} icons is kept",) if len(icons) > 1 else ()
         largest = max(icons)
         icon = splice(file, [Piece(largest.offset, largest.offset + largest.length)])
-        return (icon, "PNG", notes) if icon.read(len(SIGNATURE)) == SIGNATURE else (file, form, notes)
+        return (
+            (icon, "PNG", notes) if icon.read(len(SIGNATURE)) == SIGNATURE else (file, form, notes)
+        )
     return file, form, ()
 
 
 def _size_before(file: IO[bytes], form: Format) -> tuple[int, int] | None:
-    """Width and height of those whose decoders make room for the pixels, or decode them, before they tell."""
+    """Width and height of those whose decoders make room for the pixels, or decode them, before
+    they tell."""
     if form == "WEBP":
         return webp_chunks.webp_size(head_of(file))
     return jxl_size(file) if form == "JXL" else None
@@ -193,14 +206,18 @@ def _attempts(file: IO[bytes], form: Format) -> Iterator[Attempt]:
         yield Attempt(webp_chunks.without_metadata(file), ("metadata is damaged and left out",))
     elif form in ("AVIF", "HEIF"):
         file.seek(0)
-        yield Attempt(io.BytesIO(without_exif_item(file.read())), ("EXIF that cannot be read is left out",))
+        yield Attempt(
+            io.BytesIO(without_exif_item(file.read())), ("EXIF that cannot be read is left out",)
+        )
 
 
 def _with_end(file: IO[bytes]) -> IO[bytes] | None:
     """A JPEG file that lacks its end marker alone, with one."""
     try:
         with decoding():
-            return jpeg_segments.whole_without_end(file, lambda candidate: open_image(candidate, "JPEG").tobytes())
+            return jpeg_segments.whole_without_end(
+                file, lambda candidate: open_image(candidate, "JPEG").tobytes()
+            )
     except PictureError:
         return None
 
@@ -217,7 +234,8 @@ def _read(attempt: Attempt, form: Format, wanted: Wanted) -> Picture:
 
 
 def _streamed(attempt: Attempt, wanted: Wanted) -> Picture | None:
-    """A PNG file whose strips can be read one by one; None where it has to be turned or cannot be cut."""
+    """A PNG file whose strips can be read one by one; None where it has to be turned or cannot be
+    cut."""
     rows = PngRows.open(attempt.file)
     if rows is None:
         return None
@@ -242,7 +260,11 @@ def _to_picture(image: Image.Image, attempt: Attempt, wanted: Wanted) -> Picture
     pixels, alpha = split_alpha(upright(seen, orientation))
     alpha = visible_alpha(alpha, notes)
     if alpha is not None and wanted.alpha == "refuse":
-        raise UsageError("the picture has transparency (--alpha keep codes it, --alpha drop removes it)")
+        raise UsageError(
+            "the picture has transparency (--alpha keep codes it, --alpha drop removes it)"
+        )
     pixels, icc = eight_bit_colour(pixels, metadata.icc, "icc" in wanted.metadata, notes)
     kept = metadata._replace(icc=icc).only(wanted.metadata)
-    return Picture(pixels, alpha if wanted.alpha == "keep" else None, kept, tuple(notes), frames > 1)
+    return Picture(
+        pixels, alpha if wanted.alpha == "keep" else None, kept, tuple(notes), frames > 1
+    )

@@ -1,22 +1,39 @@
-"""What a file is, by its first bytes: formats that are read, and formats that are known by name alone."""
+"""What a file is, by its first bytes: formats that are read, and formats that are known by name
+alone."""
 
 from __future__ import annotations
 
 import codecs
 from typing import Literal
 
-Format = Literal["PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "JPEG2000", "PPM", "ICO", "HEIF", "JXL", "TGA"]
+Format = Literal[
+    "PNG",
+    "JPEG",
+    "WEBP",
+    "AVIF",
+    "TIFF",
+    "BMP",
+    "GIF",
+    "JPEG2000",
+    "PPM",
+    "ICO",
+    "HEIF",
+    "JXL",
+    "TGA",
+]
 
 HEAD_BYTES = 4096
 """Of a file, that `format_of` and `foreign_kind` look at."""
 
 AVIF_BRANDS = frozenset([b"avif", b"avis"])
 HEIF_BRANDS = frozenset(
-    [b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"] + [b"mif1", b"mif2", b"msf1", b"miaf"]
+    [b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"]
+    + [b"mif1", b"mif2", b"msf1", b"miaf"]
 )
 MAX_BRANDS = 64
 DOCUMENT_START_BYTES = 1024
-"""Within these a PDF document says what it is (ISO 32000, implementation notes), and a print job."""
+"""Within these a PDF document says what it is (ISO 32000, implementation notes), and a print
+job."""
 BMP_HEADER_BYTES = frozenset([12, 16, 40, 52, 56, 64, 108, 124])
 """Of OS/2 and of Windows."""
 TGA_IMAGE_TYPES = frozenset([1, 2, 3, 9, 10, 11])
@@ -101,7 +118,8 @@ def raw_camera(head: bytes) -> str | None:
 
 
 def _tiff_raw(head: bytes) -> str | None:
-    """By the tags and the maker in the first directory of a TIFF file, as far as it is in `head`."""
+    """By the tags and the maker in the first directory of a TIFF file, as far as it is in
+    `head`."""
     order: Literal["little", "big"] = "little" if head[:2] == b"II" else "big"
     start = int.from_bytes(head[4:8], order)
     count = int.from_bytes(head[start : start + 2], order)
@@ -120,16 +138,20 @@ def _tiff_raw(head: bytes) -> str | None:
         return None  # a picture of full size, which editors save with a pyramid of smaller ones
     at = int.from_bytes(entries[271][8:12], order)
     maker = head[at : at + 5].upper()
-    return {b"NIKON": "Nikon raw (NEF)", b"SONY ": "Sony raw (ARW)", b"SONY\0": "Sony raw (ARW)"}.get(
-        maker, {b"PENTA": "Pentax raw (PEF)", b"SAMSU": "Samsung raw (SRW)"}.get(maker)
-    )
+    return {
+        b"NIKON": "Nikon raw (NEF)",
+        b"SONY ": "Sony raw (ARW)",
+        b"SONY\0": "Sony raw (ARW)",
+    }.get(maker, {b"PENTA": "Pentax raw (PEF)", b"SAMSU": "Samsung raw (SRW)"}.get(maker))
 
 
 def _first_number(entry: bytes | None, order: Literal["little", "big"]) -> int:
     """The value of a directory's entry with one SHORT or LONG; 0 without it."""
     if entry is None:
         return 0
-    return int.from_bytes(entry[8:10] if entry[2:4] == (3).to_bytes(2, order) else entry[8:12], order)
+    return int.from_bytes(
+        entry[8:10] if entry[2:4] == (3).to_bytes(2, order) else entry[8:12], order
+    )
 
 
 CONVERT = "convert it to PNG, JPEG or TIFF first"
@@ -148,9 +170,22 @@ _FOREIGN: tuple[tuple[int, bytes, str], ...] = (
     (0, b"SIMPLE  =", f"FITS; {CONVERT}"),
     (0, b"qoif", f"QOI; {CONVERT}"),
     (0, b"icns", f"an Apple icon; {CONVERT}"),
-    *((0, bytes([10, version, 1, bits]), f"PCX; {CONVERT}") for version in (0, 2, 3, 4, 5) for bits in (1, 2, 4, 8)),
-    (12, b"CgBI", "a PNG of Apple's own kind (CgBI); pngcrush -revert-iphone-optimizations makes it one that all read"),
-    (0, b"\x89PNG\n", "a PNG file damaged by a transfer that took it for text; transfer it again as binary"),
+    *(
+        (0, bytes([10, version, 1, bits]), f"PCX; {CONVERT}")
+        for version in (0, 2, 3, 4, 5)
+        for bits in (1, 2, 4, 8)
+    ),
+    (
+        12,
+        b"CgBI",
+        "a PNG of Apple's own kind (CgBI); pngcrush -revert-iphone-optimizations makes it one "
+        "that all read",
+    ),
+    (
+        0,
+        b"\x89PNG\n",
+        "a PNG file damaged by a transfer that took it for text; transfer it again as binary",
+    ),
     (0, b"P7\n", f"PAM; {CONVERT}"),
     (0, b"FLIF", f"FLIF; {CONVERT}"),
     (0, b"\x59\xa6\x6a\x95", f"a Sun raster; {CONVERT}"),
@@ -186,7 +221,8 @@ _FOREIGN: tuple[tuple[int, bytes, str], ...] = (
 
 
 def foreign_kind(head: bytes) -> str | None:
-    """What a file is that cannot be read, and the way out, to follow "it is"; None where it is unknown."""
+    """What a file is that cannot be read, and the way out, to follow "it is"; None where it is
+    unknown."""
     if raw := raw_camera(head):
         return f"{raw}; develop it to JPEG or TIFF first"
     for offset, magic, kind in _FOREIGN:
@@ -205,7 +241,9 @@ def _text_kind(head: bytes) -> str | None:
         return "a PDF document; export its pages as PNG (pdftoppm does)"
     text = _text_of(head)
     start = text.lstrip().lower()
-    if start.startswith(("<svg", "<?xml", "<!--", "<!doctype svg")) and ("<svg" in start or ":svg" in start):
+    if start.startswith(("<svg", "<?xml", "<!--", "<!doctype svg")) and (
+        "<svg" in start or ":svg" in start
+    ):
         return "SVG; render it to PNG first (rsvg-convert or inkscape do)"
     if start.startswith(("<!doctype html", "<html")):
         return "an HTML page, perhaps a failed download"
@@ -214,9 +252,13 @@ def _text_kind(head: bytes) -> str | None:
 
 def _text_of(head: bytes) -> str:
     """Of text in UTF-8, or in UTF-16 with its mark; empty for anything else."""
-    encoding = "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    encoding = (
+        "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    )
     try:
-        text = codecs.getincrementaldecoder(encoding)().decode(head)  # the last character may be cut
+        text = codecs.getincrementaldecoder(encoding)().decode(
+            head
+        )  # the last character may be cut
     except UnicodeDecodeError:
         return ""
     return text if all(character.isprintable() or character.isspace() for character in text) else ""

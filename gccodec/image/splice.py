@@ -1,4 +1,5 @@
-"""A file made of pieces of another and of bytes, without a copy: pictures whose damaged parts are left out."""
+"""A file made of pieces of another and of bytes, without a copy: pictures whose damaged parts are
+left out."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from typing import IO, Any, NamedTuple
 class Piece(NamedTuple):
     """Bytes of the file from `start` to `stop`.
 
-    checksum: CRC-32 that they have after `seed`; a ValueError when they are read in order and have another.
+    checksum: CRC-32 that they have after `seed`; a ValueError when they are read in order and have
+    another.
     """
 
     start: int
@@ -94,5 +96,6 @@ class _Spliced(io.RawIOBase):
 
 
 def splice(file: IO[bytes], parts: Iterable[Piece | bytes]) -> IO[bytes]:
-    """A file that can be read and sought; it reads `file`, which must stay open, at its own positions."""
+    """A file that can be read and sought; it reads `file`, which must stay open, at its own
+    positions."""
     return io.BufferedReader(_Spliced(file, parts))

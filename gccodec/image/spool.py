@@ -1,4 +1,5 @@
-"""Sources that cannot seek: pipes, sockets, /dev/stdin. They are copied first, as pictures are read more than once."""
+"""Sources that cannot seek: pipes, sockets, /dev/stdin. They are copied first, as pictures are read
+more than once."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ def can_seek(source: IO[bytes]) -> bool:
 
 
 def spooled(source: IO[bytes]) -> IO[bytes]:
-    """A copy of all that is left, to be closed; of something that is no picture, an endless device say, none is made.
+    """A copy of all that is left, to be closed; of something that is no picture, an endless device
+    say, none is made.
 
     PictureError for that, LimitError above MAX_SPOOLED_BYTES, OSError when it cannot be read.
     """
@@ -41,7 +43,10 @@ def spooled(source: IO[bytes]) -> IO[bytes]:
         while piece := _read(source, READ_BYTES):
             size += len(piece)
             if size > MAX_SPOOLED_BYTES:
-                raise LimitError(f"the input cannot seek and has more than {MAX_SPOOLED_BYTES} bytes; save it first")
+                raise LimitError(
+                    f"the input cannot seek and has more than {MAX_SPOOLED_BYTES} bytes; save "
+                    f"it first"
+                )
             copy.write(piece)
         copy.seek(0)
     except BaseException:

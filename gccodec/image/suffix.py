@@ -10,7 +10,21 @@ from gccodec.image.opening import decoding, detect, open_image
 READABLE_SUFFIXES = frozenset(
     [
         *("png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "avif", "tif", "tiff", "bmp", "dib"),
-        *("gif", "jp2", "j2k", "jpc", "jpf", "jpx", "j2c", "ppm", "pgm", "pbm", "pnm", "pfm", "ico"),
+        *(
+            "gif",
+            "jp2",
+            "j2k",
+            "jpc",
+            "jpf",
+            "jpx",
+            "j2c",
+            "ppm",
+            "pgm",
+            "pbm",
+            "pnm",
+            "pfm",
+            "ico",
+        ),
         *("heic", "heif", "hif", "jxl", "tga"),
     ]
 )

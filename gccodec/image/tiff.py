@@ -1,4 +1,5 @@
-"""TIFF files: the tags of one that say something about the picture, and pixels written with EXIF as it is."""
+"""TIFF files: the tags of one that say something about the picture, and pixels written with EXIF as
+it is."""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ UNASSOCIATED_ALPHA = 2
 
 
 class TiffMetadata(NamedTuple):
-    """exif: the descriptive tags as a structure of their own; xmp: a packet; orientation: None without the tag."""
+    """exif: the descriptive tags as a structure of their own; xmp: a packet; orientation: None
+    without the tag."""
 
     exif: bytes | None = None
     xmp: bytes | None = None
@@ -54,7 +56,8 @@ class TiffMetadata(NamedTuple):
 
 
 def read_tiff_metadata(file: IO[bytes]) -> TiffMetadata:
-    """Of the first picture in a TIFF or BigTIFF file. Damage costs the tags that it hits, never raises."""
+    """Of the first picture in a TIFF or BigTIFF file. Damage costs the tags that it hits, never
+    raises."""
     structure = file_structure(file)
     directory = structure.directory(structure.first()) if structure is not None else None
     if structure is None or directory is None:
@@ -74,7 +77,9 @@ def read_tiff_metadata(file: IO[bytes]) -> TiffMetadata:
     )
 
 
-def _copied(data: bytearray, structure: TiffStructure, directory: Directory, pointers: set[int]) -> list[Field]:
+def _copied(
+    data: bytearray, structure: TiffStructure, directory: Directory, pointers: set[int]
+) -> list[Field]:
     """The directory's fields; the directories that `pointers` lead to are appended to `data`."""
     plain = (e for e in directory.entries if e.tag not in pointers and e.type in TYPE_BYTES)
     limit = MAX_SECTION_BYTES - len(data)
@@ -105,8 +110,9 @@ def write_tiff(
 ) -> None:
     """Strips of mode L, LA, RGB or RGBA, `size` in all, from top to bottom, not compressed.
 
-    The EXIF structure stands at the start of the file, byte for byte and at the offsets that its maker notes rely on;
-    the file's directory takes over its descriptive tags. ValueError beyond the 4 GiB of a TIFF file.
+    The EXIF structure stands at the start of the file, byte for byte and at the offsets that its
+    maker notes rely on; the file's directory takes over its descriptive tags. ValueError beyond the
+    4 GiB of a TIFF file.
     """
     strips = iter(strips)
     first = next(strips)
@@ -136,7 +142,8 @@ def write_tiff(
 
 
 def described_fields(exif: bytes | None) -> dict[int, Field]:
-    """What a TIFF file's own directory takes over from EXIF, by tag; values that lead elsewhere stay as they are."""
+    """What a TIFF file's own directory takes over from EXIF, by tag; values that lead elsewhere
+    stay as they are."""
     structure = structure_of(exif)
     directory = structure.directory(structure.first()) if structure is not None else None
     if structure is None or directory is None:
@@ -146,7 +153,8 @@ def described_fields(exif: bytes | None) -> dict[int, Field]:
 
 
 def lost_tags(exif: bytes) -> list[int]:
-    """Tags of EXIF's own directory that say something about the picture, but not in a way that TIFF readers bear."""
+    """Tags of EXIF's own directory that say something about the picture, but not in a way that TIFF
+    readers bear."""
     structure = structure_of(exif)
     directory = structure.directory(structure.first()) if structure is not None else None
     entries = directory.entries if directory is not None else ()

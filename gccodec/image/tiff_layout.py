@@ -1,6 +1,7 @@
 """How the samples of a TIFF file are laid out, and how its strips and tiles become numbers.
 
-TIFF 6.0, sections 3 to 16 and 18 to 19; technical note 3 of Adobe Photoshop (floating-point predictor).
+TIFF 6.0, sections 3 to 16 and 18 to 19; technical note 3 of Adobe Photoshop (floating-point
+predictor).
 """
 
 from __future__ import annotations
@@ -22,7 +23,15 @@ _KINDS: dict[int, Kind] = {1: "unsigned", 2: "signed", 3: "float", 4: "unsigned"
 """By SampleFormat; 4 is undefined."""
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, CIELAB, ICCLAB = 0, 1, 2, 3, 5, 8, 9
-COLOUR_SAMPLES = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, CMYK: 4, CIELAB: 3, ICCLAB: 3}
+COLOUR_SAMPLES = {
+    WHITE_IS_ZERO: 1,
+    BLACK_IS_ZERO: 1,
+    RGB: 3,
+    PALETTE: 1,
+    CMYK: 4,
+    CIELAB: 3,
+    ICCLAB: 3,
+}
 UNCOMPRESSED = 1
 BYTE_COMPRESSIONS = frozenset([UNCOMPRESSED, 5, 8, 32773, 32946, 34925, 50000])
 """LZW, deflate, PackBits, LZMA, Zstandard: they know bytes alone, whatever these stand for."""
@@ -38,8 +47,8 @@ MAX_DIRECTORIES = 65_536
 class Layout(NamedTuple):
     """cell: width and height of a tile, or of a strip (which is as wide as the picture).
 
-    offsets, counts: place and bytes of each cell in the file, row by row, plane after plane where `planar`;
-    extra: ExtraSamples, one number for each sample beyond colour.
+    offsets, counts: place and bytes of each cell in the file, row by row, plane after plane where
+    `planar`; extra: ExtraSamples, one number for each sample beyond colour.
     """
 
     size: tuple[int, int]
@@ -65,21 +74,33 @@ class Layout(NamedTuple):
 
     @property
     def alpha(self) -> int | None:
-        """The number of the sample that is alpha; a single one that the file says nothing about is, too."""
+        """The number of the sample that is alpha; a single one that the file says nothing about is,
+        too."""
         if not self.extra and self.samples == self.colours + 1:
             return self.colours
-        at = next((i for i, kind in enumerate(self.extra) if kind in (ASSOCIATED_ALPHA, UNASSOCIATED_ALPHA)), None)
+        at = next(
+            (
+                i
+                for i, kind in enumerate(self.extra)
+                if kind in (ASSOCIATED_ALPHA, UNASSOCIATED_ALPHA)
+            ),
+            None,
+        )
         return None if at is None or self.colours + at >= self.samples else self.colours + at
 
     @property
     def premultiplied(self) -> bool:
-        return ASSOCIATED_ALPHA in self.extra and self.alpha == self.colours + self.extra.index(ASSOCIATED_ALPHA)
+        return ASSOCIATED_ALPHA in self.extra and self.alpha == self.colours + self.extra.index(
+            ASSOCIATED_ALPHA
+        )
 
 
 class UnlimitedTiffFile(TiffImageFile):
-    """Pillow's plugin without its limit, which the whole process shares; sizes are checked by who opens files.
+    """Pillow's plugin without its limit, which the whole process shares; sizes are checked by who
+    opens files.
 
-    Pixels stay as they lie in the file: metadata, odd as they may be, are read and obeyed elsewhere.
+    Pixels stay as they lie in the file: metadata, odd as they may be, are read and obeyed
+    elsewhere.
     """
 
     def _setup(self) -> None:
@@ -110,13 +131,21 @@ def layout_of(tags: Mapping[int, Any], big_endian: bool) -> Layout | None:
     if photometric not in COLOUR_SAMPLES or compression not in BYTE_COMPRESSIONS or len(kinds) != 1:
         return None
     kind = kinds.pop()
-    if kind is None or len(set(bits)) != 1 or not COLOUR_SAMPLES[photometric] <= samples <= MAX_SAMPLES:
+    if (
+        kind is None
+        or len(set(bits)) != 1
+        or not COLOUR_SAMPLES[photometric] <= samples <= MAX_SAMPLES
+    ):
         return None
     if not _known_numbers(kind, bits[0], predictor):
         return None
     tiled = 324 in tags
     offsets = _numbers(tags, 324 if tiled else 273)
-    cell = (_number(tags, 322), _number(tags, 323)) if tiled else (width, min(_number(tags, 278, height) or 0, height))
+    cell = (
+        (_number(tags, 322), _number(tags, 323))
+        if tiled
+        else (width, min(_number(tags, 278, height) or 0, height))
+    )
     if not cell[0] or not cell[1]:
         return None
     return Layout(
@@ -132,7 +161,9 @@ def layout_of(tags: Mapping[int, Any], big_endian: bool) -> Layout | None:
         extra=_numbers(tags, 338),
         planar=_number(tags, 284, 1) == 2 and samples > 1,
         compression=compression,
-        predictor=predictor if compression != UNCOMPRESSED and compression != 32773 and predictor else 1,
+        predictor=predictor
+        if compression != UNCOMPRESSED and compression != 32773 and predictor
+        else 1,
         reversed_bits=_number(tags, 266, 1) == 2,
         palette=_numbers(tags, 320),
     )
@@ -148,7 +179,13 @@ def _known_numbers(kind: Kind, bits: int, predictor: int | None) -> bool:
 
 def _numbers(tags: Mapping[int, Any], tag: int, default: tuple[int, ...] = ()) -> tuple[int, ...]:
     value = tags.get(tag, default)
-    values = value if isinstance(value, tuple) else tuple(value) if isinstance(value, bytes) else (value,)
+    values = (
+        value
+        if isinstance(value, tuple)
+        else tuple(value)
+        if isinstance(value, bytes)
+        else (value,)
+    )
     return values if all(isinstance(number, int) for number in values) else ()
 
 
@@ -172,7 +209,8 @@ def count_directories(file: IO[bytes]) -> int:
 
 
 class Cell(NamedTuple):
-    """Samples [h, w, c] of the picture's part at left, top; of the one sample `plane`, or of all."""
+    """Samples [h, w, c] of the picture's part at left, top; of the one sample `plane`, or of
+    all."""
 
     left: int
     top: int
@@ -181,13 +219,18 @@ class Cell(NamedTuple):
 
 
 def cells(layout: Layout, file: IO[bytes], channels: Container[int]) -> Iterator[Cell]:
-    """All strips or tiles, cut where they reach beyond the picture; of separate planes those in `channels`.
+    """All strips or tiles, cut where they reach beyond the picture; of separate planes those in
+    `channels`.
 
     EOFError where the file ends too early.
     """
     (width, height), (cell_width, cell_height) = layout.size, layout.cell
-    places = [(left, top) for top in range(0, height, cell_height) for left in range(0, width, cell_width)]
-    planes = [plane for plane in range(layout.samples) if plane in channels] if layout.planar else [None]
+    places = [
+        (left, top) for top in range(0, height, cell_height) for left in range(0, width, cell_width)
+    ]
+    planes = (
+        [plane for plane in range(layout.samples) if plane in channels] if layout.planar else [None]
+    )
     tiled = cell_width != width or 0 < height < cell_height
     for plane in planes:
         for i, (left, top) in enumerate(places):
@@ -199,7 +242,9 @@ def cells(layout: Layout, file: IO[bytes], channels: Container[int]) -> Iterator
             yield Cell(left, top, plane, samples[: height - top, : width - left])
 
 
-def _decoded(layout: Layout, file: IO[bytes], at: int, rows: int) -> npt.NDArray[np.integer | np.floating]:
+def _decoded(
+    layout: Layout, file: IO[bytes], at: int, rows: int
+) -> npt.NDArray[np.integer | np.floating]:
     width, depth = layout.cell[0], 1 if layout.planar else layout.samples
     row_bytes = -(-width * depth * layout.bits // 8)
     data = _cell_bytes(layout, file, at, row_bytes, rows)
@@ -222,7 +267,9 @@ def _cell_bytes(layout: Layout, file: IO[bytes], at: int, row_bytes: int, rows: 
             data = data.translate(_REVERSED)
     else:
         packed = file.read(layout.counts[at] if at < len(layout.counts) else -1)
-        with UnlimitedTiffFile(io.BytesIO(_file_of_bytes(layout, packed, row_bytes, rows)), "") as image:
+        with UnlimitedTiffFile(
+            io.BytesIO(_file_of_bytes(layout, packed, row_bytes, rows)), ""
+        ) as image:
             data = image.tobytes()
     if len(data) < wanted:
         raise EOFError("the TIFF file ends before the picture does")
@@ -245,7 +292,9 @@ def _file_of_bytes(layout: Layout, packed: bytes, width: int, height: int) -> by
     return struct.pack("<2sHI", b"II", 42, start + len(even)) + even + directory
 
 
-def _unpacked(layout: Layout, rows: npt.NDArray[np.uint8], count: int) -> npt.NDArray[np.integer | np.floating]:
+def _unpacked(
+    layout: Layout, rows: npt.NDArray[np.uint8], count: int
+) -> npt.NDArray[np.integer | np.floating]:
     """Bytes [h, row] -> native numbers [h, count]."""
     bits, signed = layout.bits, layout.kind == "signed"
     if bits in _WORD_BITS:
@@ -254,7 +303,11 @@ def _unpacked(layout: Layout, rows: npt.NDArray[np.uint8], count: int) -> npt.ND
         return words.astype(words.dtype.newbyteorder("="))
     if bits == 24:  # whole bytes have the file's order, parts of bytes do not
         three = rows.reshape(len(rows), count, 3).astype(np.uint32)
-        high, low = (three[..., 0], three[..., 2]) if layout.order == ">" else (three[..., 2], three[..., 0])
+        high, low = (
+            (three[..., 0], three[..., 2])
+            if layout.order == ">"
+            else (three[..., 2], three[..., 0])
+        )
         values = high << 16 | three[..., 1] << 8 | low
     else:
         ones = np.unpackbits(rows, axis=1)[:, : count * bits].reshape(len(rows), count, bits)
@@ -269,7 +322,8 @@ def _unpacked(layout: Layout, rows: npt.NDArray[np.uint8], count: int) -> npt.ND
 def _without_float_predictor(
     rows: npt.NDArray[np.uint8], width: int, depth: int, size: int
 ) -> npt.NDArray[np.floating]:
-    """Bytes [h, row], of which the highest ones of all samples come first -> floats [h, width, depth]."""
+    """Bytes [h, row], of which the highest ones of all samples come first -> floats [h, width,
+    depth]."""
     summed = np.cumsum(rows.reshape(len(rows), -1, depth), axis=1, dtype=np.uint8)
     planes = summed.reshape(len(rows), size, width * depth)
     big_endian = np.ascontiguousarray(planes.transpose(0, 2, 1)).view(f">f{size}")

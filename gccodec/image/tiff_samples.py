@@ -1,7 +1,8 @@
-"""TIFF files whose samples Pillow has no mode for, or would cut to 8 bits before anybody can look at them.
+"""TIFF files whose samples Pillow has no mode for, or would cut to 8 bits before anybody can look
+at them.
 
-16 bits with alpha or with white as zero, floats, signed and packed integers, separate planes. Everything else is
-Pillow's.
+16 bits with alpha or with white as zero, floats, signed and packed integers, separate planes.
+Everything else is Pillow's.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ Numbers = npt.NDArray[np.integer | np.floating]
 
 
 class TiffSamplesFile(UnlimitedTiffFile):
-    """Pillow's plugin, but for the pixels of those files; notes: what was reduced, once it is loaded."""
+    """Pillow's plugin, but for the pixels of those files; notes: what was reduced, once it is
+    loaded."""
 
     notes: tuple[str, ...] = ()
     _layout: Layout | None = None
@@ -60,7 +62,9 @@ class TiffSamplesFile(UnlimitedTiffFile):
             super()._setup()
         except (SyntaxError, KeyError, IndexError) as error:
             if layout is None:
-                raise PictureError(f"{_described(self.tag_v2)} cannot be read; {_WAY_OUT}") from error
+                raise PictureError(
+                    f"{_described(self.tag_v2)} cannot be read; {_WAY_OUT}"
+                ) from error
         else:
             if layout is None or (_ordinary(layout) and _PHOTOMETRIC in self.tag_v2):
                 return
@@ -74,7 +78,8 @@ class TiffSamplesFile(UnlimitedTiffFile):
 
     @property
     def n_frames(self) -> int:
-        """Pillow would look into further pictures, and fail where one of them is of an unknown kind."""
+        """Pillow would look into further pictures, and fail where one of them is of an unknown
+        kind."""
         if self._n_frames is None:
             assert self.fp is not None
             at = self.fp.tell()
@@ -96,24 +101,31 @@ class TiffSamplesFile(UnlimitedTiffFile):
             if not str(error).startswith("decoder error"):
                 raise
             kind = _described(self.tag_v2)
-            raise PictureError(f"{kind} is damaged, or of a kind that libtiff cannot read here") from error
+            raise PictureError(
+                f"{kind} is damaged, or of a kind that libtiff cannot read here"
+            ) from error
 
 
 _BIG_ENDIAN_BIG_TIFF = b"MM\0+"
 _PHOTOMETRIC = 262
 _WAY_OUT = "convert it to 8 or 16 bits of gray or RGB first"
 _PHOTOMETRIC_NAMES = {
-    0: "gray", 1: "gray", 2: "RGB", 3: "palette", 4: "mask", 5: "CMYK", 6: "YCbCr", 8: "Lab", 9: "ICC Lab",
-    10: "ITU Lab", 32803: "colour filter array", 32844: "LogL", 32845: "LogLuv", 34892: "linear raw",
+    0: "gray", 1: "gray", 2: "RGB", 3: "palette", 4: "mask", 5: "CMYK", 6: "YCbCr", 8: "Lab",
+    9: "ICC Lab", 10: "ITU Lab", 32803: "colour filter array", 32844: "LogL", 32845: "LogLuv",
+    34892: "linear raw",
 }  # fmt: skip
 
 
 def _described(tags: Any) -> str:
     """What kind of TIFF it is, in the words of its tags."""
     photometric = tags.get(_PHOTOMETRIC)
-    colours = _PHOTOMETRIC_NAMES.get(photometric, f"photometric interpretation {photometric or 'missing'}")
+    colours = _PHOTOMETRIC_NAMES.get(
+        photometric, f"photometric interpretation {photometric or 'missing'}"
+    )
     bits = tags.get(258, (1,))
-    kind = {2: "signed", 3: "float", 5: "complex", 6: "complex"}.get((tags.get(339) or (1,))[0], "unsigned")
+    kind = {2: "signed", 3: "float", 5: "complex", 6: "complex"}.get(
+        (tags.get(339) or (1,))[0], "unsigned"
+    )
     depths = "/".join(str(b) for b in bits[:6]) if isinstance(bits, tuple) else str(bits)
     return f"a TIFF file of {colours} ({depths} bits, {kind}, compression {tags.get(259, 1)})"
 
@@ -122,7 +134,11 @@ def _ordinary(layout: Layout) -> bool:
     """Whether Pillow reads all that there is, as it is meant, once it reads the file at all."""
     all_used = layout.samples == layout.colours + (layout.alpha is not None)
     plain = layout.bits <= 8 and layout.kind == "unsigned" and all_used and not layout.planar
-    return plain and not layout.premultiplied and not (layout.photometric == PALETTE and _is_narrow(layout.palette))
+    return (
+        plain
+        and not layout.premultiplied
+        and not (layout.photometric == PALETTE and _is_narrow(layout.palette))
+    )
 
 
 def _mode(layout: Layout) -> str:
@@ -159,11 +175,17 @@ def _rendered(layout: Layout, file: IO[bytes], notes: list[str]) -> Image.Image:
     if planes is not None:
         out = _converted(layout, planes, levels)
         with contextlib.suppress(Exception):  # damage where nobody looks
-            other_values = set().union(*(_extremes(cell.samples) for cell in cells(layout, file, others)))
+            other_values = set().union(
+                *(_extremes(cell.samples) for cell in cells(layout, file, others))
+            )
     notes += _notes(layout, levels)
     if len(other_values) > 1:
         told = layout.alpha is not None and layout.alpha not in channels
-        why = f"transparency of {mode} cannot be kept" if told else "the file says that it has no transparency"
+        why = (
+            f"transparency of {mode} cannot be kept"
+            if told
+            else "the file says that it has no transparency"
+        )
         notes.append(f"{why}; its further channels are left out")
     if mode == "LAB":
         return Image.frombytes("LAB", layout.size, out.tobytes(), "raw", "LAB")
@@ -212,7 +234,8 @@ def _notes(layout: Layout, levels: _Levels) -> list[str]:
     if layout.kind == "unsigned" and levels.white == 2**layout.bits - 1:
         return [f"{layout.bits} bits a channel are reduced to 8"] if layout.bits > 8 else []
     kind = "signed " if layout.kind == "signed" else ""
-    note = f"{kind}{layout.bits}-bit integers of {levels.black:.0f}..{levels.white:.0f} are reduced to 8 bits"
+    span = f"{levels.black:.0f}..{levels.white:.0f}"
+    note = f"{kind}{layout.bits}-bit integers of {span} are reduced to 8 bits"
     return [note + "; what is below 0 is black" if kind and levels.black == 0 else note]
 
 
@@ -227,7 +250,9 @@ def _converted(layout: Layout, samples: Numbers, levels: _Levels) -> Bytes:
     alpha = samples[..., -1]
     if layout.premultiplied:
         colours = straight(colours, alpha, white)
-    return np.concatenate([_colours(layout, colours, white), eight_bit(alpha, white)[..., None]], axis=2)
+    return np.concatenate(
+        [_colours(layout, colours, white), eight_bit(alpha, white)[..., None]], axis=2
+    )
 
 
 def _colours(layout: Layout, colours: Numbers, white: float) -> Bytes:

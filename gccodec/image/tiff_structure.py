@@ -1,4 +1,5 @@
-"""TIFF structures, of which EXIF is one: their directories are read with every offset checked, and written.
+"""TIFF structures, of which EXIF is one: their directories are read with every offset checked, and
+written.
 
 TIFF 6.0, section 2; BigTIFF, whose counts and offsets have 64 bits; EXIF 3.0, section 4.6.
 """
@@ -35,7 +36,8 @@ _FRACTION = {RATIONAL: "II", 10: "ii"}
 
 
 class Entry(NamedTuple):
-    """A tag with `amount` values of a type; `at` is the entry's place, `value_at` that of its `size` bytes.
+    """A tag with `amount` values of a type; `at` is the entry's place, `value_at` that of its
+    `size` bytes.
 
     size is None for a type that is not known.
     """
@@ -49,7 +51,8 @@ class Entry(NamedTuple):
 
 
 class Directory(NamedTuple):
-    """The entries that are there of those that are announced; `next_at` is where the next offset stands."""
+    """The entries that are there of those that are announced; `next_at` is where the next offset
+    stands."""
 
     at: int
     entries: tuple[Entry, ...]
@@ -69,7 +72,9 @@ class Field(NamedTuple):
 class TiffStructure:
     """Reads directories and values anywhere in `length` bytes, without ever leaving them."""
 
-    def __init__(self, read: Callable[[int, int], bytes], length: int, order: ByteOrder, big: bool = False) -> None:
+    def __init__(
+        self, read: Callable[[int, int], bytes], length: int, order: ByteOrder, big: bool = False
+    ) -> None:
         """read: offset and count -> bytes, fewer at the end."""
         self._read, self.length, self.order, self._big = read, length, order, big
 
@@ -94,7 +99,9 @@ class TiffStructure:
 
     def directory(self, at: int) -> Directory | None:
         """None where no directory can begin."""
-        count_format, entry_format, entry_bytes = ("Q", "HHQ", 20) if self._big else ("H", "HHI", 12)
+        count_format, entry_format, entry_bytes = (
+            ("Q", "HHQ", 20) if self._big else ("H", "HHI", 12)
+        )
         start = at + struct.calcsize("<" + count_format)
         if at < HEADER_BYTES or start > self.length:
             return None
@@ -108,7 +115,8 @@ class TiffStructure:
         return Directory(at, tuple(entries), announced, start + announced * entry_bytes)
 
     def following(self, at: int) -> int | None:
-        """The offset behind the directory that begins at a place, whose entries are not looked at; 0 at the end.
+        """The offset behind the directory that begins at a place, whose entries are not looked at;
+        0 at the end.
 
         None where no directory can begin.
         """
@@ -137,7 +145,8 @@ class TiffStructure:
         return Field(entry.tag, entry.type, entry.amount, self._read(entry.value_at, entry.size))
 
     def fields(self, entries: Iterable[Entry], limit: int) -> Iterator[Field]:
-        """The fields of these entries, each tag once, as long as all their bytes stay within a limit.
+        """The fields of these entries, each tag once, as long as all their bytes stay within a
+        limit.
 
         Many entries may lead to the same bytes: without a limit a small file could fill the memory.
         """

@@ -13,7 +13,8 @@ STRUCTURAL_TAGS = frozenset(
         273, *range(277, 282), 284,  # strips, samples, planes
         *range(288, 294), 301,  # free space, gray response, fax options, transfer function
         317, *range(320, 329), 330, 332, 333, 334, 336,  # predictor, colour map, tiles, inks
-        *range(338, 348), 351, *range(400, 405), 433, 434, 435,  # samples, clip path, JPEG tables, fax
+        # samples, clip path, JPEG tables, fax
+        *range(338, 348), 351, *range(400, 405), 433, 434, 435,
         *range(512, 533), 559,  # JPEG and YCbCr
         XMP_TAG, ICC_TAG,  # written apart
         32953, 32954, *range(32995, 32999), *range(33300, 33306),  # SGI, Pixar
@@ -26,7 +27,8 @@ _RESOLUTIONS = {X_RESOLUTION: RATIONAL, Y_RESOLUTION: RATIONAL, RESOLUTION_UNIT:
 
 
 def is_descriptive(field: Field) -> bool:
-    """Whether a TIFF file can hold the field without its pixels, or their size on paper, being misread."""
+    """Whether a TIFF file can hold the field without its pixels, or their size on paper, being
+    misread."""
     if field.tag in STRUCTURAL_TAGS:
         return False
     wanted = _RESOLUTIONS.get(field.tag)

@@ -1,7 +1,7 @@
 """Transfer functions: values of pictures -> light, and HDR's light brought into the range of sRGB.
 
-IEC 61966-2-1 (sRGB), SMPTE ST 2084 (PQ), ITU-R BT.2100 (HLG). Highlights are rolled off as ITU-R BT.2390-10,
-section 5.4, does, so that what is darker than paper stays as it is.
+IEC 61966-2-1 (sRGB), SMPTE ST 2084 (PQ), ITU-R BT.2100 (HLG). Highlights are rolled off as ITU-R
+BT.2390-10, section 5.4, does, so that what is darker than paper stays as it is.
 """
 
 from __future__ import annotations
@@ -57,13 +57,21 @@ def hlg_scene(values: Floats) -> Floats:
 
 
 def rolled_off(light: Floats) -> Floats:
-    """Light relative to paper white, up to HDR's peak -> 0..1 (BT.2390: a Hermite spline above the knee, in PQ)."""
+    """Light relative to paper white, up to HDR's peak -> 0..1 (BT.2390: a Hermite spline above the
+    knee, in PQ)."""
     peak = float(pq_values(np.array(float(HDR_PEAK_NITS))))
-    values = pq_values(np.clip(light, 0, HDR_PEAK_NITS / REFERENCE_WHITE_NITS) * REFERENCE_WHITE_NITS) / peak
+    values = (
+        pq_values(np.clip(light, 0, HDR_PEAK_NITS / REFERENCE_WHITE_NITS) * REFERENCE_WHITE_NITS)
+        / peak
+    )
     top = float(pq_values(np.array(float(REFERENCE_WHITE_NITS)))) / peak
     knee = 1.5 * top - 0.5
     t = (values - knee) / (1 - knee)
-    spline = (2 * t**3 - 3 * t**2 + 1) * knee + (t**3 - 2 * t**2 + t) * (1 - knee) + (3 * t**2 - 2 * t**3) * top
+    spline = (
+        (2 * t**3 - 3 * t**2 + 1) * knee
+        + (t**3 - 2 * t**2 + t) * (1 - knee)
+        + (3 * t**2 - 2 * t**3) * top
+    )
     mapped: Floats = pq_nits(np.where(values < knee, values, spline) * peak) / REFERENCE_WHITE_NITS
     return np.clip(mapped, 0, 1)
 

@@ -1,4 +1,5 @@
-"""Chunks of a WebP file: its pixels without the metadata, and with the size that its header should have.
+"""Chunks of a WebP file: its pixels without the metadata, and with the size that its header should
+have.
 
 WebP container specification, "Extended file format".
 """
@@ -59,7 +60,8 @@ def without_metadata(file: IO[bytes]) -> IO[bytes]:
 
 
 def without_cut_chunk(file: IO[bytes]) -> IO[bytes] | None:
-    """The file without the metadata, or the later frame, that it ends within; None where it is whole."""
+    """The file without the metadata, or the later frame, that it ends within; None where it is
+    whole."""
     size = file.seek(0, os.SEEK_END)
     kinds, head, at = [], FILE_HEADER_BYTES, FILE_HEADER_BYTES
     flags: tuple[int, int] | None = None

@@ -29,7 +29,9 @@ class Format(NamedTuple):
     def at_quality(self, quality: int) -> Format:
         """With another quality 1..100 than its usual one; UsageError for a lossless format."""
         if "quality" not in dict(self.options):
-            raise UsageError(f"{self.name} is lossless: an output quality is for JPEG, WebP and AVIF")
+            raise UsageError(
+                f"{self.name} is lossless: an output quality is for JPEG, WebP and AVIF"
+            )
         return self._replace(options=tuple((dict(self.options) | {"quality": quality}).items()))
 
 
@@ -65,7 +67,8 @@ def write_picture(
     file: IO[bytes],
     metadata: Metadata = Metadata(),  # noqa: B008  # immutable
 ) -> tuple[str, ...]:
-    """Write mode L, LA, RGB or RGBA as a picture file; returns notes on what the format cannot hold."""
+    """Write mode L, LA, RGB or RGBA as a picture file; returns notes on what the format cannot
+    hold."""
     return write_strips([image], image.size, form, file, metadata)
 
 
@@ -77,13 +80,17 @@ def write_strips(
     metadata: Metadata,
     kept: frozenset[Kind] = ALL_METADATA,
 ) -> tuple[str, ...]:
-    """As `write_picture`, strips from top to bottom, `size` in all; other formats than PNG need the whole picture.
+    """As `write_picture`, strips from top to bottom, `size` in all; other formats than PNG need the
+    whole picture.
 
-    metadata: what belongs to the pixels; kept: what of it is to be written. Where the profile is not, it is applied.
+    metadata: what belongs to the pixels; kept: what of it is to be written. Where the profile is
+    not, it is applied.
     """
     notes: list[str] = []
     profile, metadata = metadata.icc, metadata.only(kept)
-    if lost := [kind for kind in KINDS if getattr(metadata, kind) is not None and kind not in form.metadata]:
+    if lost := [
+        kind for kind in KINDS if getattr(metadata, kind) is not None and kind not in form.metadata
+    ]:
         notes.append(f"{form.name} cannot hold {', '.join(lost)}")
     metadata, left_out = holdable(form.name, metadata.only(form.metadata))
     notes += left_out

@@ -1,4 +1,5 @@
-"""XMP packets: the mark of generative media, which way is up, and claims that are no longer true."""
+"""XMP packets: the mark of generative media, which way is up, and claims that are no longer
+true."""
 
 from __future__ import annotations
 
@@ -47,7 +48,8 @@ def orientation_of_xmp(packet: bytes) -> int | None:
 def upright_xmp(packet: bytes, turned: bool) -> bytes:
     """The packet of the picture once it is upright: every tiff:Orientation is 1.
 
-    A thumbnail in it is taken out when the picture was `turned`. PacketError when it cannot be parsed.
+    A thumbnail in it is taken out when the picture was `turned`. PacketError when it cannot be
+    parsed.
     """
     found = parse(packet, lambda name: name == _ORIENTATION or (turned and name == _THUMBNAILS))
     edits = [
@@ -59,14 +61,16 @@ def upright_xmp(packet: bytes, turned: bool) -> bytes:
 
 
 def upright_text(packet: bytes) -> bytes:
-    """The same for a packet that cannot be parsed, in which readers that do not parse find an orientation."""
+    """The same for a packet that cannot be parsed, in which readers that do not parse find an
+    orientation."""
     return _ORIENTATION_TEXT.sub(rb"\g<1>%d" % UPRIGHT, packet)
 
 
 def without_lost_parts(packet: bytes) -> tuple[bytes, tuple[str, ...]]:
     """The packet without claims on what the picture no longer has, and the names of these parts.
 
-    Gain maps and videos lie behind the picture in its file, and are not kept. PacketError when it cannot be parsed.
+    Gain maps and videos lie behind the picture in its file, and are not kept. PacketError when it
+    cannot be parsed.
     """
     found = parse(packet, _is_claim)
     gain_map = video = directory = False
@@ -89,7 +93,8 @@ def _is_claim(name: str) -> bool:
 
 
 def extension_of(packet: bytes) -> str | None:
-    """The name (GUID) of the rest of a JPEG file's packet; None when there is none. PacketError as above."""
+    """The name (GUID) of the rest of a JPEG file's packet; None when there is none. PacketError as
+    above."""
     found = parse(packet, _EXTENDED.__eq__).properties
     return found[0].value.strip() if found else None
 
@@ -120,10 +125,12 @@ def _descriptions(found: Packet) -> bytes:
 
 
 def with_source_type(packet: bytes | None) -> tuple[bytes, tuple[str, ...]]:
-    """The XMP packet, or a new one, with the IPTC digital source type of generative media, and notes.
+    """The XMP packet, or a new one, with the IPTC digital source type of generative media, and
+    notes.
 
-    IPTC Photo Metadata Standard 2023.2, "Digital Source Type". An existing value is replaced. A packet that cannot
-    be parsed gives way to a new one, which a note says: what is generated has to be marked.
+    IPTC Photo Metadata Standard 2023.2, "Digital Source Type". An existing value is replaced. A
+    packet that cannot be parsed gives way to a new one, which a note says: what is generated has to
+    be marked.
     """
     if packet is None:
         return _new_packet(_mark("")), ()
@@ -144,7 +151,8 @@ def with_source_type(packet: bytes | None) -> tuple[bytes, tuple[str, ...]]:
 
 
 def split_packet(packet: bytes, name: Callable[[bytes], str]) -> tuple[bytes, bytes]:
-    """A small packet, marked as the one given is, and its extension with all else. PacketError as above.
+    """A small packet, marked as the one given is, and its extension with all else. PacketError as
+    above.
 
     name: of an extension, its GUID.
     """
@@ -162,7 +170,8 @@ def split_packet(packet: bytes, name: Callable[[bytes], str]) -> tuple[bytes, by
 
 
 def _edited(packet: bytes, found: Packet, edits: Iterable[tuple[int, int, bytes]]) -> bytes:
-    """The packet as it was when there is nothing to edit, else in UTF-8 and still a packet. PacketError otherwise."""
+    """The packet as it was when there is nothing to edit, else in UTF-8 and still a packet.
+    PacketError otherwise."""
     edits = list(edits)
     if not edits:
         return packet
@@ -175,7 +184,8 @@ def _mark(about: str) -> bytes:
     quoted = about.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
     return (
         f'<rdf:Description xmlns:rdf="{RDF}" rdf:about="{quoted}"'
-        f' xmlns:Iptc4xmpExt="{SOURCE_TYPE_NAMESPACE}" Iptc4xmpExt:DigitalSourceType="{SOURCE_TYPE}"/>'
+        f' xmlns:Iptc4xmpExt="{SOURCE_TYPE_NAMESPACE}"'
+        f' Iptc4xmpExt:DigitalSourceType="{SOURCE_TYPE}"/>'
     ).encode()
 
 

@@ -1,6 +1,8 @@
-"""XMP packets as text with places: properties found by a parser, and cut out or replaced where they stand.
+"""XMP packets as text with places: properties found by a parser, and cut out or replaced where they
+stand.
 
-What is not edited stays byte for byte: prefixes, order, comments, padding (ISO 16684-1; Namespaces in XML 1.0).
+What is not edited stays byte for byte: prefixes, order, comments, padding (ISO 16684-1; Namespaces
+in XML 1.0).
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ _START_TAG = re.compile(rb"<([^\s/>]+)((?:\s+[^\s=/>]+\s*=\s*(?:\"[^\"]*\"|'[^']
 _ATTRIBUTE = re.compile(rb"\s+([^\s=/>]+)\s*=\s*(\"[^\"]*\"|'[^']*')")
 _DECLARATION = re.compile(r"^<\?xml\s[^>]*\?>\s*")
 _SINGLE_BYTES = re.compile(
-    rb"\s*<\?xml\s[^>]{0,80}?encoding\s*=\s*[\"'](?:(windows-1252)|iso-8859-1|us-ascii)[\"']", re.IGNORECASE
+    rb"\s*<\?xml\s[^>]{0,80}?encoding\s*=\s*[\"'](?:(windows-1252)|iso-8859-1|us-ascii)[\"']",
+    re.IGNORECASE,
 )
 _UNICODE = (
     (codecs.BOM_UTF32_LE, "utf-32", 4),
@@ -49,8 +52,8 @@ class PacketError(ValueError):
 class Property(NamedTuple):
     """A property that was looked for: an attribute or an element, with its place in the packet.
 
-    direct: of the picture itself, not of something that the packet tells of. rewritten(value) is its text with
-    another value; for an attribute, the white space before it is part of it.
+    direct: of the picture itself, not of something that the packet tells of. rewritten(value) is
+    its text with another value; for an attribute, the white space before it is part of it.
     """
 
     name: str
@@ -77,9 +80,9 @@ class Node(NamedTuple):
 class Packet(NamedTuple):
     """UTF-8 text and what was found in it.
 
-    insert_at: where RDF ends, or None without RDF; empty_root: where its tag closes itself, and its name, when it has
-    no content; inside: the place of all descriptions, root: that of the outermost element; bindings: prefix ->
-    declaration, as RDF's content sees it.
+    insert_at: where RDF ends, or None without RDF; empty_root: where its tag closes itself, and its
+    name, when it has no content; inside: the place of all descriptions, root: that of the outermost
+    element; bindings: prefix -> declaration, as RDF's content sees it.
     """
 
     text: bytes
@@ -112,7 +115,8 @@ class Packet(NamedTuple):
 
 
 def as_utf8(packet: bytes) -> bytes:
-    """The packet in UTF-8, without what stands around its XML. PacketError for bytes in no encoding."""
+    """The packet in UTF-8, without what stands around its XML. PacketError for bytes in no
+    encoding."""
     try:
         text = _decoded(packet).strip("\0 \t\r\n\ufeff")
     except UnicodeError as error:
@@ -135,7 +139,8 @@ def _decoded(packet: bytes) -> str:
 def parse(packet: bytes, wanted: Callable[[str], bool]) -> Packet:
     """Find the properties whose expanded names are `wanted`, and where RDF ends.
 
-    PacketError for what is not well-formed, and for document types: their entities could grow without end.
+    PacketError for what is not well-formed, and for document types: their entities could grow
+    without end.
     """
     text = as_utf8(packet)
     for _ in range(2):
@@ -161,7 +166,8 @@ class _Open(NamedTuple):
 
 
 class _Scanner:
-    """The handlers of one parse; elements that nobody wants leave nothing but their names until they end."""
+    """The handlers of one parse; elements that nobody wants leave nothing but their names until
+    they end."""
 
     def __init__(self, text: bytes, wanted: Callable[[str], bool]) -> None:
         self.text, self._wanted = text, wanted
@@ -243,7 +249,9 @@ class _Scanner:
         text: list[str] | None = [] if element else None
         if text is not None:
             self._texts.append(text)
-        self._open.append(_Open(name, start, tag if element or is_root or not depth else None, text))
+        self._open.append(
+            _Open(name, start, tag if element or is_root or not depth else None, text)
+        )
 
     def _add_attributes(self, tag: re.Match[bytes], attributes: list[str], direct: bool) -> None:
         plain = iter(zip(attributes[::2], attributes[1::2], strict=True))
@@ -256,7 +264,9 @@ class _Scanner:
             if self._wanted(name):
                 quote = match[2][:1]
                 head = self.text[match.start() : match.start(2)] + quote
-                self._properties.append(Property(name, value, match.start(), match.end(), direct, head, quote))
+                self._properties.append(
+                    Property(name, value, match.start(), match.end(), direct, head, quote)
+                )
 
     def _closed_at(self, opened: _Open) -> int:
         """Where the element ends whose end the parser has reached."""
@@ -273,7 +283,9 @@ class _Scanner:
         end = self._closed_at(opened)
         if opened.text is not None:
             self._texts.pop()
-            declared = b"".join(m[0] for m in _ATTRIBUTE.finditer(opened.tag[2]) if m[1].startswith(b"xmlns"))
+            declared = b"".join(
+                m[0] for m in _ATTRIBUTE.finditer(opened.tag[2]) if m[1].startswith(b"xmlns")
+            )
             head = b"<" + opened.tag[1] + declared + b">"
             direct = self._rdf_depth is not None and len(self._open) - 2 == self._rdf_depth
             self._properties.append(
@@ -282,7 +294,9 @@ class _Scanner:
                     b"</" + opened.tag[1] + b">",
                 )
             )  # fmt: skip
-        elif name == RDF_ROOT and self._rdf_depth is not None and len(self._open) == self._rdf_depth:
+        elif (
+            name == RDF_ROOT and self._rdf_depth is not None and len(self._open) == self._rdf_depth
+        ):
             if opened.tag[3]:
                 self._empty_root = opened.tag.start(3), opened.tag[1]
                 self._insert_at = end

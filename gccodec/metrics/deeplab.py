@@ -1,4 +1,5 @@
-"""DeepLab-v3+ on MobileNetV2, trained on ADE20K (Chen et al. 2018): teacher of labels, judge of recognition."""
+"""DeepLab-v3+ on MobileNetV2, trained on ADE20K (Chen et al. 2018): teacher of labels, judge of
+recognition."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ class DeepLab(FrozenNetwork):
             low = h if i == LOW_LEVEL_BLOCK else low
             h = self.conv(f"b{i}.project", h)
             x = x + h if stride == 1 and h.shape == x.shape else h
-        pooled = F.relu(self.conv("pool", x.mean((2, 3), keepdim=True))).expand(-1, -1, *x.shape[-2:])
+        pooled = F.relu(self.conv("pool", x.mean((2, 3), keepdim=True))).expand(
+            -1, -1, *x.shape[-2:]
+        )
         x = F.relu(self.conv("concat_proj", torch.cat([pooled, F.relu(self.conv("aspp0", x))], 1)))
         x = F.interpolate(x, low.shape[-2:], mode="bilinear", align_corners=True)
         x = torch.cat([x, F.relu(self.conv("low", low))], 1)
@@ -44,5 +47,7 @@ class DeepLab(FrozenNetwork):
         scale = TRAINED_SIDE_PX / max(x.shape[-2:])
         sides = [max(33, round(n * scale / 16) * 16 + 1) for n in x.shape[-2:]]
         resized = F.interpolate(x, sides, mode="bilinear", antialias=True, align_corners=False)
-        logits = F.interpolate(self(resized).float(), (height, width), mode="bilinear", align_corners=False)
+        logits = F.interpolate(
+            self(resized).float(), (height, width), mode="bilinear", align_corners=False
+        )
         return logits.argmax(1)

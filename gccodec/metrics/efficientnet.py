@@ -1,4 +1,5 @@
-"""EfficientNet-lite0, the feature extractor of the patch KID (batch norms folded; TensorFlow's SAME padding)."""
+"""EfficientNet-lite0, the feature extractor of the patch KID (batch norms folded; TensorFlow's SAME
+padding)."""
 
 from __future__ import annotations
 
@@ -33,15 +34,20 @@ STAGES = (
 
 
 def same_padding(x: Tensor, kernel_size: int, stride: int) -> Tensor:
-    """Pad so that the output has ceil(side / stride) positions; the odd pixel goes right and down."""
+    """Pad so that the output has ceil(side / stride) positions; the odd pixel goes right and
+    down."""
     total = [max((math.ceil(n / stride) - 1) * stride + kernel_size - n, 0) for n in x.shape[-2:]]
-    return F.pad(x, (total[1] // 2, total[1] - total[1] // 2, total[0] // 2, total[0] - total[0] // 2))
+    return F.pad(
+        x, (total[1] // 2, total[1] - total[1] // 2, total[0] // 2, total[0] - total[0] // 2)
+    )
 
 
 class EfficientNetLite(FrozenNetwork):
     """Pooled features of pictures [B, 3, H, W] in [0, 1]: [B, 1280]."""
 
-    def layer(self, name: str, x: Tensor, kernel_size: int = 1, stride: int = 1, groups: int = 1) -> Tensor:
+    def layer(
+        self, name: str, x: Tensor, kernel_size: int = 1, stride: int = 1, groups: int = 1
+    ) -> Tensor:
         if stride == 1:  # the same on both sides, so the convolution can pad without a copy
             return self.conv(name, x, stride, kernel_size // 2, groups)
         return self.conv(name, same_padding(x, kernel_size, stride), stride, 0, groups)

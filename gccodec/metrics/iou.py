@@ -1,4 +1,5 @@
-"""Intersection over union of label maps (Everingham et al. 2010), summed over a whole set of pictures."""
+"""Intersection over union of label maps (Everingham et al. 2010), summed over a whole set of
+pictures."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ import numpy.typing as npt
 
 
 class Confusion:
-    """How often each true class 0..classes-1 is taken for each; other ids mean "none" and are never right."""
+    """How often each true class 0..classes-1 is taken for each; other ids mean "none" and are never
+    right."""
 
     def __init__(self, classes: int) -> None:
         self.classes = classes
@@ -18,7 +20,9 @@ class Confusion:
     def add(self, truth: npt.NDArray[np.integer], predicted: npt.NDArray[np.integer]) -> None:
         """Two maps of one shape; where the truth is no class nothing counts."""
         known = truth < self.classes
-        pairs = truth[known].astype(np.int64) * (self.classes + 1) + np.minimum(predicted[known], self.classes)
+        pairs = truth[known].astype(np.int64) * (self.classes + 1) + np.minimum(
+            predicted[known], self.classes
+        )
         self.counts += np.bincount(pairs, minlength=self.counts.size).reshape(self.counts.shape)
 
     def iou(self) -> npt.NDArray[np.float64]:

@@ -1,4 +1,5 @@
-"""Frozen networks for metrics and losses, read from safetensors files that the product does not ship.
+"""Frozen networks for metrics and losses, read from safetensors files that the product does not
+ship.
 
 Weights are OIHW in RGB order; every network takes [B, 3, H, W] in [0, 1] and normalises by itself.
 """
@@ -27,8 +28,18 @@ class FrozenNetwork(nn.Module):
     def weight(self, name: str) -> Tensor:
         return self.get_buffer(name.replace(".", "_"))
 
-    def conv(self, name: str, x: Tensor, stride: int = 1, padding: int = 0, groups: int = 1) -> Tensor:
-        return F.conv2d(x, self.weight(name + ".weight"), self.weight(name + ".bias"), stride, padding, 1, groups)
+    def conv(
+        self, name: str, x: Tensor, stride: int = 1, padding: int = 0, groups: int = 1
+    ) -> Tensor:
+        return F.conv2d(
+            x,
+            self.weight(name + ".weight"),
+            self.weight(name + ".bias"),
+            stride,
+            padding,
+            1,
+            groups,
+        )
 
 
 def _rgb(*values: float) -> Tensor:
@@ -63,7 +74,8 @@ class AlexTrunk(LpipsTrunk):
 
 
 class ShiftTolerantAlexTrunk(LpipsTrunk):
-    """AlexNet of ST-LPIPS (Ghildyal and Liu 2022): trained on human judgements, blurred where it strides."""
+    """AlexNet of ST-LPIPS (Ghildyal and Liu 2022): trained on human judgements, blurred where it
+    strides."""
 
     def halve(self, x: Tensor) -> Tensor:
         line = torch.tensor([0.25, 0.5, 0.25], dtype=x.dtype, device=x.device)
@@ -86,7 +98,9 @@ class SqueezeTrunk(LpipsTrunk):
 
     def fire(self, i: int, x: Tensor) -> Tensor:
         s = F.relu(self.conv(f"fire{i}.squeeze1x1", x))
-        wide = torch.cat([self.conv(f"fire{i}.expand1x1", s), self.conv(f"fire{i}.expand3x3", s, padding=1)], 1)
+        wide = torch.cat(
+            [self.conv(f"fire{i}.expand1x1", s), self.conv(f"fire{i}.expand3x3", s, padding=1)], 1
+        )
         return F.relu(wide)
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -102,7 +116,8 @@ class SqueezeTrunk(LpipsTrunk):
 
 
 class VggTrunk(FrozenNetwork):
-    """VGG16's last map of the first `stages` stages (Simonyan and Zisserman 2015, the authors' weights)."""
+    """VGG16's last map of the first `stages` stages (Simonyan and Zisserman 2015, the authors'
+    weights)."""
 
     LAYERS = (2, 2, 3, 3, 3)
 

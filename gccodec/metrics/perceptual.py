@@ -15,7 +15,8 @@ def of_unit_length(t: Tensor) -> Tensor:
 
 
 def layer_distance(a: Tensor, b: Tensor, weight: Tensor | None) -> Tensor:
-    """Of one layer's maps [B, C, h, w]: the mean over positions of sum_c w_c (a_c / |a| - b_c / |b|)^2, [B]."""
+    """Of one layer's maps [B, C, h, w]: the mean over positions of sum_c w_c (a_c / |a| - b_c /
+    |b|)^2, [B]."""
     d = (of_unit_length(a) - of_unit_length(b)).square()
     d = d if weight is None else d * weight.view(1, -1, 1, 1)
     return d.sum(1).mean((1, 2))
@@ -36,7 +37,11 @@ def feature_distance(
     return sum((distance(*layer) for layer in layers), start=maps[0].new_zeros(len(maps[0])))
 
 
-def lpips(trunk: LpipsTrunk, x: Tensor, y: Tensor, distance: LayerDistance = layer_distance) -> Tensor:
+def lpips(
+    trunk: LpipsTrunk, x: Tensor, y: Tensor, distance: LayerDistance = layer_distance
+) -> Tensor:
     """LPIPS v0.1 between pictures [B, 3, H, W] in [0, 1]; [B], lower is closer."""
     maps = trunk(x)
-    return feature_distance(maps, trunk(y), [trunk.weight(f"lin{i}") for i in range(len(maps))], distance)
+    return feature_distance(
+        maps, trunk(y), [trunk.weight(f"lin{i}") for i in range(len(maps))], distance
+    )

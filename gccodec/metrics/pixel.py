@@ -17,12 +17,14 @@ def psnr_db(x: Tensor, y: Tensor) -> Tensor:
 
 
 def colour_error_levels(x: Tensor, y: Tensor) -> Tensor:
-    """Largest difference of the channels' means, in levels of 255: [B]; a colour cast shows here."""
+    """Largest difference of the channels' means, in levels of 255: [B]; a colour cast shows
+    here."""
     return 255 * (x.mean((2, 3)) - y.mean((2, 3))).abs().amax(1)
 
 
 def _ssim_terms(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean SSIM and mean contrast-structure term of each channel, 11x11 Gaussian window, sigma 1.5: [B, 3] each."""
+    """Mean SSIM and mean contrast-structure term of each channel, 11x11 Gaussian window, sigma 1.5:
+    [B, 3] each."""
     offsets = torch.arange(11, dtype=x.dtype, device=x.device) - 5
     window = torch.exp(-offsets.square() / 4.5)
     window = window / window.sum()
@@ -41,7 +43,8 @@ def _ssim_terms(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def ms_ssim(x: Tensor, y: Tensor) -> Tensor:
-    """Multi-scale SSIM (Wang et al. 2003), five scales (fewer below 176 px), mean over channels: [B]."""
+    """Multi-scale SSIM (Wang et al. 2003), five scales (fewer below 176 px), mean over channels:
+    [B]."""
     scales = 1
     while scales < 5 and min(x.shape[-2:]) / 2**scales > 10:
         scales += 1

@@ -13,10 +13,12 @@ from gccodec.model.precision import full_precision
 from gccodec.model.resampling import HaarDown
 
 HIDDEN = 0.5
-"""Mid-grey: what the analysis sees where nothing is kept; to it, the same as beyond the picture's borders."""
+"""Mid-grey: what the analysis sees where nothing is kept; to it, the same as beyond the picture's
+borders."""
 
 BLUR_PX = 4.0
-"""Standard deviation of the blur beside what is to be kept (weights/experiments, "Blurred beside what is kept")."""
+"""Standard deviation of the blur beside what is to be kept (weights/experiments, "Blurred beside
+what is kept")."""
 
 
 def on_pixels(keep_mask: Tensor) -> Tensor:
@@ -25,7 +27,8 @@ def on_pixels(keep_mask: Tensor) -> Tensor:
 
 
 def holding(named: Tensor) -> Tensor:
-    """Keep mask [B, 1, h, w]: the latent positions that hold any of the named pixels [B, 1, 16 h, 16 w]."""
+    """Keep mask [B, 1, h, w]: the latent positions that hold any of the named pixels [B, 1, 16 h,
+    16 w]."""
     return F.max_pool2d(named, DOWNSAMPLING)
 
 
@@ -40,10 +43,12 @@ def softened(x: Tensor) -> Tensor:
 
 
 def shown(x: Tensor, named: Tensor) -> Tensor:
-    """What the encoder sees of x [B, 3, 16 h, 16 w] when the pixels `named` [B, 1, 16 h, 16 w] are to be kept.
+    """What the encoder sees of x [B, 3, 16 h, 16 w] when the pixels `named` [B, 1, 16 h, 16 w] are
+    to be kept.
 
-    HIDDEN at the latent positions that are not kept: it knows what the decoder will not have, and nothing of it can
-    reach the file. The rest of the positions that are kept is blurred, as bits spent there serve nothing named.
+    HIDDEN at the latent positions that are not kept: it knows what the decoder will not have, and
+    nothing of it can reach the file. The rest of the positions that are kept is blurred, as bits
+    spent there serve nothing named.
     """
     kept = torch.where(named > 0, x, softened(x))
     return torch.where(on_pixels(holding(named)) > 0, kept, HIDDEN)
@@ -52,8 +57,8 @@ def shown(x: Tensor, named: Tensor) -> Tensor:
 class Analysis(nn.Module):
     """y = linear block transform + residual network; the network's last layer starts at zero.
 
-    The linear path starts as a Karhunen-Loeve transform of 16x16 colour blocks, so that the model is a working
-    transform codec before its first training step.
+    The linear path starts as a Karhunen-Loeve transform of 16x16 colour blocks, so that the model
+    is a working transform codec before its first training step.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -71,7 +76,8 @@ class Analysis(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def forward(self, x: Tensor, quality: Tensor) -> Tensor:
-        """x [B, 3, H, W] in [0, 1], sides multiples of 16; quality [B] in [0, 1] -> y [B, C, H/16, W/16]."""
+        """x [B, 3, H, W] in [0, 1], sides multiples of 16; quality [B] in [0, 1] -> y [B, C, H/16,
+        W/16]."""
         x = (x - HIDDEN).contiguous(memory_format=torch.channels_last)
         condition = hat_basis(quality, self.nodes)
         h = self.fine(F.leaky_relu(self.stem(x), 0.1), condition)

@@ -32,7 +32,8 @@ class Autoencoder(nn.Module):
         self.generator = Generator(config)
 
     def latent(self, x: Tensor, quality: Tensor, named: Tensor | None = None) -> Tensor:
-        """y [B, C, H/16, W/16] in quantization steps, float32; x, quality, named as in `forward`."""
+        """y [B, C, H/16, W/16] in quantization steps, float32; x, quality, named as in
+        `forward`."""
         x = x if named is None else shown(x, named)
         return self.analysis(x, quality) * self.gain(quality)
 
@@ -44,11 +45,14 @@ class Autoencoder(nn.Module):
         label_map: Tensor | None = None,
         named: Tensor | None = None,
     ) -> Reconstruction:
-        """x [B, 3, H, W] in [0, 1], sides multiples of 16; named [B, 1, H, W]: 1 at the pixels to be kept, None: all.
+        """x [B, 3, H, W] in [0, 1], sides multiples of 16; named [B, 1, H, W]: 1 at the pixels to
+        be kept, None: all.
 
         The others as in `Generator.forward`.
         """
         keep_mask = None if named is None else holding(named)
         coded = self.context(self.latent(x, quality, named), quality, keep_mask, label_map)
         y_hat = coded.y_hat / self.gain(quality)
-        return Reconstruction(self.generator(y_hat, quality, realism, label_map, keep_mask), coded.bits)
+        return Reconstruction(
+            self.generator(y_hat, quality, realism, label_map, keep_mask), coded.bits
+        )

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 
 class ResidualBlock(nn.Module):
-    """x + conv(lrelu(conv(scale * x + shift))), scale and shift from the condition; the identity at the start.
+    """x + conv(lrelu(conv(scale * x + shift))), scale and shift from the condition; the identity at
+    the start.
 
     x: [B, C, H, W]; condition: [B, condition_channels].
     """
@@ -33,7 +34,9 @@ class ResidualStack(nn.Module):
 
     def __init__(self, channels: int, blocks: int, condition_channels: int) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(ResidualBlock(channels, condition_channels) for _ in range(blocks))
+        self.blocks = nn.ModuleList(
+            ResidualBlock(channels, condition_channels) for _ in range(blocks)
+        )
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         for block in self.blocks:

@@ -1,4 +1,5 @@
-"""Rows [n, w, C] of one picture, the channels of a place together, and views of them by cells of side x side places."""
+"""Rows [n, w, C] of one picture, the channels of a place together, and views of them by cells of
+side x side places."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ def in_cells(rows: Tensor, side: int) -> Tensor:
 
 
 def at_places(x: Tensor, side: int) -> Tensor:
-    """[n, w, side * side * C], the channels as (row, column, channel) -> [n, row, w, column, C], a view."""
+    """[n, w, side * side * C], the channels as (row, column, channel) -> [n, row, w, column, C], a
+    view."""
     return x.unflatten(2, (side, side, -1)).transpose(1, 2)
 
 

@@ -17,7 +17,8 @@ LABEL_CLASSES = 24
 """Unified semantic classes; class id LABEL_CLASSES stands for "unknown"."""
 
 HALF_CELL_PX = 8
-"""Pixels along one side of a latent position at half of the resolution, the largest of small versions."""
+"""Pixels along one side of a latent position at half of the resolution, the largest of small
+versions."""
 
 QUALITY_MAX = 1000
 """Qualities are integers 0..QUALITY_MAX (a tenth of the command line's unit)."""
@@ -29,7 +30,8 @@ FIELDS_OF: dict[Role, tuple[str, ...]] = {
     "analysis": ("encoder_",),
     "renderer": ("generator_", "label_"),
 }
-"""How the names of a configuration's fields begin that a file of a role needs, beside the common ones."""
+"""How the names of a configuration's fields begin that a file of a role needs, beside the common
+ones."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +59,11 @@ class ModelConfig:
     def part(self, role: Role) -> str:
         """As JSON, what a weights file of a role says of it."""
         prefixes = COMMON_FIELDS + FIELDS_OF[role]
-        chosen = {name: value for name, value in dataclasses.asdict(self).items() if name.startswith(prefixes)}
+        chosen = {
+            name: value
+            for name, value in dataclasses.asdict(self).items()
+            if name.startswith(prefixes)
+        }
         return json.dumps(chosen, sort_keys=True)
 
     @classmethod

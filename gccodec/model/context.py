@@ -1,4 +1,5 @@
-"""Float twin of the integer context model: a hyperprior, then the coding steps of `gccodec.entropy.order`."""
+"""Float twin of the integer context model: a hyperprior, then the coding steps of
+`gccodec.entropy.order`."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ MEAN_UNIT = 1 << LATENT_FRACTION_BITS
 
 
 class Coded(NamedTuple):
-    """y_hat [B, C, h, w] in quantization steps; bits [B] to code it; spent [B, h, w]: of each position, no gradient."""
+    """y_hat [B, C, h, w] in quantization steps; bits [B] to code it; spent [B, h, w]: of each
+    position, no gradient."""
 
     y_hat: Tensor
     bits: Tensor
@@ -41,12 +43,15 @@ def step_masks(channels: int, height: int, width: int, device: torch.device) -> 
     masks = torch.zeros(STEPS, height, width, channels, device=device)
     for step, mask in enumerate(masks):
         for view in views(step):
-            mask[view].fill_(1)  # assigning would copy the 1 from the host, which a CUDA graph cannot
+            mask[view].fill_(
+                1
+            )  # assigning would copy the 1 from the host, which a CUDA graph cannot
     return masks.permute(0, 3, 1, 2).contiguous()
 
 
 def side_information(keep_mask: Tensor, labels: Tensor | None) -> Tensor:
-    """[B, 1 + LABEL_CLASSES, h + 2, w + 2]: 1 where nothing is ever coded, as beyond the borders; shares of classes."""
+    """[B, 1 + LABEL_CLASSES, h + 2, w + 2]: 1 where nothing is ever coded, as beyond the borders;
+    shares of classes."""
     missing = F.pad(1 - keep_mask, (1, 1, 1, 1), value=1.0)
     if labels is None:
         shares = missing.new_zeros(len(missing), LABEL_CLASSES, *missing.shape[2:])
@@ -59,14 +64,20 @@ def side_information(keep_mask: Tensor, labels: Tensor | None) -> Tensor:
 def bits_with_gradient(
     residual: Tensor, symbols: Tensor, log_scale: Tensor, random: torch.Generator | None = None
 ) -> Tensor:
-    """Bits of the symbols; towards the residual (and so the gains) with the gradient of a noisy rounding.
+    """Bits of the symbols; towards the residual (and so the gains) with the gradient of a noisy
+    rounding.
 
-    The rate of a symbol that rounds to zero is flat: straight-through rounding alone would let gains drift up.
-    The noise is drawn from `random`, else from torch's own generator, which all threads share.
+    The rate of a symbol that rounds to zero is flat: straight-through rounding alone would let
+    gains drift up. The noise is drawn from `random`, else from torch's own generator, which all
+    threads share.
     """
     value = bits(symbols.detach(), log_scale)
     # the same numbers either way: rand_like takes a generator in recent releases alone
-    draw = torch.rand_like if random is None else lambda t: torch.empty_like(t).uniform_(generator=random)
+    draw = (
+        torch.rand_like
+        if random is None
+        else lambda t: torch.empty_like(t).uniform_(generator=random)
+    )
     noisy = bits(residual + draw(residual) - 0.5, log_scale.detach())
     return value + noisy - noisy.detach()
 
@@ -74,7 +85,8 @@ def bits_with_gradient(
 class ContextModel(nn.Module):
     """Predicts mean and log-scale of each latent from those of the earlier steps, and counts bits.
 
-    With `quantised` set it computes what the integer network will, up to ties (quantisation-aware training).
+    With `quantised` set it computes what the integer network will, up to ties (quantisation-aware
+    training).
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -109,7 +121,8 @@ class ContextModel(nn.Module):
     def parameters_of_step(
         self, k: int, known: Tensor, side: Tensor, basis: Tensor, offset: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Mean and log-scale [B, C, h, w] for step k from the known y_hat (zero elsewhere) and the hyperprior.
+        """Mean and log-scale [B, C, h, w] for step k from the known y_hat (zero elsewhere) and the
+        hyperprior.
 
         side: as `side_information` gives it.
         """
@@ -118,7 +131,11 @@ class ContextModel(nn.Module):
         if self.quantised:
             h = round_to(h, INPUT_UNIT)
         h = torch.cat([F.pad(h, (1, 1, 1, 1)), side.to(h.dtype)], 1)
-        h = self._layer(step["conv1"], h, INPUT_LIMIT) + step["quality"](basis)[:, :, None, None] + offset
+        h = (
+            self._layer(step["conv1"], h, INPUT_LIMIT)
+            + step["quality"](basis)[:, :, None, None]
+            + offset
+        )
         h = self._layer(step["conv2"], activate(h, 0, self.quantised), ACTIVATION_LIMIT)
         h = self._layer(step["out"], activate(h, 0, self.quantised), ACTIVATION_LIMIT)
         mean, log_scale = h.float().chunk(2, 1)
@@ -127,10 +144,16 @@ class ContextModel(nn.Module):
             mean, log_scale = round_to(mean, MEAN_UNIT), round_to(log_scale, 1 / LOG_SCALE_STEP)
         return mean, log_scale
 
-    def _bits(self, residual: Tensor, symbols: Tensor, log_scale: Tensor, random: torch.Generator | None) -> Tensor:
+    def _bits(
+        self, residual: Tensor, symbols: Tensor, log_scale: Tensor, random: torch.Generator | None
+    ) -> Tensor:
         """Bits of the symbols; in training as `bits_with_gradient` has them."""
         learns = self.training and residual.requires_grad
-        return self.bits_with_gradient(residual, symbols, log_scale, random) if learns else bits(symbols, log_scale)
+        return (
+            self.bits_with_gradient(residual, symbols, log_scale, random)
+            if learns
+            else bits(symbols, log_scale)
+        )
 
     def forward(
         self,
@@ -140,10 +163,11 @@ class ContextModel(nn.Module):
         labels: Tensor | None = None,
         random: torch.Generator | None = None,
     ) -> Coded:
-        """Quantise y [B, C, h, w] (in steps, i.e. times gain) around the predicted means and count its bits.
+        """Quantise y [B, C, h, w] (in steps, i.e. times gain) around the predicted means and count
+        its bits.
 
-        keep_mask [B, 1, h, w]: where it is 0 nothing is coded, and y_hat is 0; labels: as in `Generator.forward`.
-        random: as in `bits_with_gradient`.
+        keep_mask [B, 1, h, w]: where it is 0 nothing is coded, and y_hat is 0; labels: as in
+        `Generator.forward`. random: as in `bits_with_gradient`.
         """
         keep = torch.ones_like(y[:, :1]) if keep_mask is None else keep_mask
         kept_blocks = F.max_pool2d(keep, BLOCK, ceil_mode=True)
@@ -151,10 +175,15 @@ class ContextModel(nn.Module):
         basis = hat_basis(quality, self.nodes)
         masks = step_masks(*y.shape[1:], y.device)
         z = self.hyper.analyse(y * self._norm(basis))
-        z_hat, z_log_scale = RoundThrough.apply(z) * kept_blocks, (basis @ self.hyper.log_scale)[:, :, None, None]
+        z_hat, z_log_scale = (
+            RoundThrough.apply(z) * kept_blocks,
+            (basis @ self.hyper.log_scale)[:, :, None, None],
+        )
         if self.quantised:
             z_log_scale = round_to(z_log_scale, 1 / LOG_SCALE_STEP)
-        total = (self._bits(z, z_hat, z_log_scale.expand_as(z), random) * kept_blocks).sum((1, 2, 3))
+        total = (self._bits(z, z_hat, z_log_scale.expand_as(z), random) * kept_blocks).sum(
+            (1, 2, 3)
+        )
         offset = self.hyper.synthesise(z_hat, *y.shape[2:], self.quantised)
         side = side_information(keep, labels)
         y_hat, residuals, log_scales = torch.zeros_like(y), torch.zeros_like(y), torch.zeros_like(y)
@@ -164,5 +193,7 @@ class ContextModel(nn.Module):
             residual = (y - mean) * coded
             y_hat = y_hat + RoundThrough.apply(residual) + mean * coded
             residuals, log_scales = residuals + residual, log_scales + log_scale * coded
-        spent = (self._bits(residuals, RoundThrough.apply(residuals), log_scales, random) * keep).sum(1)
+        spent = (
+            self._bits(residuals, RoundThrough.apply(residuals), log_scales, random) * keep
+        ).sum(1)
         return Coded(y_hat, total + spent.sum((1, 2)), spent.detach())

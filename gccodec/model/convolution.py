@@ -1,6 +1,8 @@
-"""Convolutions whose weights stay, on rows [H, W, C] of one picture: leaky ReLU and sum in the same pass.
+"""Convolutions whose weights stay, on rows [H, W, C] of one picture: leaky ReLU and sum in the same
+pass.
 
-What does so on processors is private to torch; where a release or a device lacks it, public functions do the same.
+What does so on processors is private to torch; where a release or a device lacks it, public
+functions do the same.
 """
 
 from __future__ import annotations
@@ -28,12 +30,19 @@ def has_fused(device: torch.device) -> bool:
 
 
 class Convolution:
-    """weight [out, in, k, k] and bias [out], for operands of one type; columns are padded with zeros, rows are not."""
+    """weight [out, in, k, k] and bias [out], for operands of one type; columns are padded with
+    zeros, rows are not."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, dtype: torch.dtype, leaky: bool = False) -> None:
+    def __init__(
+        self, weight: Tensor, bias: Tensor | None, dtype: torch.dtype, leaky: bool = False
+    ) -> None:
         self.bias = None if bias is None else bias.to(dtype)
         self.weight = weight.to(dtype, memory_format=torch.contiguous_format)
-        self.padding, self.leaky, self.fused = (0, weight.shape[3] // 2), leaky, has_fused(weight.device)
+        self.padding, self.leaky, self.fused = (
+            (0, weight.shape[3] // 2),
+            leaky,
+            has_fused(weight.device),
+        )
         if self.fused:
             # in oneDNN's own order, which every call would bring them into
             self.weight = torch.ops.aten.mkldnn_reorder_conv2d_weight(

@@ -27,7 +27,8 @@ NORM_EPSILON = 1e-2
 
 @dataclasses.dataclass(frozen=True)
 class DistanceConfig:
-    """Channels at 1/2, 1/4, 1/8 and 1/16; features of the taps: one at 1/2, one at 1/8, the others at 1/16."""
+    """Channels at 1/2, 1/4, 1/8 and 1/16; features of the taps: one at 1/2, one at 1/8, the others
+    at 1/16."""
 
     channels: tuple[int, ...] = (48, 64, 96, 128)
     features: tuple[int, ...] = (64, 536, 384, 896, 624, 512)
@@ -41,14 +42,17 @@ class DistanceConfig:
 
 
 def normalised(tap: Tensor) -> Tensor:
-    """[B, channels, h, w] -> [B, h, w, channels] of mean 0 and deviation about 1 at each position."""
+    """[B, channels, h, w] -> [B, h, w, channels] of mean 0 and deviation about 1 at each
+    position."""
     return F.layer_norm(tap.permute(0, 2, 3, 1), tap.shape[1:2], eps=NORM_EPSILON)
 
 
 def tap_distances(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
-    """Of each position, [B, h, w]: how far apart the maps are that a head of this weight makes of two taps.
+    """Of each position, [B, h, w]: how far apart the maps are that a head of this weight makes of
+    two taps.
 
-    weight: [features, channels]. A quadratic form in the taps, which have fewer channels than the maps.
+    weight: [features, channels]. A quadratic form in the taps, which have fewer channels than the
+    maps.
     """
     difference, form = normalised(a) - normalised(b), weight.T @ weight
     return ((difference @ form) * difference).sum(-1, dtype=torch.float32)
@@ -64,9 +68,11 @@ TapDistance = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 class PerceptualDistance(nn.Module):
-    """Distances of deep features, as in LPIPS (Zhang et al. 2018), whose maps it was trained to predict.
+    """Distances of deep features, as in LPIPS (Zhang et al. 2018), whose maps it was trained to
+    predict.
 
-    Convolutions that stride have no padding, as the taps of SqueezeNet, so that the maps lie at the same places.
+    Convolutions that stride have no padding, as the taps of SqueezeNet, so that the maps lie at the
+    same places.
     """
 
     def __init__(self, config: DistanceConfig) -> None:
@@ -81,7 +87,9 @@ class PerceptualDistance(nn.Module):
         self.fine = nn.ModuleList([conv(c1, c2, 2), conv(c2, c3, 2), conv(c3, c3)])
         self.coarse = nn.ModuleList([conv(c3, c4, 2), *(conv(c4, c4) for _ in config.features[3:])])
         widths = [c1, c3, *(c4 for _ in self.coarse)]
-        self.heads = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, config.features, strict=True))
+        self.heads = nn.ModuleList(
+            nn.Linear(a, b) for a, b in zip(widths, config.features, strict=True)
+        )
         self.register_buffer("scale", torch.ones(()))
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -97,7 +105,9 @@ class PerceptualDistance(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """x [B, 3, H, W] in [0, 1], sides multiples of 16 -> maps [B, h, w, features], float32."""
-        return [head(normalised(t)).float() for head, t in zip(self.heads, self.taps(x), strict=True)]
+        return [
+            head(normalised(t)).float() for head, t in zip(self.heads, self.taps(x), strict=True)
+        ]
 
     def taps(self, x: Tensor) -> list[Tensor]:
         """What the heads see, once it is normalised, [B, channels, h, w]."""
@@ -119,13 +129,16 @@ class PerceptualDistance(nn.Module):
         """
         return self.between_taps(self.taps(x), self.taps(y), distance)
 
-    def between_taps(self, x: list[Tensor], y: list[Tensor], distance: TapDistance = tap_distance) -> Tensor:
+    def between_taps(
+        self, x: list[Tensor], y: list[Tensor], distance: TapDistance = tap_distance
+    ) -> Tensor:
         """`between` the pictures that have these taps."""
         taps = zip(self.heads, x, y, strict=True)
         return self.scale * torch.stack([distance(a, b, head.weight) for head, a, b in taps]).sum(0)
 
     def local(self, x: list[Tensor], y: list[Tensor], grid: tuple[int, int]) -> Tensor:
-        """The distance of each part of a grid, [B, *grid], by taps; its mean is about that of the pictures."""
+        """The distance of each part of a grid, [B, *grid], by taps; its mean is about that of the
+        pictures."""
 
         def pooled(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
             return F.adaptive_avg_pool2d(tap_distances(a, b, weight), grid)

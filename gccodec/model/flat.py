@@ -1,9 +1,9 @@
 """Flat parts of a decoded picture brought to the surface of colour that the file has for them.
 
 A generator that was trained against an adversary never leaves white quite white, nor a sky quite
-even: there is a weave of a level or two, colours drift by five over a hundred pixels, and corners of
-the picture are off by twenty. Where a file says that the picture is flat, the drift is taken out,
-and what remains is held within the grain that was there.
+even: there is a weave of a level or two, colours drift by five over a hundred pixels, and corners
+of the picture are off by twenty. Where a file says that the picture is flat, the drift is taken
+out, and what remains is held within the grain that was there.
 """
 
 from __future__ import annotations
@@ -40,9 +40,12 @@ class CellRow(NamedTuple):
 
 
 class FlatRows:
-    """The filter of one picture, `width` pixels wide, or of a part that begins at a latent position."""
+    """The filter of one picture, `width` pixels wide, or of a part that begins at a latent
+    position."""
 
-    def __init__(self, parts: FlatParts, origin: tuple[int, int], width: int, device: torch.device) -> None:
+    def __init__(
+        self, parts: FlatParts, origin: tuple[int, int], width: int, device: torch.device
+    ) -> None:
         self.side, self.width = CELL_PX << parts.scale, width
         self.row, column = (n >> parts.scale for n in origin)
         mask = parts.mask[:, column : column - (-width // self.side)]
@@ -53,7 +56,9 @@ class FlatRows:
         nodes[-1] /= GRAIN_STEPS
         if len(nodes) == COLOUR_CHANNELS:
             nodes = nodes[[1, 0, 2, 3]]
-        self.nodes, self.node_means = (self._across(nodes, a).to(device) for a in (at, torch.stack(middles)))
+        self.nodes, self.node_means = (
+            self._across(nodes, a).to(device) for a in (at, torch.stack(middles))
+        )
         self.incoming = RowQueue()
         self.above: Tensor | None = None
         self.waiting: CellRow | None = None
@@ -91,7 +96,9 @@ class FlatRows:
         means = F.avg_pool2d(x, (height, self.side), ceil_mode=True)
         surface = self._down(self.node_means[:-1], row, torch.tensor([height / 2], device=x.device))
         drift = torch.cat([(means - surface)[:, 0] * flat, flat[None]])
-        drift = F.interpolate(drift[None], scale_factor=self.side, mode="linear")[0, :, : self.width]
+        drift = F.interpolate(drift[None], scale_factor=self.side, mode="linear")[
+            0, :, : self.width
+        ]
         return CellRow(row, x, drift)
 
     def _mended(self, cells: CellRow, below: Tensor) -> Tensor:

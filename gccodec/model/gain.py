@@ -1,4 +1,5 @@
-"""Gain units: one model, every rate (Cui et al. 2021, "Asymmetric Gained Deep Image Compression")."""
+"""Gain units: one model, every rate (Cui et al. 2021, "Asymmetric Gained Deep Image
+Compression")."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from gccodec.weights.bitstream import Bitstream
 
 
 def hat_basis(quality: Tensor, nodes: int) -> Tensor:
-    """Linear-interpolation weights of `quality` [B] in [0, 1] over `nodes` equidistant nodes: [B, nodes]."""
+    """Linear-interpolation weights of `quality` [B] in [0, 1] over `nodes` equidistant nodes: [B,
+    nodes]."""
     centre = torch.arange(nodes, device=quality.device, dtype=quality.dtype)
     return (1 - (quality[:, None] * (nodes - 1) - centre).abs()).clamp_min(0)
 
@@ -36,4 +38,6 @@ class GainUnit(nn.Module):
 
     def forward(self, quality: Tensor) -> Tensor:
         """quality [B] in [0, 1] -> gain [B, C, 1, 1], positive."""
-        return torch.exp(hat_basis(quality, self.log_gain.shape[0]) @ self.log_gain)[:, :, None, None]
+        return torch.exp(hat_basis(quality, self.log_gain.shape[0]) @ self.log_gain)[
+            :, :, None, None
+        ]

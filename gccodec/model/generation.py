@@ -16,7 +16,8 @@ from gccodec.model.strips import LatentStrip, RowQueue, Rows, staged_work
 
 
 class GeneratorRows:
-    """`Generator`, by strips of the latent; origin: row and column of the first one's first latent in the picture.
+    """`Generator`, by strips of the latent; origin: row and column of the first one's first latent
+    in the picture.
 
     mixture: of a picture of two qualities, for which `fused` is compiled.
     """
@@ -38,7 +39,8 @@ class GeneratorRows:
 
     @property
     def works(self) -> list[Work]:
-        """A strip of y_hat and whether it is the last -> x_hat [1, 3, 16 m, 16 w] float32 in [0, 1], in stages."""
+        """A strip of y_hat and whether it is the last -> x_hat [1, 3, 16 m, 16 w] float32 in [0,
+        1], in stages."""
         return [
             self._begun,
             staged_work(self._coarse, 1),
@@ -59,7 +61,9 @@ class GeneratorRows:
             y_hat = g.without_missing(y_hat, semantics.keep_mask, g.noise(y_hat, top, left))
             self.next_latent = top + y_hat.shape[2], left
             embedded = g.embed(semantics.label_map)
-            self.coarse_side.push(g.keep_in(1 - semantics.keep_mask) + g.labels_coarse(F.pixel_unshuffle(embedded, 2)))
+            self.coarse_side.push(
+                g.keep_in(1 - semantics.keep_mask) + g.labels_coarse(F.pixel_unshuffle(embedded, 2))
+            )
             self.mid_side.push(g.labels_mid(embedded))
         y_hat = y_hat.contiguous(memory_format=torch.channels_last)
         self.for_pixels.push(y_hat)
@@ -95,7 +99,9 @@ class GeneratorRows:
         """[4 n, 4 w, 48] -> [1, 3, 16 n, 16 w]."""
         y_hat = rows_of(self.for_pixels.take(len(out) // ROWS_A_LATENT))
         x = out.float()
-        in_cells(x, ROWS_A_LATENT).add_(at_places(y_hat @ self.fused.linear, ROWS_A_LATENT)).add_(0.5)
+        in_cells(x, ROWS_A_LATENT).add_(at_places(y_hat @ self.fused.linear, ROWS_A_LATENT)).add_(
+            0.5
+        )
         x = x.unflatten(2, (ROWS_A_LATENT, ROWS_A_LATENT, -1)).transpose(1, 2)
         return x.flatten(2, 3).flatten(0, 1).permute(2, 0, 1)[None]
 

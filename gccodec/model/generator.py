@@ -19,25 +19,32 @@ MISSING_NOISE_START = 0.1
 class Generator(nn.Module):
     """x_hat = linear block transform + residual network over three resolutions (1/16, 1/8, 1/4).
 
-    Besides the latent it takes the quality and, each optional, a realism scalar (0 faithful .. 1 sharp), a label map
-    and a keep mask; latents outside the mask are replaced by a learned embedding and noise.
+    Besides the latent it takes the quality and, each optional, a realism scalar (0 faithful .. 1
+    sharp), a label map and a keep mask; latents outside the mask are replaced by a learned
+    embedding and noise.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         c, self.nodes = config, config.quality_nodes
         condition = self.nodes + 1
-        self.linear = nn.ConvTranspose2d(c.latent_channels, 3, DOWNSAMPLING, stride=DOWNSAMPLING, bias=False)
+        self.linear = nn.ConvTranspose2d(
+            c.latent_channels, 3, DOWNSAMPLING, stride=DOWNSAMPLING, bias=False
+        )
         self.register_buffer("latent_scale", torch.ones(c.latent_channels))
         self.missing = nn.Parameter(torch.zeros(c.latent_channels))
         self.missing_noise = nn.Parameter(torch.full((c.latent_channels,), MISSING_NOISE_START))
         self.noise = SeededNoise()
         self.keep_in = nn.Conv2d(1, c.generator_coarse_channels, 1, bias=False)
         self.labels = nn.Embedding(LABEL_CLASSES + 1, c.label_channels, padding_idx=LABEL_CLASSES)
-        self.labels_coarse = nn.Conv2d(4 * c.label_channels, c.generator_coarse_channels, 1, bias=False)
+        self.labels_coarse = nn.Conv2d(
+            4 * c.label_channels, c.generator_coarse_channels, 1, bias=False
+        )
         self.labels_mid = nn.Conv2d(c.label_channels, c.generator_mid_channels, 1, bias=False)
         self.stem = nn.Conv2d(c.latent_channels, c.generator_coarse_channels, 3, padding=1)
-        self.coarse = ResidualStack(c.generator_coarse_channels, c.generator_coarse_blocks, condition)
+        self.coarse = ResidualStack(
+            c.generator_coarse_channels, c.generator_coarse_blocks, condition
+        )
         self.to_mid = HaarUp(c.generator_coarse_channels, c.generator_mid_channels)
         self.mid = ResidualStack(c.generator_mid_channels, c.generator_mid_blocks, condition)
         self.to_fine = HaarUp(c.generator_mid_channels, c.generator_fine_channels)
@@ -46,7 +53,10 @@ class Generator(nn.Module):
         self.last = HaarUp(c.generator_fine_channels, 3, levels=2, kernel_size=3)
         # latent positions around one that its pixels depend on
         self.halo = (
-            1 + 2 * c.generator_coarse_blocks + c.generator_mid_blocks + -(-(2 * c.generator_fine_blocks + 1) // 4)
+            1
+            + 2 * c.generator_coarse_blocks
+            + c.generator_mid_blocks
+            + -(-(2 * c.generator_fine_blocks + 1) // 4)
         )
         for layer in (self.last.conv, self.keep_in, self.labels_coarse, self.labels_mid):
             nn.init.zeros_(layer.weight)
@@ -62,8 +72,8 @@ class Generator(nn.Module):
     ) -> Tensor:
         """Reconstruct x_hat [B, 3, 16 h, 16 w], nominally in [0, 1] but not clamped.
 
-        y_hat: [B, C, h, w]; quality, realism: [B] in [0, 1]; label_map: [B, 2 h, 2 w] int64, class ids with
-        LABEL_CLASSES for "unknown"; keep_mask: [B, 1, h, w], 1 where latents are coded.
+        y_hat: [B, C, h, w]; quality, realism: [B] in [0, 1]; label_map: [B, 2 h, 2 w] int64, class
+        ids with LABEL_CLASSES for "unknown"; keep_mask: [B, 1, h, w], 1 where latents are coded.
         """
         if realism is None:
             realism = torch.zeros_like(quality)
@@ -86,12 +96,14 @@ class Generator(nn.Module):
         return base.float() + self.last(h).float() + 0.5
 
     def linear_path(self, y_hat: Tensor) -> Tensor:
-        """[B, 3, 16 h, 16 w]: as a product, in a fifth of the time of the transposed convolution that it is."""
+        """[B, 3, 16 h, 16 w]: as a product, in a fifth of the time of the transposed convolution
+        that it is."""
         products = self.linear.weight.flatten(1).T[:, :, None, None]
         return F.pixel_shuffle(F.conv2d(y_hat, products), DOWNSAMPLING)
 
     def without_missing(self, y_hat: Tensor, keep_mask: Tensor, noise: Tensor) -> Tensor:
-        """The learned embedding in place of what is not coded, with noise [B or 1, C, h, w] to tell places apart."""
+        """The learned embedding in place of what is not coded, with noise [B or 1, C, h, w] to tell
+        places apart."""
         spread = self.missing_noise / self.latent_scale
         missing = self.missing[None, :, None, None] + spread[None, :, None, None] * noise
         return y_hat * keep_mask + missing * (1 - keep_mask)

@@ -1,6 +1,8 @@
-"""Float twin of the hyperprior: what a block of 4x4 latents is like, told before any of them is coded.
+"""Float twin of the hyperprior: what a block of 4x4 latents is like, told before any of them is
+coded.
 
-Every block stands alone (no overlap in either direction), so that bands of rows need nothing from their neighbours.
+Every block stands alone (no overlap in either direction), so that bands of rows need nothing from
+their neighbours.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ START_SCALE = 4.0
 
 
 class HyperPrior(nn.Module):
-    """h_a and h_s: normalised latents -> integers z, a vector for each block -> an offset for the context model."""
+    """h_a and h_s: normalised latents -> integers z, a vector for each block -> an offset for the
+    context model."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -38,11 +41,21 @@ class HyperPrior(nn.Module):
 
     def analyse(self, y: Tensor) -> Tensor:
         """y [B, C, h, w], normalised -> z before rounding, [B, Z, ceil(h / 4), ceil(w / 4)]."""
-        y = F.pad(y.clamp(-INPUT_LIMIT, INPUT_LIMIT), (0, -y.shape[3] % BLOCK, 0, -y.shape[2] % BLOCK))
-        return self.analysis2(F.leaky_relu(self.analysis1(y), 0.1)).float().clamp(-HYPER_LIMIT, HYPER_LIMIT)
+        y = F.pad(
+            y.clamp(-INPUT_LIMIT, INPUT_LIMIT), (0, -y.shape[3] % BLOCK, 0, -y.shape[2] % BLOCK)
+        )
+        return (
+            self.analysis2(F.leaky_relu(self.analysis1(y), 0.1))
+            .float()
+            .clamp(-HYPER_LIMIT, HYPER_LIMIT)
+        )
 
     def synthesise(self, z: Tensor, height: int, width: int, quantised: bool) -> Tensor:
         """Integer z -> offset [B, n, height, width], within ACTIVATION_LIMIT of zero."""
-        h = activate(convolve(self.synthesis1, z / INPUT_UNIT, HYPER_LIMIT, quantised), 0, quantised)
+        h = activate(
+            convolve(self.synthesis1, z / INPUT_UNIT, HYPER_LIMIT, quantised), 0, quantised
+        )
         h = convolve(self.synthesis2, h, round(ACTIVATION_LIMIT * INPUT_UNIT), quantised)
-        return F.pixel_shuffle(activate(h, -ACTIVATION_LIMIT, quantised), BLOCK)[:, :, :height, :width]
+        return F.pixel_shuffle(activate(h, -ACTIVATION_LIMIT, quantised), BLOCK)[
+            :, :, :height, :width
+        ]

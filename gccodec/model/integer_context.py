@@ -32,7 +32,9 @@ def load_integer_context(context: ContextModel, weights: Bitstream) -> None:
         weight = arrays[f"context.{name}.weight"] / scale
         side = round(len(weight) ** 0.5)
         weight = weight.transpose(2, 1, 0).reshape(weight.shape[2], weight.shape[1], side, side)
-        return torch.from_numpy(weight.copy()), torch.from_numpy(arrays[f"context.{name}.bias"] / scale / INPUT_UNIT)
+        return torch.from_numpy(weight.copy()), torch.from_numpy(
+            arrays[f"context.{name}.bias"] / scale / INPUT_UNIT
+        )
 
     for k, step in enumerate(context.steps):
         for name in ("conv1", "conv2"):
@@ -43,7 +45,9 @@ def load_integer_context(context: ContextModel, weights: Bitstream) -> None:
         step["out"].weight.copy_(torch.cat([weight for weight, _ in halves]))
         step["out"].bias.copy_(torch.cat([bias for _, bias in halves]))
         scale = 2.0 ** arrays[f"context.{k}.conv1.shift"] * INPUT_UNIT
-        step["quality"].weight.copy_(torch.from_numpy(arrays[f"context.{k}.quality_bias"] / scale).T)
+        step["quality"].weight.copy_(
+            torch.from_numpy(arrays[f"context.{k}.quality_bias"] / scale).T
+        )
     for name in ("synthesis1", "synthesis2"):
         weight, bias = layer(f"hyper.{name}")
         getattr(context.hyper, name).weight.copy_(weight)
@@ -54,5 +58,9 @@ def load_integer_context(context: ContextModel, weights: Bitstream) -> None:
     hyper_index = arrays["context.hyper.index_bias"] / index_unit + LOG_SCALE_MIN
     context.hyper.log_scale.copy_(torch.from_numpy(hyper_index))
     unit = INPUT_UNIT * 2.0 ** (INPUT_SHIFT - LATENT_FRACTION_BITS)
-    context.log_norm.copy_(torch.from_numpy(-np.log(np.maximum(arrays["context.input_multiplier"], 0.5) / unit)))
-    context.log_scale.copy_(torch.from_numpy(arrays["context.index_bias"] / index_unit + LOG_SCALE_MIN))
+    context.log_norm.copy_(
+        torch.from_numpy(-np.log(np.maximum(arrays["context.input_multiplier"], 0.5) / unit))
+    )
+    context.log_scale.copy_(
+        torch.from_numpy(arrays["context.index_bias"] / index_unit + LOG_SCALE_MIN)
+    )

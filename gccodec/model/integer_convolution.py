@@ -1,7 +1,9 @@
-"""The integer context model's convolutions in the machine's products of bytes, where those are exact.
+"""The integer context model's convolutions in the machine's products of bytes, where those are
+exact.
 
-Processors with VNNI or AMX sum products of bytes in 32 bits; older ones saturate at 16, and oneDNN lets them. So what
-decides is a convolution whose sums are as large as any: it comes out right, or numpy computes.
+Processors with VNNI or AMX sum products of bytes in 32 bits; older ones saturate at 16, and oneDNN
+lets them. So what decides is a convolution whose sums are as large as any: it comes out right, or
+numpy computes.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from gccodec.entropy.layer import ACTIVATION_LIMIT, EXACT_LIMIT, Array
 from gccodec.entropy.tables import IntArray
 
 X86 = ("x86_64", "AMD64")
-"""Elsewhere oneDNN may have no more than its reference for bytes, which takes a hundred times as long."""
+"""Elsewhere oneDNN may have no more than its reference for bytes, which takes a hundred times as
+long."""
 
 SIDE = 3
 HIGHEST = 127
@@ -33,12 +36,16 @@ def integer_convolver() -> Convolver | None:
 def onednn_convolver(weight: IntArray, zero: int) -> Convolve:
     """uint8 x int8, summed in int32 and given as float32, which holds every sum exactly."""
     inputs, outputs = weight.shape[1:]
-    kernel = torch.from_numpy(weight.reshape(SIDE, SIDE, inputs, outputs).transpose(3, 2, 0, 1).astype(np.int8))
+    kernel = torch.from_numpy(
+        weight.reshape(SIDE, SIDE, inputs, outputs).transpose(3, 2, 0, 1).astype(np.int8)
+    )
     scales, zeros = torch.ones(outputs), torch.zeros(outputs, dtype=torch.int64)
 
     @functools.cache
     def packed(stride: int) -> torch.Tensor:
-        return torch.ops.onednn.qconv_prepack(kernel, scales, 1.0, zero, [stride, stride], [0, 0], [1, 1], 1, None)
+        return torch.ops.onednn.qconv_prepack(
+            kernel, scales, 1.0, zero, [stride, stride], [0, 0], [1, 1], 1, None
+        )
 
     @torch.inference_mode()
     def convolve(x: npt.NDArray[np.uint8], stride: int) -> Array:
@@ -64,7 +71,9 @@ def is_exact() -> bool:
     expected = numpy_convolver(np.int64)
     try:
         return all(
-            np.array_equal(onednn_convolver(weight, zero)(x, stride), expected(weight, zero)(x, stride))
+            np.array_equal(
+                onednn_convolver(weight, zero)(x, stride), expected(weight, zero)(x, stride)
+            )
             for zero, stride in ((128, 1), (0, 2), (0, 4))
         )
     except (AttributeError, RuntimeError, NotImplementedError, TypeError):

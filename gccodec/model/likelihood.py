@@ -1,4 +1,5 @@
-"""The probability model that the stored frequency tables sample: a logistic with a guard against surprises."""
+"""The probability model that the stored frequency tables sample: a logistic with a guard against
+surprises."""
 
 from __future__ import annotations
 
@@ -16,10 +17,12 @@ GUARD = 2.0**-13
 
 
 def log_logistic(symbols: Tensor, log_scale: Tensor) -> Tensor:
-    """Natural log of the logistic(0, e^log_scale) mass on [s - 1/2, s + 1/2], any real s, differentiable in both.
+    """Natural log of the logistic(0, e^log_scale) mass on [s - 1/2, s + 1/2], any real s,
+    differentiable in both.
 
-    Salimans et al. 2017, "PixelCNN++", section 2.1. As a product, for small masses:
-    sigmoid(a) - sigmoid(-c) = sigmoid(a) sigmoid(c) (1 - e^-(a + c)), here with a = (1/2 - s) / b, c = (1/2 + s) / b.
+    Salimans et al. 2017, "PixelCNN++", section 2.1. As a product, for small masses: sigmoid(a) -
+    sigmoid(-c) = sigmoid(a) sigmoid(c) (1 - e^-(a + c)), here with a = (1/2 - s) / b, c = (1/2 + s)
+    / b.
     """
     inverse = torch.exp(-log_scale)
     below, above = F.logsigmoid((0.5 - symbols) * inverse), F.logsigmoid((0.5 + symbols) * inverse)

@@ -1,4 +1,5 @@
-"""Two qualities in one picture: which of them counts where, for residual stacks at any resolution."""
+"""Two qualities in one picture: which of them counts where, for residual stacks at any
+resolution."""
 
 from __future__ import annotations
 
@@ -14,11 +15,13 @@ from torch import Tensor
 from gccodec.entropy.mask import KeepMask, Quality
 
 MAX_RUNS = 8
-"""Of patches side by side; where a row would have more, one holds them all: calls cost more than sums then."""
+"""Of patches side by side; where a row would have more, one holds them all: calls cost more than
+sums then."""
 
 
 class Patch(NamedTuple):
-    """Rows and columns of a stack, and the weight [n, m, 1] of the other quality there; None: 1 everywhere."""
+    """Rows and columns of a stack, and the weight [n, m, 1] of the other quality there; None: 1
+    everywhere."""
 
     rows: slice
     columns: slice
@@ -29,7 +32,11 @@ class Patch(NamedTuple):
         top, bottom = max(self.rows.start, rows.start), min(self.rows.stop, rows.stop)
         if bottom <= top:
             return None
-        weight = None if self.weight is None else self.weight[top - self.rows.start : bottom - self.rows.start]
+        weight = (
+            None
+            if self.weight is None
+            else self.weight[top - self.rows.start : bottom - self.rows.start]
+        )
         return Patch(slice(top, bottom), self.columns, weight)
 
 
@@ -46,7 +53,8 @@ def qualities_of(quality: Quality) -> tuple[int, ...]:
 
 
 class Mixture(NamedTuple):
-    """Where a picture's latent positions have the other quality, bool [H, W]; origin: row and column computed first."""
+    """Where a picture's latent positions have the other quality, bool [H, W]; origin: row and
+    column computed first."""
 
     other: KeepMask
     origin: tuple[int, int]
@@ -60,16 +68,23 @@ class Mixture(NamedTuple):
         return cls(quality.keep if is_kept else ~quality.keep, origin)
 
     def patches(self, rows: slice, width: int, side: int, like: Tensor) -> list[Patch]:
-        """What of some rows has the other quality, in a stack with side x side places a latent and so many columns.
+        """What of some rows has the other quality, in a stack with side x side places a latent and
+        so many columns.
 
-        Between the centres of two latents the weight goes linearly, so that no border shows; like: of what type and
-        on what device weights are to be.
+        Between the centres of two latents the weight goes linearly, so that no border shows; like:
+        of what type and on what device weights are to be.
         """
         weight = self._weight(rows, width, side)
         patches = []
         for part, columns, is_mixed in _uniform(weight):
-            shares = torch.from_numpy(weight[part, columns, None]).to(like.device, like.dtype) if is_mixed else None
-            patches.append(Patch(slice(rows.start + part.start, rows.start + part.stop), columns, shares))
+            shares = (
+                torch.from_numpy(weight[part, columns, None]).to(like.device, like.dtype)
+                if is_mixed
+                else None
+            )
+            patches.append(
+                Patch(slice(rows.start + part.start, rows.start + part.stop), columns, shares)
+            )
         return patches
 
     def _weight(self, rows: slice, width: int, side: int) -> npt.NDArray[np.float32]:
@@ -84,7 +99,8 @@ class Mixture(NamedTuple):
 
 
 def _uniform(weight: npt.NDArray[np.float32]) -> Iterator[tuple[slice, slice, bool]]:
-    """Rows and columns that hold all positive weights [n, W] among them, and whether any there is not 1."""
+    """Rows and columns that hold all positive weights [n, W] among them, and whether any there is
+    not 1."""
     kind = np.ceil(weight).astype(np.int8) + (weight == 1)
     for rows in _runs((kind[1:] != kind[:-1]).any(1)):
         row = kind[rows.start]

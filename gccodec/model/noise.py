@@ -23,7 +23,8 @@ def _hash(x: np.ndarray) -> np.ndarray:
 
 @functools.cache  # made at its first use: most pictures need none as wide as the latent
 def noise_tile(channels: int) -> Tensor:
-    """[1, channels, PERIOD, PERIOD], about normal with unit deviation: sums of twelve hashed uniform numbers."""
+    """[1, channels, PERIOD, PERIOD], about normal with unit deviation: sums of twelve hashed
+    uniform numbers."""
     count = channels * PERIOD * PERIOD
     words = _hash(np.arange(6 * count, dtype=np.uint32)).reshape(6, count)
     total = ((words & _MASK) + (words >> np.uint32(16))).astype(np.int64).sum(0)
@@ -32,13 +33,16 @@ def noise_tile(channels: int) -> Tensor:
 
 
 class SeededNoise(nn.Module):
-    """Noise by position. In training it is drawn afresh every time, so that nothing is learned of this one tile."""
+    """Noise by position. In training it is drawn afresh every time, so that nothing is learned of
+    this one tile."""
 
     def forward(self, like: Tensor, top: int = 0, left: int = 0) -> Tensor:
-        """Of the shape [B, C, H, W] (B is 1 outside training) of `like`, a part whose first position is (top, left)."""
+        """Of the shape [B, C, H, W] (B is 1 outside training) of `like`, a part whose first
+        position is (top, left)."""
         if self.training:
             return torch.randn(like.shape, device=like.device)
         rows, columns = (
-            (torch.arange(n) + first) % PERIOD for n, first in zip(like.shape[2:], (top, left), strict=True)
+            (torch.arange(n) + first) % PERIOD
+            for n, first in zip(like.shape[2:], (top, left), strict=True)
         )
         return noise_tile(like.shape[1])[:, :, rows[:, None], columns].to(like.device)

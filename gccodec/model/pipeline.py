@@ -1,6 +1,8 @@
-"""Work in stages, each in a thread of its own: while one is at a piece, the one before makes the next.
+"""Work in stages, each in a thread of its own: while one is at a piece, the one before makes the
+next.
 
-Each stage sees the same pieces in the same order as without threads, so that results are the same to the bit.
+Each stage sees the same pieces in the same order as without threads, so that results are the same
+to the bit.
 """
 
 from __future__ import annotations
@@ -17,10 +19,12 @@ Work = Callable[[Any], Iterable[Any]]
 """One piece -> the pieces that it completes, none or several."""
 
 MAX_STAGES_AT_ONCE = 4
-"""More than so many never have work at the same time; threads beyond are for the operations inside of each."""
+"""More than so many never have work at the same time; threads beyond are for the operations inside
+of each."""
 
 PIECES_BETWEEN = 3
-"""That wait between two stages; with one, stages wait for each other more, with more they only take memory."""
+"""That wait between two stages; with one, stages wait for each other more, with more they only take
+memory."""
 
 
 FEW_PIECES = 3
@@ -32,7 +36,8 @@ class _ClosedError(Exception):
 
 
 class _Channel:
-    """Pieces from one thread to the next, with an end: None, or the exception that a stage ended in."""
+    """Pieces from one thread to the next, with an end: None, or the exception that a stage ended
+    in."""
 
     def __init__(self) -> None:
         self._pieces: deque[Any] = deque()
@@ -79,10 +84,12 @@ class _Channel:
 
 
 def staged(source: Iterable[Any], works: Sequence[Work], threads: int) -> Iterator[Any]:
-    """The pieces of `source` through all works in order; where there are many, and several threads, beside each other.
+    """The pieces of `source` through all works in order; where there are many, and several threads,
+    beside each other.
 
-    At most `threads` of source, works and whoever takes what comes out compute at the same time. Exceptions of
-    any of them are raised where the pieces are taken. On the way out, early or late, all threads end.
+    At most `threads` of source, works and whoever takes what comes out compute at the same time.
+    Exceptions of any of them are raised where the pieces are taken. On the way out, early or late,
+    all threads end.
     """
     pieces = iter(source)
     begun = list(itertools.islice(pieces, FEW_PIECES)) if threads > 1 else []
@@ -92,7 +99,8 @@ def staged(source: Iterable[Any], works: Sequence[Work], threads: int) -> Iterat
 
 
 def _set_for_threads_to_come(count: int) -> None:
-    """torch keeps the number last set anywhere for threads that have none yet; this thread's stays."""
+    """torch keeps the number last set anywhere for threads that have none yet; this thread's
+    stays."""
     thread = threading.Thread(target=torch.set_num_threads, args=(count,))
     thread.start()
     thread.join()
@@ -109,7 +117,9 @@ def _worked(source: Iterator[Any], work: Work) -> Iterator[Any]:
         yield from work(piece)
 
 
-def _beside_each_other(source: Iterator[Any], works: Sequence[Work], threads: int) -> Generator[Any, None, None]:
+def _beside_each_other(
+    source: Iterator[Any], works: Sequence[Work], threads: int
+) -> Generator[Any, None, None]:
     at_once = min(threads, MAX_STAGES_AT_ONCE)
     turns = threading.Semaphore(at_once)
     channels = [_Channel() for _ in range(len(works) + 1)]
@@ -118,7 +128,8 @@ def _beside_each_other(source: Iterator[Any], works: Sequence[Work], threads: in
 
     def run(produce: Callable[[], Iterator[Any]], out: _Channel) -> None:
         torch.set_num_threads(each)
-        torch.get_num_threads()  # the first call of a thread takes over the number that is set last anywhere
+        # the first call of a thread takes over the number that is set last anywhere
+        torch.get_num_threads()
         started.wait()
         try:
             for piece in produce():
@@ -149,7 +160,10 @@ def _beside_each_other(source: Iterator[Any], works: Sequence[Work], threads: in
                     break
                 yield result
 
-    produced = [first, *(lambda w=w, c=c: later(w, c) for w, c in zip(works, channels, strict=False))]
+    produced = [
+        first,
+        *(lambda w=w, c=c: later(w, c) for w, c in zip(works, channels, strict=False)),
+    ]
     workers = [
         threading.Thread(target=run, args=(produce, channel), daemon=True)
         for produce, channel in zip(produced, channels, strict=True)
@@ -157,7 +171,9 @@ def _beside_each_other(source: Iterator[Any], works: Sequence[Work], threads: in
     for worker in workers:
         worker.start()
     started.wait()
-    torch.set_num_threads(each)  # whoever takes the pieces, too: its helpers would wait for it by spinning
+    torch.set_num_threads(
+        each
+    )  # whoever takes the pieces, too: its helpers would wait for it by spinning
     _set_for_threads_to_come(before)
     try:
         for piece in channels[-1]:

@@ -1,4 +1,5 @@
-"""bfloat16 where a machine computes in it natively, bytes where it has instructions for those alone, else float32."""
+"""bfloat16 where a machine computes in it natively, bytes where it has instructions for those
+alone, else float32."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ PROBE_CHANNELS, PROBE_PLACES = 64, 16
 
 
 def has_fast_bf16(device: torch.device) -> bool:
-    """Whether bfloat16 beats float32: without AVX-512 bf16 instructions it is emulated, ten times slower."""
+    """Whether bfloat16 beats float32: without AVX-512 bf16 instructions it is emulated, ten times
+    slower."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
     return (
@@ -28,10 +30,11 @@ def has_fast_bf16(device: torch.device) -> bool:
 
 @functools.cache
 def flushes_small_products() -> bool:
-    """Whether products of bfloat16 become 0 where float32 would hold them, as instructions for bfloat16 have it.
+    """Whether products of bfloat16 become 0 where float32 would hold them, as instructions for
+    bfloat16 have it.
 
-    torch says that it supports bfloat16 on any processor with AVX-512; emulated by float32, small products stay. The
-    same where those are 0 in float32, too, as the host program wants it then.
+    torch says that it supports bfloat16 on any processor with AVX-512; emulated by float32, small
+    products stay. The same where those are 0 in float32, too, as the host program wants it then.
     """
     x = torch.zeros(1, PROBE_CHANNELS, 1, PROBE_PLACES)
     kernel = torch.zeros(PROBE_CHANNELS, PROBE_CHANNELS, 1, 1)
@@ -41,7 +44,8 @@ def flushes_small_products() -> bool:
 
 
 def has_fast_bytes(device: torch.device) -> bool:
-    """Whether products of bytes are exact and beat what else there is: instructions for them, none for bfloat16."""
+    """Whether products of bytes are exact and beat what else there is: instructions for them, none
+    for bfloat16."""
     return device.type == "cpu" and not has_fast_bf16(device) and integer_convolver() is not None
 
 
@@ -51,7 +55,8 @@ def arithmetic(device: torch.device) -> torch.dtype:
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """The context of training, refining and the label network: as fast as the machine can, whatever it rounds."""
+    """The context of training, refining and the label network: as fast as the machine can, whatever
+    it rounds."""
     return torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bf16(device))
 
 

@@ -1,4 +1,5 @@
-"""What the integer context model does to numbers, simulated on floats with straight-through gradients."""
+"""What the integer context model does to numbers, simulated on floats with straight-through
+gradients."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ def round_to(x: Tensor, unit: float) -> Tensor:
 
 @torch.no_grad()
 def weight_shift(weight: Tensor, input_limit: int) -> Tensor:
-    """Per output channel the largest s in 3..14 for which round(w 2^s) fits int8 and its sums stay exact in float32.
+    """Per output channel the largest s in 3..14 for which round(w 2^s) fits int8 and its sums stay
+    exact in float32.
 
     weight: [out, in, kh, kw]; input_limit: largest absolute integer input. Returns int64 [out].
     """
@@ -53,12 +55,14 @@ def quantise_weight(weight: Tensor, input_limit: int) -> Tensor:
 
 
 def convolve(layer: nn.Conv2d, x: Tensor, input_limit: int, quantised: bool) -> Tensor:
-    """The layer, with the integer network's weights when `quantised`; input_limit: largest absolute integer input."""
+    """The layer, with the integer network's weights when `quantised`; input_limit: largest absolute
+    integer input."""
     weight = quantise_weight(layer.weight, input_limit) if quantised else layer.weight
     return F.conv2d(x, weight, layer.bias, padding=layer.padding)
 
 
 def activate(x: Tensor, lowest: float, quantised: bool) -> Tensor:
-    """Clamped to lowest..ACTIVATION_LIMIT, in whole units of the integer network when `quantised`."""
+    """Clamped to lowest..ACTIVATION_LIMIT, in whole units of the integer network when
+    `quantised`."""
     x = x.clamp(lowest, ACTIVATION_LIMIT)
     return round_to(x, INPUT_UNIT) if quantised else x

@@ -22,8 +22,8 @@ PREFIX = "ranges."
 class BlockRanges(NamedTuple):
     """Lowest and highest values, and by how much they grow at each quality node.
 
-    seen: [2, C], after FiLM, which is what the first convolution sees; hidden: [2, C], what that makes of it, before
-    the leaky ReLU; growth: [2, nodes], of either. 0 lies within.
+    seen: [2, C], after FiLM, which is what the first convolution sees; hidden: [2, C], what that
+    makes of it, before the leaky ReLU; growth: [2, nodes], of either. 0 lies within.
     """
 
     seen: Tensor
@@ -32,14 +32,24 @@ class BlockRanges(NamedTuple):
 
     @classmethod
     def of(
-        cls, arrays: Mapping[str, npt.NDArray[np.generic]], name: str, block: ResidualBlock, nodes: int
+        cls,
+        arrays: Mapping[str, npt.NDArray[np.generic]],
+        name: str,
+        block: ResidualBlock,
+        nodes: int,
     ) -> BlockRanges:
-        """Of a weights file's arrays. ValueError for other shapes than the block's, KeyError for missing ones."""
+        """Of a weights file's arrays. ValueError for other shapes than the block's, KeyError for
+        missing ones."""
         channels = block.conv1.weight.shape[0]
-        found = [torch.from_numpy(np.asarray(arrays[f"{name}.{field}"], np.float32)) for field in cls._fields]
+        found = [
+            torch.from_numpy(np.asarray(arrays[f"{name}.{field}"], np.float32))
+            for field in cls._fields
+        ]
         for tensor, width in zip(found, (channels, channels, nodes), strict=True):
             if tensor.shape != (2, width):
-                raise ValueError(f"{name}: ranges [2, {width}] expected, found {list(tensor.shape)}")
+                raise ValueError(
+                    f"{name}: ranges [2, {width}] expected, found {list(tensor.shape)}"
+                )
         return cls(*found)
 
 
@@ -48,7 +58,8 @@ Ranges = Mapping[str, list[BlockRanges]]
 
 
 def ranges_of(weights: WeightsFile, generator: Generator) -> Ranges | None:
-    """What a renderer's file says; None for one that was exported without. WeightsError where it does not fit."""
+    """What a renderer's file says; None for one that was exported without. WeightsError where it
+    does not fit."""
     if not any(name.startswith(PREFIX) for name in weights.arrays):
         return None
     try:
@@ -60,4 +71,6 @@ def ranges_of(weights: WeightsFile, generator: Generator) -> Ranges | None:
             for stack in STACKS
         }
     except (KeyError, ValueError) as error:
-        raise WeightsError(f"{weights.path}: its ranges do not fit its generator ({error})") from error
+        raise WeightsError(
+            f"{weights.path}: its ranges do not fit its generator ({error})"
+        ) from error

@@ -23,7 +23,8 @@ from gccodec.model.transforms import Transforms
 from gccodec.weights.bitstream import Bitstream
 
 COLOUR_WEIGHT = 20.0
-"""Of the squared error of mean colours, where that of pixels has 1; beside the distance as much as in training."""
+"""Of the squared error of mean colours, where that of pixels has 1; beside the distance as much as
+in training."""
 
 CAST_WEIGHT = 100.0
 """Of the squared error of the mean colour of all."""
@@ -35,7 +36,8 @@ DISTANCE_WEIGHT = 0.2
 """Of the perceptual distance: so that the squared error stays what it was at equal bits."""
 
 STEP, LONGEST_STEP = 0.03, 0.3
-"""How far latents go in a step, in quantization steps: the root of their mean square, and at most."""
+"""How far latents go in a step, in quantization steps: the root of their mean square, and at
+most."""
 
 DECAY = 0.92
 """Of that, a step."""
@@ -44,7 +46,8 @@ LEAST_LENGTH = 1e-20
 """Of a gradient."""
 
 SECOND_SCALE = 2 / 3
-"""Of the picture, where the distance judges places a second time: both are right more often than one."""
+"""Of the picture, where the distance judges places a second time: both are right more often than
+one."""
 
 
 class Kept(NamedTuple):
@@ -55,14 +58,18 @@ class Kept(NamedTuple):
 
 
 class Part(NamedTuple):
-    """x float32 [1, 3, H, W] in [0, 1], sides multiples of 16 and at least 32, and what is kept of it (None: all)."""
+    """x float32 [1, 3, H, W] in [0, 1], sides multiples of 16 and at least 32, and what is kept of
+    it (None: all)."""
 
     x: Tensor
     kept: Kept | None
 
     def to(self, device: torch.device) -> Part:
         """On a device."""
-        return Part(self.x.to(device), None if self.kept is None else Kept(*(t.to(device) for t in self.kept)))
+        return Part(
+            self.x.to(device),
+            None if self.kept is None else Kept(*(t.to(device) for t in self.kept)),
+        )
 
 
 Views = list[list[Tensor]]
@@ -70,9 +77,11 @@ Views = list[list[Tensor]]
 
 
 class Trial(NamedTuple):
-    """What becomes of a latent: its bits [1], those of each position [1, h, w], x_hat and the x that it is to be.
+    """What becomes of a latent: its bits [1], those of each position [1, h, w], x_hat and the x
+    that it is to be.
 
-    Pixels that need not be kept are as they are to be. seen, wanted: what the distance sees of both.
+    Pixels that need not be kept are as they are to be. seen, wanted: what the distance sees of
+    both.
     """
 
     bits: Tensor
@@ -94,15 +103,19 @@ class Trial(NamedTuple):
 
 
 class Refiner(nn.Module):
-    """What refining needs beside the transforms: the float context model, a distance, and what a bit is worth.
+    """What refining needs beside the transforms: the float context model, a distance, and what a
+    bit is worth.
 
-    Each step moves latents a little against the gradient of what training minimises. Most of that would be for the
-    worse: which symbols come out of rounding is chance to a good part, and a symbol too far is as bad as one not far
-    enough. So each place takes the step only if it costs less than before, and all together shift no colour. No weights
-    move, so that the result is the same for any number of threads.
+    Each step moves latents a little against the gradient of what training minimises. Most of that
+    would be for the worse: which symbols come out of rounding is chance to a good part, and a
+    symbol too far is as bad as one not far enough. So each place takes the step only if it costs
+    less than before, and all together shift no colour. No weights move, so that the result is the
+    same for any number of threads.
     """
 
-    def __init__(self, weights: Bitstream, distance: PerceptualDistance, device: torch.device) -> None:
+    def __init__(
+        self, weights: Bitstream, distance: PerceptualDistance, device: torch.device
+    ) -> None:
         """WeightsError for a model that was exported without the weight of its rate."""
         super().__init__()
         with without_random_start():
@@ -115,12 +128,20 @@ class Refiner(nn.Module):
         self.context.train()  # rates with the gradient of a noisy rounding
 
     def refined(
-        self, transforms: Transforms, part: Part, y: Tensor, quality: int, steps: int, done: Callable[[], None]
+        self,
+        transforms: Transforms,
+        part: Part,
+        y: Tensor,
+        quality: int,
+        steps: int,
+        done: Callable[[], None],
     ) -> Tensor:
-        """y [1, C, h, w] in quantization steps at a quality 0..1000, after so many steps; done: told of each."""
+        """y [1, C, h, w] in quantization steps at a quality 0..1000, after so many steps; done:
+        told of each."""
         wanted = None if part.kept is not None else self._views(part.x)
         coded = 1.0 if part.kept is None else holding(part.kept.named).mean()
-        # of its own: torch's is shared by all threads, and would then give each of them what is left by the others
+        # of its own: torch's is shared by all threads, and would then give each of them what is
+        # left by the others
         random = torch.Generator(transforms.device).manual_seed(0)
         for step in range(steps):
             y = y.detach().requires_grad_(True)
@@ -128,9 +149,13 @@ class Refiner(nn.Module):
             (gradient,) = torch.autograd.grad(self._loss(trial, quality), y)
             length = (gradient.square().mean() / coded).sqrt().clamp_min(LEAST_LENGTH)
             with torch.no_grad():
-                moved = y - (STEP * DECAY**step / length * gradient).clamp(-LONGEST_STEP, LONGEST_STEP)
+                moved = y - (STEP * DECAY**step / length * gradient).clamp(
+                    -LONGEST_STEP, LONGEST_STEP
+                )
                 other = self._tried(transforms, part, moved, quality, wanted)
-                costs, colours = zip(*(self._places(t, quality) for t in (trial, other)), strict=True)
+                costs, colours = zip(
+                    *(self._places(t, quality) for t in (trial, other)), strict=True
+                )
                 better = cheaper(costs, colours, CAST_WEIGHT)
                 y = torch.where(all_of(better, y), moved, y)
             done()
@@ -145,23 +170,33 @@ class Refiner(nn.Module):
         wanted: Views | None,
         random: torch.Generator | None = None,
     ) -> Trial:
-        """Coded and decoded at a quality 0..1000; a y that requires a gradient draws from `random`."""
+        """Coded and decoded at a quality 0..1000; a y that requires a gradient draws from
+        `random`."""
         (x, kept), q = part, torch.full((1,), quality / QUALITY_MAX, device=y.device)
         labels, named = (None, None) if kept is None else kept
         keep = None if named is None else holding(named)
         with autocast(x.device):
             coded = self.context(y, q, keep, labels, random)
-            x_hat = transforms.generator(coded.y_hat / transforms.gain(q), q, torch.ones_like(q), labels, keep).float()
+            x_hat = transforms.generator(
+                coded.y_hat / transforms.gain(q), q, torch.ones_like(q), labels, keep
+            ).float()
         if named is not None:
             x = torch.where(named > 0, x, x_hat.detach())
-        return Trial(coded.bits, coded.spent, x_hat, x, self._views(x_hat), wanted or self._views(x))
+        return Trial(
+            coded.bits, coded.spent, x_hat, x, self._views(x_hat), wanted or self._views(x)
+        )
 
     def _views(self, x: Tensor) -> Views:
-        smaller = [max(LEAST_SIDE_PX, round(SECOND_SCALE * n / STRIDE_PX) * STRIDE_PX) for n in x.shape[2:]]
+        smaller = [
+            max(LEAST_SIDE_PX, round(SECOND_SCALE * n / STRIDE_PX) * STRIDE_PX) for n in x.shape[2:]
+        ]
         with autocast(x.device):
             taps = self.distance.taps(x)
             with torch.no_grad():
-                return [taps, self.distance.taps(F.interpolate(x, smaller, mode="bilinear", antialias=True))]
+                return [
+                    taps,
+                    self.distance.taps(F.interpolate(x, smaller, mode="bilinear", antialias=True)),
+                ]
 
     def _bit(self, quality: int, device: torch.device) -> Tensor:
         """What one costs, [1], where a pixel's squared error does 1."""
@@ -169,7 +204,8 @@ class Refiner(nn.Module):
         return torch.exp(hat_basis(q, len(self.log_lmbda)) @ self.log_lmbda)
 
     def _loss(self, trial: Trial, quality: int) -> Tensor:
-        """Training's: rate, squared error, colours, perception; the error counts at the pixels to be kept."""
+        """Training's: rate, squared error, colours, perception; the error counts at the pixels to
+        be kept."""
         error, sides = trial.x_hat - trial.x, trial.x.shape[2:]
         with autocast(error.device):
             distance = self.distance.between_taps(trial.seen[0], trial.wanted[0])
@@ -184,7 +220,8 @@ class Refiner(nn.Module):
         )
 
     def _places(self, trial: Trial, quality: int) -> tuple[Tensor, Tensor]:
-        """Of each place, what it costs, the distance at two scales, and the mean error of its colours."""
+        """Of each place, what it costs, the distance at two scales, and the mean error of its
+        colours."""
         return places(self._local_cost(trial, quality)), places(trial.colours[0])
 
     @torch.no_grad()
@@ -198,4 +235,9 @@ class Refiner(nn.Module):
         squared = F.avg_pool2d(error.square().mean(1), DOWNSAMPLING)
         colour = smoothed(trial.colours).square().mean(1)
         rate = self._bit(quality, error.device) * trial.spent / DOWNSAMPLING**2
-        return rate + squared + COLOUR_WEIGHT * colour + DISTANCE_WEIGHT * torch.stack(distances).mean(0)
+        return (
+            rate
+            + squared
+            + COLOUR_WEIGHT * colour
+            + DISTANCE_WEIGHT * torch.stack(distances).mean(0)
+        )

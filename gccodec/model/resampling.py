@@ -1,7 +1,8 @@
 """Learned resampling whose weights live in the Haar wavelet basis.
 
-A 1x1 convolution next to a fixed orthogonal transform is again a 1x1 convolution, so the Haar butterfly costs
-nothing at run time: it is folded into the weights and what remains is a pixel (un)shuffle.
+A 1x1 convolution next to a fixed orthogonal transform is again a 1x1 convolution, so the Haar
+butterfly costs nothing at run time: it is folded into the weights and what remains is a pixel
+(un)shuffle.
 """
 
 from __future__ import annotations
@@ -12,24 +13,35 @@ from torch import Tensor, nn
 
 
 def haar_matrix(levels: int = 1) -> Tensor:
-    """Orthonormal 2-D Haar packet basis on a block of 2^levels x 2^levels pixels, rows are basis functions.
+    """Orthonormal 2-D Haar packet basis on a block of 2^levels x 2^levels pixels, rows are basis
+    functions.
 
     Shape [4^levels, 4^levels]; columns follow `torch.nn.functional.pixel_unshuffle` (row by row).
     """
     line = torch.ones(1, 1)
     for _ in range(levels):
-        line = torch.cat([torch.kron(line, torch.tensor([[1.0, 1.0]])), torch.kron(line, torch.tensor([[1.0, -1.0]]))])
+        line = torch.cat(
+            [
+                torch.kron(line, torch.tensor([[1.0, 1.0]])),
+                torch.kron(line, torch.tensor([[1.0, -1.0]])),
+            ]
+        )
     line = line / line.shape[1] ** 0.5
     return torch.kron(line, line)
 
 
 class HaarDown(nn.Module):
-    """Space to channels by 2^levels, then a convolution: [B, C, H, W] -> [B, out, H / 2^levels, W / 2^levels]."""
+    """Space to channels by 2^levels, then a convolution: [B, C, H, W] -> [B, out, H / 2^levels, W /
+    2^levels]."""
 
-    def __init__(self, in_channels: int, out_channels: int, levels: int = 1, kernel_size: int = 1) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, levels: int = 1, kernel_size: int = 1
+    ) -> None:
         super().__init__()
         self.factor = 2**levels
-        self.conv = nn.Conv2d(in_channels * 4**levels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.conv = nn.Conv2d(
+            in_channels * 4**levels, out_channels, kernel_size, padding=kernel_size // 2
+        )
         self.register_buffer("basis", haar_matrix(levels), persistent=False)
 
     def unshuffle(self, x: Tensor) -> Tensor:
@@ -51,12 +63,17 @@ class HaarDown(nn.Module):
 
 
 class HaarUp(nn.Module):
-    """A convolution, then channels to space by 2^levels: [B, C, H, W] -> [B, out, H * 2^levels, W * 2^levels]."""
+    """A convolution, then channels to space by 2^levels: [B, C, H, W] -> [B, out, H * 2^levels, W *
+    2^levels]."""
 
-    def __init__(self, in_channels: int, out_channels: int, levels: int = 1, kernel_size: int = 1) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, levels: int = 1, kernel_size: int = 1
+    ) -> None:
         super().__init__()
         self.factor = 2**levels
-        self.conv = nn.Conv2d(in_channels, out_channels * 4**levels, kernel_size, padding=kernel_size // 2)
+        self.conv = nn.Conv2d(
+            in_channels, out_channels * 4**levels, kernel_size, padding=kernel_size // 2
+        )
         self.register_buffer("basis", haar_matrix(levels), persistent=False)
 
     def folded(self) -> tuple[Tensor, Tensor]:

@@ -20,7 +20,8 @@ STRIDE_PX = 32
 
 @dataclasses.dataclass(frozen=True)
 class SegmenterConfig:
-    """Channels at 1/4, 1/8, 1/16 and 1/32, and residual blocks on the way down; stored in the weights file."""
+    """Channels at 1/4, 1/8, 1/16 and 1/32, and residual blocks on the way down; stored in the
+    weights file."""
 
     fine_channels: int = 48
     mid_channels: int = 96
@@ -37,7 +38,8 @@ class SegmenterConfig:
 
 
 class Segmenter(nn.Module):
-    """An encoder-decoder with shortcuts (Ronneberger et al. 2015); the mean of its finest features steers blocks."""
+    """An encoder-decoder with shortcuts (Ronneberger et al. 2015); the mean of its finest features
+    steers blocks."""
 
     def __init__(self, config: SegmenterConfig) -> None:
         super().__init__()
@@ -62,7 +64,8 @@ class Segmenter(nn.Module):
         return network_of(weights, lambda config: cls(SegmenterConfig.from_json(config)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """x [B, 3, H, W] in [0, 1], sides multiples of 32 -> logits [B, LABEL_CLASSES, H / 8, W / 8]."""
+        """x [B, 3, H, W] in [0, 1], sides multiples of 32 -> logits [B, LABEL_CLASSES, H / 8, W /
+        8]."""
         h = F.leaky_relu(self.stem(x - 0.5), 0.1)
         condition = h.mean((2, 3))
         mid = self.mid(self.to_mid(self.fine(h, condition)), condition)

@@ -17,13 +17,15 @@ NARROW = 256
 
 
 def padded_width(width: int) -> int:
-    """With the columns beyond both borders; wide rows in eights, as oneDNN has no good blocks for 2 * 251 columns."""
+    """With the columns beyond both borders; wide rows in eights, as oneDNN has no good blocks for 2
+    * 251 columns."""
     padded = width + 2
     return padded if padded <= NARROW else -(-padded // 8) * 8
 
 
 class ConvRows:
-    """What a 3x3 convolution sees of rows [n, W, C] that arrive strip by strip, beyond the picture's borders zeros.
+    """What a 3x3 convolution sees of rows [n, W, C] that arrive strip by strip, beyond the
+    picture's borders zeros.
 
     zero: what stands for 0.
     """
@@ -33,29 +35,39 @@ class ConvRows:
         self.seen: Tensor | None = None
 
     def push(self, x: Tensor, is_last: bool) -> Tensor:
-        """x below the last two rows that were seen: two rows more than what comes of it, or fewer than three."""
+        """x below the last two rows that were seen: two rows more than what comes of it, or fewer
+        than three."""
         border = x.new_full((1, *x.shape[1:]), self.zero)
-        rows = torch.cat([border if self.seen is None else self.seen, x, *([border] if is_last else [])])
+        rows = torch.cat(
+            [border if self.seen is None else self.seen, x, *([border] if is_last else [])]
+        )
         self.seen = rows[-2:].clone()  # a view would keep the whole strip
         return rows
 
 
 class StackRows:
-    """A residual stack and what follows it, on rows [n, W, C], in place: each block is two rows behind the one before.
+    """A residual stack and what follows it, on rows [n, W, C], in place: each block is two rows
+    behind the one before.
 
-    A row stays as it was before a block for as long as the block needs it: when the hidden rows down to r are there,
-    sums are made down to r - 1, and the next hidden rows come from r and below. So x is copied once, when it arrives.
-    A column beyond either border, and a row above and below, hold what the block at work is to see there.
-    mixture: of a picture of two qualities, with side x side places a latent here.
+    A row stays as it was before a block for as long as the block needs it: when the hidden rows
+    down to r are there, sums are made down to r - 1, and the next hidden rows come from r and
+    below. So x is copied once, when it arrives. A column beyond either border, and a row above and
+    below, hold what the block at work is to see there. mixture: of a picture of two qualities, with
+    side x side places a latent here.
     """
 
     def __init__(
-        self, blocks: list[FusedBlock], last: Convolution | None = None, side: int = 1, mixture: Mixture | None = None
+        self,
+        blocks: list[FusedBlock],
+        last: Convolution | None = None,
+        side: int = 1,
+        mixture: Mixture | None = None,
     ) -> None:
         self.blocks, self.last, self.side, self.mixture = blocks, last, side, mixture
         self.hidden = [ConvRows(block.zero) for block in blocks]
         self.lag = 2 * len(blocks)
-        # what comes out is behind by whole latents at any resolution, and the last convolution sees a row more
+        # what comes out is behind by whole latents at any resolution, and the last convolution sees
+        # a row more
         self.reach = -self.lag % ROWS_A_LATENT or (0 if last is None else ROWS_A_LATENT)
         self.rows = torch.empty(0)
         self.begin = self.end = 0
@@ -63,7 +75,8 @@ class StackRows:
         self.columns = slice(0)
 
     def room(self, count: int, width: int, channels: int, like: Tensor) -> Tensor:
-        """Rows [count, width, channels] for what comes next, to be filled; of the type and on the device of `like`."""
+        """Rows [count, width, channels] for what comes next, to be filled; of the type and on the
+        device of `like`."""
         begin = max(-1, self.end - self.lag - self.reach - 1)
         kept = self.end - begin
         self.columns = slice(1, 1 + width)
@@ -103,7 +116,8 @@ class StackRows:
         return self.mixture.patches(slice(first, self.end), width, self.side, self.rows)
 
     def _hidden(self, block: FusedBlock, first: int, stop: int, patches: list[Patch]) -> Tensor:
-        """The block's hidden rows first..stop; where x is of the other quality, it is another for the time being."""
+        """The block's hidden rows first..stop; where x is of the other quality, it is another for
+        the time being."""
         seen, rows = self._seen(first, stop, block.beyond), slice(first - 1, stop + 1)
         moved: list[tuple[Tensor, Tensor]] = []
         for patch in filter(None, (patch.within(rows) for patch in patches)):
@@ -118,7 +132,8 @@ class StackRows:
         return h
 
     def _seen(self, first: int, stop: int, beyond: Tensor | float) -> Tensor:
-        """Rows first..stop and one more on both sides; what is beyond the picture's borders is as given."""
+        """Rows first..stop and one more on both sides; what is beyond the picture's borders is as
+        given."""
         rows = self.rows[first - 1 - self.begin : stop + 1 - self.begin]
         rows[:, 0] = rows[:, self.columns.stop :] = beyond
         if first == 0:

@@ -1,8 +1,9 @@
 """The transforms strip by strip: flat memory for pictures of any height, no row computed twice.
 
-Every 3x3 convolution keeps the last two rows that it has seen; what bypasses convolutions waits in a queue until they
-have caught up. The rows that come out are those of the whole picture's forward pass, some later than they went in.
-`None` stands for "no rows yet"; a transform's `push` yields the rows that it completes, a few at a time.
+Every 3x3 convolution keeps the last two rows that it has seen; what bypasses convolutions waits in
+a queue until they have caught up. The rows that come out are those of the whole picture's forward
+pass, some later than they went in. `None` stands for "no rows yet"; a transform's `push` yields the
+rows that it completes, a few at a time.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ Stage = Callable[[Tensor, bool], Tensor | None]
 
 
 class RowQueue:
-    """First in, first out, for rows of [B, C, H, W]. They stay where they came: what moves leaves holes in the heap.
+    """First in, first out, for rows of [B, C, H, W]. They stay where they came: what moves leaves
+    holes in the heap.
 
     One thread may push while another takes.
     """
@@ -54,7 +56,8 @@ class RowQueue:
 
 
 class Rows(NamedTuple):
-    """What goes from stage to stage: rows, of a strip of so many latent rows, and whether they close the picture."""
+    """What goes from stage to stage: rows, of a strip of so many latent rows, and whether they
+    close the picture."""
 
     x: Tensor
     latent_rows: int
@@ -64,7 +67,8 @@ class Rows(NamedTuple):
 def staged_work(stage: Stage, rows_a_latent: int) -> Work:
     """A stage where a latent has so many rows, for `gccodec.model.pipeline`.
 
-    It is never given more rows at once than the strip has, though a picture's end releases all that blocks hold back.
+    It is never given more rows at once than the strip has, though a picture's end releases all that
+    blocks hold back.
     """
 
     def work(rows: Rows) -> Iterator[Rows]:
@@ -82,7 +86,8 @@ def staged_work(stage: Stage, rows_a_latent: int) -> Work:
 class Semantics(NamedTuple):
     """What a selective picture carries beside latents, for the rows of one strip or of the whole.
 
-    label_map: [B, 2 n, 2 w] int64, LABEL_CLASSES for "unknown"; keep_mask: [B, 1, n, w], 1 where latents are coded.
+    label_map: [B, 2 n, 2 w] int64, LABEL_CLASSES for "unknown"; keep_mask: [B, 1, n, w], 1 where
+    latents are coded.
     """
 
     label_map: Tensor
@@ -115,7 +120,9 @@ def with_last(strips: Iterable[Strip]) -> Iterator[tuple[Strip, bool]]:
     yield pending, True
 
 
-def stream(push: Callable[[Strip, bool], Iterable[Tensor]], strips: Iterable[Strip]) -> Iterator[Tensor]:
+def stream(
+    push: Callable[[Strip, bool], Iterable[Tensor]], strips: Iterable[Strip]
+) -> Iterator[Tensor]:
     """Push every strip, the last one as such, and yield what comes out."""
     for strip, is_last in with_last(strips):
         yield from push(strip, is_last)

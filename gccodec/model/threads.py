@@ -13,8 +13,8 @@ _first_process: int | None = None
 def keep_to_own_threads() -> None:
     """To be called before networks run: a forked child computes with one thread from then on.
 
-    OpenMP keeps its threads for the next time. A fork copies what it knows of them, not the threads: a child that
-    asked for more than its own would wait for them forever.
+    OpenMP keeps its threads for the next time. A fork copies what it knows of them, not the
+    threads: a child that asked for more than its own would wait for them forever.
     """
     global _first_process
     if _first_process is None:

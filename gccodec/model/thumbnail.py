@@ -1,6 +1,7 @@
 """The network of small versions, as it is trained: latents -> pictures at half of the resolution.
 
-Files are decoded with its twin in numpy (`gccodec/codec/thumbnail_network.py`); a test holds both to the same results.
+Files are decoded with its twin in numpy (`gccodec/codec/thumbnail_network.py`); a test holds both
+to the same results.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ class ThumbnailBlock(nn.Module):
 class ThumbnailGenerator(nn.Module):
     """Latents in steps [B, C, h, w] -> [B, 3, 8 h, 8 w], nominally in [0, 1].
 
-    A linear path, which starts as the mean of the full generator's, and a few convolutions at 1/16 beside it. All
-    smaller versions are means of what comes out.
+    A linear path, which starts as the mean of the full generator's, and a few convolutions at 1/16
+    beside it. All smaller versions are means of what comes out.
     """
 
     def __init__(self, config: ThumbnailConfig) -> None:
@@ -77,19 +78,24 @@ class ThumbnailGenerator(nn.Module):
 
     @torch.no_grad()
     def start_from(self, weights: Bitstream) -> None:
-        """Take over a model's steps, and the means of its linear path; WeightsError where latents differ."""
+        """Take over a model's steps, and the means of its linear path; WeightsError where latents
+        differ."""
         log_gain, scale, linear = (
             torch.from_numpy(np.asarray(weights.arrays[name], np.float32))
             for name in ("gain.log_gain", "generator.latent_scale", "generator.linear.weight")
         )
         if log_gain.shape != self.log_step.shape:
             found = tuple(log_gain.shape)
-            raise WeightsError(f"{weights.path}: steps of {found}, the preset's are {tuple(self.log_step.shape)}")
+            raise WeightsError(
+                f"{weights.path}: steps of {found}, the preset's are {tuple(self.log_step.shape)}"
+            )
         self.log_step.copy_(scale.log() - log_gain)
         means = F.avg_pool2d(linear, DOWNSAMPLING // HALF_CELL_PX)  # [C, 3, 8, 8]
         self.linear.weight.copy_((means.flatten(1) / scale[:, None]).T[:, :, None, None])
 
-    def forward(self, y_hat: Tensor, quality: Tensor, realism: Tensor, side: Tensor | None = None) -> Tensor:
+    def forward(
+        self, y_hat: Tensor, quality: Tensor, realism: Tensor, side: Tensor | None = None
+    ) -> Tensor:
         """quality, realism: [B] in [0, 1]; side: [B, SIDE_CHANNELS, h, w], None as zeros."""
         basis = hat_basis(quality, self.config.quality_nodes)
         condition = torch.cat([basis, realism[:, None]], 1)
@@ -106,6 +112,7 @@ class ThumbnailGenerator(nn.Module):
 
 
 def side_channels(label_map: Tensor, keep_mask: Tensor) -> Tensor:
-    """[B, 2 h, 2 w] class ids, LABEL_CLASSES unknown, and [B, 1, h, w] -> [B, SIDE_CHANNELS, h, w]."""
+    """[B, 2 h, 2 w] class ids, LABEL_CLASSES unknown, and [B, 1, h, w] -> [B, SIDE_CHANNELS, h,
+    w]."""
     known = F.one_hot(label_map, LABEL_CLASSES + 1)[..., :LABEL_CLASSES].permute(0, 3, 1, 2).float()
     return torch.cat([1 - keep_mask, F.avg_pool2d(known, DOWNSAMPLING // LABEL_CELL_PX)], 1)

@@ -1,4 +1,5 @@
-"""The two transforms at run time: loaded from a weights file, on a device, in its best precision, strip by strip."""
+"""The two transforms at run time: loaded from a weights file, on a device, in its best precision,
+strip by strip."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ from gccodec.weights.file import WeightsFile
 from gccodec.weights.model import ModelWeights
 
 FUSED_KEPT = 1
-"""Of either transform with what is constant for a picture folded in: the next one may be of the same quality."""
+"""Of either transform with what is constant for a picture folded in: the next one may be of the
+same quality."""
 
 KNOWN_ROWS = 32
 """Of a latent that is known, so many are given at a time."""
@@ -38,10 +40,13 @@ class Transforms:
     """Analysis, gain unit and generator, frozen; either network is read when it is first needed."""
 
     def __init__(self, weights: ModelWeights, device: torch.device) -> None:
-        """WeightsError, here or later, when names or shapes do not fit the configuration of a file."""
+        """WeightsError, here or later, when names or shapes do not fit the configuration of a
+        file."""
         self.device = device
         self.gain = GainUnit.load(weights.bitstream).to(device)
-        self._load_analysis = once(lambda: _network(weights.analysis(), "analysis.", Analysis, device))
+        self._load_analysis = once(
+            lambda: _network(weights.analysis(), "analysis.", Analysis, device)
+        )
         self._load_renderer = once(lambda: _renderer(weights.renderer(), device))
         self._load_bytes = once(self._in_bytes)
         self.latents: dict[int, Tensor] = {}
@@ -59,7 +64,8 @@ class Transforms:
         return self._load_renderer()[0]
 
     def with_latents(self, latents: dict[int, Tensor]) -> Transforms:
-        """The same for one picture whose latents [1, C, h, w], in steps, are known at some qualities 0..1000."""
+        """The same for one picture whose latents [1, C, h, w], in steps, are known at some
+        qualities 0..1000."""
         other = copy.copy(self)
         other.latents = latents
         return other
@@ -74,12 +80,17 @@ class Transforms:
 
     @torch.inference_mode()
     def _gain(self, quality: Quality, origin: tuple[int, int], shape: torch.Size) -> Tensor:
-        """Of latents [1, C, n, w] from some position on: as many, or [1, C, 1, 1] where all are alike."""
+        """Of latents [1, C, n, w] from some position on: as many, or [1, C, 1, 1] where all are
+        alike."""
         if isinstance(quality, int):
             return self.gain(self._quality(quality))
         (top, left), (height, width) = origin, shape[2:]
-        keep = torch.from_numpy(quality.keep[top : top + height, left : left + width]).to(self.device)
-        return torch.where(keep, *(self.gain(self._quality(q)) for q in (quality.kept, quality.rest)))
+        keep = torch.from_numpy(quality.keep[top : top + height, left : left + width]).to(
+            self.device
+        )
+        return torch.where(
+            keep, *(self.gain(self._quality(q)) for q in (quality.kept, quality.rest))
+        )
 
     @torch.inference_mode()
     def _fused_analysis(self, quality: int) -> FusedAnalysis:
@@ -89,20 +100,25 @@ class Transforms:
     def _fused_generator(self, realism: float, *qualities: int) -> FusedGenerator:
         q = torch.cat([self._quality(quality) for quality in qualities])
         in_bytes = self._load_bytes() if has_fast_bytes(self.device) else None
-        return FusedGenerator.of(self.generator, q, torch.full_like(q, realism), arithmetic(self.device), in_bytes)
+        return FusedGenerator.of(
+            self.generator, q, torch.full_like(q, realism), arithmetic(self.device), in_bytes
+        )
 
     def _in_bytes(self) -> StacksInBytes | None:
-        """The generator's residual stacks; None where its file does not say what they range over."""
+        """The generator's residual stacks; None where its file does not say what they range
+        over."""
         generator, ranges = self._load_renderer()
         return None if ranges is None else stacks_in_bytes(generator, ranges)
 
     def finer(self, quality: int, known: int) -> Tensor:
-        """By how much latents [1, C, h, w] in steps of one quality grow to be in those of another: [1, C, 1, 1]."""
+        """By how much latents [1, C, h, w] in steps of one quality grow to be in those of another:
+        [1, C, 1, 1]."""
         with torch.inference_mode():
             return self.gain(self._quality(quality)) / self.gain(self._quality(known))
 
     def analyse(self, strips: Iterable[Tensor], quality: int) -> Iterator[Tensor]:
-        """Strips of x [1, 3, 16 n, W] in [0, 1], W a multiple of 16 -> of y [1, C, m, W/16] in steps, float32.
+        """Strips of x [1, 3, 16 n, W] in [0, 1], W a multiple of 16 -> of y [1, C, m, W/16] in
+        steps, float32.
 
         A picture whose latents are known is not looked at: the nearest quality's stand for all.
         """
@@ -112,19 +128,26 @@ class Transforms:
         if self.latents:
             nearest = min(self.latents, key=lambda known: abs(known - quality))
             finer = self.finer(quality, nearest)
-            yield from (band.to(self.device) * finer for band in self.latents[nearest].split(KNOWN_ROWS, 2))
+            yield from (
+                band.to(self.device) * finer for band in self.latents[nearest].split(KNOWN_ROWS, 2)
+            )
             return
         works = AnalysisRows(self.fused_analysis(quality)).works
         for y in staged(with_last(strip.to(self.device) for strip in strips), works, self.threads):
             yield y * gain
 
     def generate(
-        self, strips: Iterable[LatentStrip], quality: Quality, realism: float = 0.0, origin: tuple[int, int] = (0, 0)
+        self,
+        strips: Iterable[LatentStrip],
+        quality: Quality,
+        realism: float = 0.0,
+        origin: tuple[int, int] = (0, 0),
     ) -> Iterator[Tensor]:
-        """Strips of the latent [1, C, n, w] in steps -> of x_hat [1, 3, 16 m, 16 w], float32 in [0, 1].
+        """Strips of the latent [1, C, n, w] in steps -> of x_hat [1, 3, 16 m, 16 w], float32 in [0,
+        1].
 
-        quality: of the whole picture, by position or not; origin: row and column in it of their first latent, as
-        qualities and noise go by place.
+        quality: of the whole picture, by position or not; origin: row and column in it of their
+        first latent, as qualities and noise go by place.
         """
         fused = self.fused_generator(realism, *qualities_of(quality))
         works = GeneratorRows(self.generator, fused, origin, Mixture.of(quality, origin)).works
@@ -134,7 +157,9 @@ class Transforms:
             for strip in strips:
                 gain = self._gain(quality, (top, left), strip.y_hat.shape)
                 top += strip.y_hat.shape[2]
-                semantics = strip.semantics and Semantics(*(t.to(self.device) for t in strip.semantics))
+                semantics = strip.semantics and Semantics(
+                    *(t.to(self.device) for t in strip.semantics)
+                )
                 yield LatentStrip(strip.y_hat.to(self.device) / gain, semantics)
 
         yield from staged(with_last(in_units()), works, self.threads)

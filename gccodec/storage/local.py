@@ -31,7 +31,8 @@ class LocalStore:
         return os.path.join(self.root, name)
 
     def walk(self) -> Iterator[Entry | Fault]:
-        """Links are followed; one that leads back into its own path is a `Fault`, as an unreadable folder."""
+        """Links are followed; one that leads back into its own path is a `Fault`, as an unreadable
+        folder."""
         try:
             identity = _identity(self.root)
         except OSError as error:
@@ -62,7 +63,9 @@ class LocalStore:
         write_whole(path, path, force, write)
 
     def set_mtime(self, name: str, mtime_ns: int) -> None:
-        with contextlib.suppress(OSError, OverflowError):  # on some file systems times cannot be set
+        with contextlib.suppress(
+            OSError, OverflowError
+        ):  # on some file systems times cannot be set
             os.utime(self._path(name), ns=(mtime_ns, mtime_ns))
 
     def remove(self, name: str) -> None:
@@ -224,8 +227,8 @@ class LocalLog:
 
 
 def _check_log(path: str) -> None:
-    """What is there already may be appended to and cut. CorruptError for a file that does not begin as lines of
-    JSON objects do, FileError for pipes and devices, which are not opened."""
+    """What is there already may be appended to and cut. CorruptError for a file that does not begin
+    as lines of JSON objects do, FileError for pipes and devices, which are not opened."""
     if not os.path.exists(path):
         return
     if not os.path.isfile(path):

@@ -26,7 +26,8 @@ STRAY_AGE_S = 3600.0
 
 
 class RemoteStore:
-    """See `Store`. Credentials come from where fsspec's packages look for them, or stand in the URL."""
+    """See `Store`. Credentials come from where fsspec's packages look for them, or stand in the
+    URL."""
 
     def __init__(self, url: str) -> None:
         """UsageError for a URL that is not understood, or whose package is not installed."""
@@ -34,7 +35,9 @@ class RemoteStore:
         try:
             from fsspec.core import url_to_fs
         except ImportError:
-            raise UsageError(f"{self._shown}: URLs need the extra remote: pip install 'gccodec[remote]'") from None
+            raise UsageError(
+                f"{self._shown}: URLs need the extra remote: pip install 'gccodec[remote]'"
+            ) from None
         try:
             self._fs, self._base = url_to_fs(url)
         except (ImportError, ValueError) as error:
@@ -162,7 +165,9 @@ class RemoteStore:
         return removed
 
     def open_log(self, name: str) -> RemoteLog:
-        return self._try(name, lambda: RemoteLog(self._fs, self._path(name), f"{self._shown}/{name}"))
+        return self._try(
+            name, lambda: RemoteLog(self._fs, self._path(name), f"{self._shown}/{name}")
+        )
 
     def read_log(self, name: str) -> Iterator[bytes]:
         return iter(self._try(name, lambda: list(read_parts(self._fs, self._path(name)))))

@@ -1,4 +1,5 @@
-"""Lines on a store that cannot append: parts, each an object that is written once, and a lock that is renewed.
+"""Lines on a store that cannot append: parts, each an object that is written once, and a lock that
+is renewed.
 
 manifest.jsonl.parts/00000001-5f0c....jsonl     lines of one `sync`, in the order of names
 manifest.jsonl.lock                             who writes: a token; and until when
@@ -20,7 +21,8 @@ from gccodec.errors import FileError
 from gccodec.storage.retry import with_retries
 
 WHOLE = frozenset(["s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "memory", "oci"])
-"""Protocols of object stores: what is put there appears whole or not at all, and there are no folders."""
+"""Protocols of object stores: what is put there appears whole or not at all, and there are no
+folders."""
 
 LEASE_S = 300.0
 """A lock that was not renewed for so long belongs to a program that is gone."""

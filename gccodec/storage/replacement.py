@@ -27,7 +27,8 @@ def temporary_name(folder: str) -> str:
 
 
 def check_replaceable(path: str, name: str, force: bool) -> None:
-    """FileError where a file must not or cannot get that path; `name` is what the user called it."""
+    """FileError where a file must not or cannot get that path; `name` is what the user called
+    it."""
     folder = os.path.dirname(path) or os.curdir
     if not os.path.isdir(folder):
         raise FileError(f"{name}: the folder {folder} does not exist")
@@ -41,15 +42,19 @@ def check_replaceable(path: str, name: str, force: bool) -> None:
         raise FileError(f"{name}: exists already; -f overwrites it")
     # root may write everything; who took the permission away meant it all the same
     if old is not None and not (old.st_mode & WRITABLE and os.access(path, os.W_OK)):
-        raise FileError(f"{name}: is read-only, which -f does not change; chmod u+w makes it writable")
+        raise FileError(
+            f"{name}: is read-only, which -f does not change; chmod u+w makes it writable"
+        )
     if not os.access(folder, os.W_OK | os.X_OK):
         raise FileError(f"{name}: no permission to write into the folder {folder}")
 
 
 def write_whole(path: str, name: str, force: bool, write: Callable[[IO[bytes]], object]) -> None:
-    """Let `write` fill a temporary neighbour, flush it to the disk, then put it in place in one step.
+    """Let `write` fill a temporary neighbour, flush it to the disk, then put it in place in one
+    step.
 
-    The mode, and where permitted the owner, of a file that is replaced stay; its other hard links keep what it held.
+    The mode, and where permitted the owner, of a file that is replaced stay; its other hard links
+    keep what it held.
     """
     check_replaceable(path, name, force)
     temporary = temporary_name(os.path.dirname(path))
@@ -78,7 +83,8 @@ def write_whole(path: str, name: str, force: bool, write: Callable[[IO[bytes]], 
 
 
 def _take_over(descriptor: int, old: os.stat_result, path: str) -> None:
-    """Owner, permissions and access list of the file at `path`; nobody may read more than before."""
+    """Owner, permissions and access list of the file at `path`; nobody may read more than
+    before."""
     if not hasattr(os, "fchown"):  # Windows
         return
     mode = old.st_mode & PERMISSIONS

@@ -20,6 +20,8 @@ class RunningAverage:
         weight = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
         values = model.state_dict()
         floats = [name for name, value in values.items() if value.is_floating_point()]
-        torch._foreach_lerp_([self.state[n] for n in floats], [values.pop(n) for n in floats], weight)
+        torch._foreach_lerp_(
+            [self.state[n] for n in floats], [values.pop(n) for n in floats], weight
+        )
         for name, value in values.items():
             self.state[name].copy_(value)

@@ -1,4 +1,5 @@
-"""Resumable training state in one safetensors file: model, running average, optimizer moments, counters."""
+"""Resumable training state in one safetensors file: model, running average, optimizer moments,
+counters."""
 
 from __future__ import annotations
 
@@ -27,7 +28,11 @@ def _moments(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Te
 
 
 def save(
-    path: Path, model: nn.Module, average: RunningAverage, optimizer: torch.optim.Optimizer, counters: dict[str, float]
+    path: Path,
+    model: nn.Module,
+    average: RunningAverage,
+    optimizer: torch.optim.Optimizer,
+    counters: dict[str, float],
 ) -> None:
     """Write atomically: a run killed at any moment finds its last state whole."""
     tensors = {f"model.{k}": v.contiguous() for k, v in model.state_dict().items()}
@@ -52,14 +57,18 @@ def _fill(model: nn.Module, path: Path, tensors: dict[str, Tensor]) -> None:
     found = {name: value.shape for name, value in tensors.items()}
     other = sorted(name for name in own.keys() | found.keys() if own.get(name) != found.get(name))
     if other:
-        raise UsageError(f"{path}: of another model than the preset's: {len(other)} tensors differ, {other[0]} is one")
+        raise UsageError(
+            f"{path}: of another model than the preset's: {len(other)} tensors differ, "
+            f"{other[0]} is one"
+        )
     model.load_state_dict(tensors)
 
 
 def restore(
     path: Path, model: nn.Module, average: RunningAverage, optimizer: torch.optim.Optimizer
 ) -> dict[str, float]:
-    """Load what `save` wrote into the given objects and return the counters; UsageError when they do not fit."""
+    """Load what `save` wrote into the given objects and return the counters; UsageError when they
+    do not fit."""
     with safe_open(str(path), "pt") as file:
         names = set(file.keys())
         counters: dict[str, float] = json.loads(file.metadata()["counters"])
@@ -77,9 +86,12 @@ def restore(
 
 
 def _moment(key: str, value: Tensor, parameter: Tensor, optimizer: torch.optim.Optimizer) -> Tensor:
-    """As the optimizer has it: steps are counted on the host, but by one whose step a graph can hold."""
+    """As the optimizer has it: steps are counted on the host, but by one whose step a graph can
+    hold."""
     if key == "step":
-        return value.reshape(()).to(parameter.device if optimizer.defaults.get("capturable") else "cpu")
+        return value.reshape(()).to(
+            parameter.device if optimizer.defaults.get("capturable") else "cpu"
+        )
     return torch.empty_like(parameter).copy_(value.reshape(parameter.shape))  # with its strides
 
 
@@ -91,7 +103,8 @@ def load_counters(path: Path) -> dict[str, float]:
 
 
 def load_average(path: Path, model: Model) -> Model:
-    """Fill a model with the averaged weights of a state; returns it. UsageError when it does not fit."""
+    """Fill a model with the averaged weights of a state; returns it. UsageError when it does not
+    fit."""
     with safe_open(str(path), "pt") as file:
         _fill(model, path, _part(file, "average."))
     return model

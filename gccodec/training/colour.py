@@ -1,4 +1,5 @@
-"""Other light and other cameras for training crops: the few photographs there are must not be learned by heart."""
+"""Other light and other cameras for training crops: the few photographs there are must not be
+learned by heart."""
 
 from __future__ import annotations
 
@@ -15,14 +16,18 @@ UNTOUCHED_SHARE = 0.5
 
 
 def drawn_colour(rng: np.random.Generator, count: int) -> Tensor:
-    """Logarithms of a gain for each channel, of an exponent and of the saturation of each crop: [5, count]."""
+    """Logarithms of a gain for each channel, of an exponent and of the saturation of each crop: [5,
+    count]."""
     spreads = np.array([GAIN_SPREAD] * 3 + [GAMMA_SPREAD, SATURATION_SPREAD])
-    drawn = spreads[:, None] * rng.standard_normal((5, count)) * (rng.random(count) >= UNTOUCHED_SHARE)
+    drawn = (
+        spreads[:, None] * rng.standard_normal((5, count)) * (rng.random(count) >= UNTOUCHED_SHARE)
+    )
     return torch.from_numpy(drawn.astype(np.float32))
 
 
 def with_colour(x: Tensor, drawn: Tensor) -> Tensor:
-    """x [B, 3, H, W] in [0, 1], each crop with its own white balance, contrast and saturation, some as they are."""
+    """x [B, 3, H, W] in [0, 1], each crop with its own white balance, contrast and saturation, some
+    as they are."""
     gains, exponent, saturation = (t.T[:, :, None, None] for t in drawn.exp().split((3, 1, 1)))
     x = (x * gains).clamp(0, 1) ** exponent
     luma = sum(share * channel for share, channel in zip(LUMA, x.split(1, 1), strict=True))

@@ -1,4 +1,5 @@
-"""The adversaries: multi-scale patch discriminator and heads on frozen features; both see the latent."""
+"""The adversaries: multi-scale patch discriminator and heads on frozen features; both see the
+latent."""
 
 from __future__ import annotations
 
@@ -26,9 +27,11 @@ AdversarialLoss = Literal["hinge", "least-squares"]
 
 
 class Judgement(NamedTuple):
-    """Logits of every head, [B, 1, h, w] each; the features that matching compares; logits of the classes.
+    """Logits of every head, [B, 1, h, w] each; the features that matching compares; logits of the
+    classes.
 
-    classes: [B, LABEL_CLASSES + 1, H / 8, W / 8], the last one "fake"; None without a semantic head.
+    classes: [B, LABEL_CLASSES + 1, H / 8, W / 8], the last one "fake"; None without a semantic
+    head.
     """
 
     logits: list[Tensor]
@@ -37,9 +40,11 @@ class Judgement(NamedTuple):
 
 
 class PatchDiscriminator(nn.Module):
-    """Strided convolutions that judge overlapping patches (Isola et al. 2017), conditioned on the latent.
+    """Strided convolutions that judge overlapping patches (Isola et al. 2017), conditioned on the
+    latent.
 
-    The latent joins at a quarter of the picture's side, where it needs little or no enlarging at any scale.
+    The latent joins at a quarter of the picture's side, where it needs little or no enlarging at
+    any scale.
     """
 
     def __init__(self, latent_channels: int, width: int) -> None:
@@ -69,14 +74,19 @@ class PatchDiscriminator(nn.Module):
 class FeatureHeads(nn.Module):
     """Small heads on frozen EfficientNet-lite0 features (Sauer et al. 2021, "Projected GANs").
 
-    The semantic one names the class of real patches and tells fake ones (Sushko et al. 2020, "OASIS", section 3.1).
+    The semantic one names the class of real patches and tells fake ones (Sushko et al. 2020,
+    "OASIS", section 3.1).
     """
 
     def __init__(self, nets: Path, latent_channels: int, semantic: bool) -> None:
         super().__init__()
         self.trunk = EfficientNetLite(nets / "effnet_lite0.safetensors")
-        self.conditions = nn.ModuleList(nn.Conv2d(latent_channels, CONDITION_CHANNELS, 1) for _ in TAPPED_STAGES)
-        self.heads = nn.ModuleList(_head(channels + CONDITION_CHANNELS, 1) for channels in TAPPED_CHANNELS)
+        self.conditions = nn.ModuleList(
+            nn.Conv2d(latent_channels, CONDITION_CHANNELS, 1) for _ in TAPPED_STAGES
+        )
+        self.heads = nn.ModuleList(
+            _head(channels + CONDITION_CHANNELS, 1) for channels in TAPPED_CHANNELS
+        )
         self.classes = _head(TAPPED_CHANNELS[SEMANTIC_TAP], LABEL_CLASSES + 1) if semantic else None
 
     def forward(self, x: Tensor, latent: Tensor) -> Judgement:
@@ -85,7 +95,9 @@ class FeatureHeads(nn.Module):
         for stage, condition, head in zip(TAPPED_STAGES, self.conditions, self.heads, strict=True):
             known = F.adaptive_avg_pool2d(condition(latent), maps[stage].shape[-2:])
             logits.append(head(torch.cat([maps[stage] / 3, known], 1)))
-        classes = None if self.classes is None else self.classes(maps[TAPPED_STAGES[SEMANTIC_TAP]] / 3)
+        classes = (
+            None if self.classes is None else self.classes(maps[TAPPED_STAGES[SEMANTIC_TAP]] / 3)
+        )
         return Judgement(logits, [], classes)
 
 
@@ -98,12 +110,19 @@ def _head(channels: int, outputs: int) -> nn.Sequential:
 
 
 class Discriminator(nn.Module):
-    """Patch discriminators at full, half and quarter size (Agustsson et al. 2019, section 5.1), and feature heads."""
+    """Patch discriminators at full, half and quarter size (Agustsson et al. 2019, section 5.1), and
+    feature heads."""
 
-    def __init__(self, config: ModelConfig, width: int, nets: Path | None, semantic: bool = False) -> None:
+    def __init__(
+        self, config: ModelConfig, width: int, nets: Path | None, semantic: bool = False
+    ) -> None:
         super().__init__()
-        self.patches = nn.ModuleList(PatchDiscriminator(config.latent_channels, width) for _ in range(SCALES))
-        self.heads = FeatureHeads(nets, config.latent_channels, semantic) if nets is not None else None
+        self.patches = nn.ModuleList(
+            PatchDiscriminator(config.latent_channels, width) for _ in range(SCALES)
+        )
+        self.heads = (
+            FeatureHeads(nets, config.latent_channels, semantic) if nets is not None else None
+        )
 
     def forward(self, x: Tensor, latent: Tensor) -> Judgement:
         """x [B, 3, H, W] in [0, 1]; latent [B, C, H/16, W/16] of about unit scale."""
@@ -122,15 +141,19 @@ class Discriminator(nn.Module):
 
 
 def _named_right(classes: Tensor | None, labels: Tensor) -> list[Tensor]:
-    """Cross entropy with the labels [B, H / 8, W / 8], LABEL_CLASSES where unknown; nothing without a semantic head."""
+    """Cross entropy with the labels [B, H / 8, W / 8], LABEL_CLASSES where unknown; nothing without
+    a semantic head."""
     if classes is None:
         return []
     loss = F.cross_entropy(classes.float(), labels, ignore_index=LABEL_CLASSES, reduction="sum")
     return [loss / (labels != LABEL_CLASSES).sum().clamp_min(1)]
 
 
-def discriminator_loss(real: Judgement, fake: Judgement, kind: AdversarialLoss, labels: Tensor) -> Tensor:
-    """Mean over the heads; least squares as in the paper (Mao et al. 2017), or hinge (Lim and Ye 2017)."""
+def discriminator_loss(
+    real: Judgement, fake: Judgement, kind: AdversarialLoss, labels: Tensor
+) -> Tensor:
+    """Mean over the heads; least squares as in the paper (Mao et al. 2017), or hinge (Lim and Ye
+    2017)."""
     losses = _named_right(real.classes, labels)
     if fake.classes is not None:
         losses.append(F.cross_entropy(fake.classes.float(), torch.full_like(labels, LABEL_CLASSES)))

@@ -11,12 +11,17 @@ from torch import nn
 
 
 def join() -> torch.device | None:
-    """Join torchrun's process group when there is one; the device of this process, None when alone."""
+    """Join torchrun's process group when there is one; the device of this process, None when
+    alone."""
     if "RANK" not in os.environ:
         return None
     cuda = torch.cuda.is_available()
     dist.init_process_group("nccl" if cuda else "gloo")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu")
+    return (
+        torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        if cuda
+        else torch.device("cpu")
+    )
 
 
 def leave() -> None:
@@ -40,7 +45,8 @@ def rank() -> int:
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Data parallel by hand: unused parameters count as zero gradients, so every process sends the same list."""
+    """Data parallel by hand: unused parameters count as zero gradients, so every process sends the
+    same list."""
     if world_size() > 1:
         for parameter in parameters:
             if parameter.grad is None:

@@ -1,4 +1,5 @@
-"""Trained model -> weights files: float16 networks, integer context model and tables, known answer, configuration."""
+"""Trained model -> weights files: float16 networks, integer context model and tables, known answer,
+configuration."""
 
 from __future__ import annotations
 
@@ -39,8 +40,11 @@ HEADER_ALIGNMENT_BYTES = 8
 """So long is what a safetensors header's length is a multiple of."""
 
 
-def _integer_layer(layer: nn.Conv2d, limit: float, output_shift: int, rows: slice) -> dict[str, np.ndarray]:
-    """weight [taps, in, out] int8; bias, in accumulator units; shift: weight shift + `output_shift`."""
+def _integer_layer(
+    layer: nn.Conv2d, limit: float, output_shift: int, rows: slice
+) -> dict[str, np.ndarray]:
+    """weight [taps, in, out] int8; bias, in accumulator units; shift: weight shift +
+    `output_shift`."""
     shift = weight_shift(layer.weight, round(limit * INPUT_UNIT))[rows]
     scale = torch.exp2(shift.float()).view(-1, 1, 1, 1)
     weight = torch.round(layer.weight[rows] * scale).clamp(-127, 127)
@@ -62,8 +66,11 @@ def integer_context(model: ContextModel) -> dict[str, np.ndarray]:
         layers = {
             "conv1": _integer_layer(step["conv1"], INPUT_LIMIT, 0, slice(None)),
             "conv2": _integer_layer(step["conv2"], ACTIVATION_LIMIT, 0, slice(None)),
-            # accumulator / 2^s is in 1/32; means leave in 1/128 of a step, indices in 1/128 of an e-fold
-            "out_mean": _integer_layer(step["out"], ACTIVATION_LIMIT, 5 - LATENT_FRACTION_BITS, slice(channels)),
+            # accumulator / 2^s is in 1/32; means leave in 1/128 of a step, indices in 1/128 of an
+            # e-fold
+            "out_mean": _integer_layer(
+                step["out"], ACTIVATION_LIMIT, 5 - LATENT_FRACTION_BITS, slice(channels)
+            ),
             "out_index": _integer_layer(
                 step["out"], ACTIVATION_LIMIT, 5 - int(np.log2(index_unit)), slice(channels, None)
             ),
@@ -71,7 +78,9 @@ def integer_context(model: ContextModel) -> dict[str, np.ndarray]:
         for name, layer in layers.items():
             arrays |= {f"{k}.{name}.{field}": array for field, array in layer.items()}
         scale = torch.exp2(torch.from_numpy(layers["conv1"]["shift"]).float()) * INPUT_UNIT
-        arrays[f"{k}.quality_bias"] = torch.round(step["quality"].weight.T * scale).to(torch.int32).numpy()
+        arrays[f"{k}.quality_bias"] = (
+            torch.round(step["quality"].weight.T * scale).to(torch.int32).numpy()
+        )
     hyper = model.hyper
     for name, layer, limit in (
         ("synthesis1", hyper.synthesis1, HYPER_LIMIT / INPUT_UNIT),
@@ -80,12 +89,19 @@ def integer_context(model: ContextModel) -> dict[str, np.ndarray]:
         made = _integer_layer(layer, limit, 0, slice(None))
         arrays |= {f"hyper.{name}.{field}": array for field, array in made.items()}
     for name in ("analysis1", "analysis2"):
-        arrays |= {f"hyper.{name}.{k}": v.half().numpy() for k, v in getattr(hyper, name).state_dict().items()}
+        arrays |= {
+            f"hyper.{name}.{k}": v.half().numpy()
+            for k, v in getattr(hyper, name).state_dict().items()
+        }
     hyper_index = (hyper.log_scale - LOG_SCALE_MIN) * index_unit
     arrays["hyper.index_bias"] = torch.round(hyper_index).to(torch.int32).numpy()
-    multiplier = torch.exp(-model.log_norm) * INPUT_UNIT * 2.0 ** (INPUT_SHIFT - LATENT_FRACTION_BITS)
+    multiplier = (
+        torch.exp(-model.log_norm) * INPUT_UNIT * 2.0 ** (INPUT_SHIFT - LATENT_FRACTION_BITS)
+    )
     arrays["input_multiplier"] = torch.round(multiplier).to(torch.int32).numpy()
-    arrays["index_bias"] = torch.round((model.log_scale - LOG_SCALE_MIN) * index_unit).to(torch.int32).numpy()
+    arrays["index_bias"] = (
+        torch.round((model.log_scale - LOG_SCALE_MIN) * index_unit).to(torch.int32).numpy()
+    )
     return arrays
 
 
@@ -98,8 +114,8 @@ def model_files(
 ) -> dict[Role, bytes]:
     """The three weights files of a model. Proves exactness and stores the known answer on the way.
 
-    `label_prime`, of a model trained for selective coding alone: `gccodec.training.labels.label_prime`;
-    `log_lmbda`, for `--effort`: `Bitstream.log_lmbda`.
+    `label_prime`, of a model trained for selective coding alone:
+    `gccodec.training.labels.label_prime`; `log_lmbda`, for `--effort`: `Bitstream.log_lmbda`.
     """
     model = model.to("cpu", torch.float32)
     sizes, frequencies = all_tables()
@@ -111,7 +127,10 @@ def model_files(
     IntegerContext(arrays, len(sizes))
     arrays |= network_arrays(model.gain, "gain.")
     if label_prime is not None:
-        arrays |= {"label_map.prime": label_prime.probabilities, "label_map.mixing": label_prime.weights}
+        arrays |= {
+            "label_map.prime": label_prime.probabilities,
+            "label_map.mixing": label_prime.weights,
+        }
     if log_lmbda is not None:
         arrays["tuning.log_lmbda"] = log_lmbda.astype(np.float32)
     # safetensors writes the buffer of a strided view as it lies in memory
@@ -121,18 +140,26 @@ def model_files(
     return {
         "bitstream": bitstream,
         "analysis": file_bytes(
-            "analysis", network_arrays(model.analysis, "analysis."), model.config.part("analysis"), serving
+            "analysis",
+            network_arrays(model.analysis, "analysis."),
+            model.config.part("analysis"),
+            serving,
         ),
         "renderer": renderer_bytes(model.generator, model.config, serving),
     }
 
 
-def file_bytes(role: Role, arrays: dict[str, np.ndarray], config: str, facts: dict[str, str]) -> bytes:
-    """A weights file; the same bytes for the same content, where safetensors orders metadata by chance."""
+def file_bytes(
+    role: Role, arrays: dict[str, np.ndarray], config: str, facts: dict[str, str]
+) -> bytes:
+    """A weights file; the same bytes for the same content, where safetensors orders metadata by
+    chance."""
     data = serialize(arrays, {"config": config, "role": role} | facts)
     length = int.from_bytes(data[:HEADER_LENGTH_BYTES], "little")
     end = HEADER_LENGTH_BYTES + length
-    head = json.dumps(json.loads(data[HEADER_LENGTH_BYTES:end]), sort_keys=True, separators=(",", ":")).encode()
+    head = json.dumps(
+        json.loads(data[HEADER_LENGTH_BYTES:end]), sort_keys=True, separators=(",", ":")
+    ).encode()
     head = head.ljust(-(-len(head) // HEADER_ALIGNMENT_BYTES) * HEADER_ALIGNMENT_BYTES)
     return len(head).to_bytes(HEADER_LENGTH_BYTES, "little") + head + data[end:]
 
@@ -140,7 +167,10 @@ def file_bytes(role: Role, arrays: dict[str, np.ndarray], config: str, facts: di
 def network_arrays(network: nn.Module, prefix: str = "") -> dict[str, np.ndarray]:
     """Its weights in float16."""
     state = network.state_dict()
-    return {prefix + name: np.ascontiguousarray(t.detach().cpu().half().numpy()) for name, t in state.items()}
+    return {
+        prefix + name: np.ascontiguousarray(t.detach().cpu().half().numpy())
+        for name, t in state.items()
+    }
 
 
 def network_bytes(
@@ -152,7 +182,9 @@ def network_bytes(
 
 def renderer_bytes(generator: Generator, config: ModelConfig, facts: dict[str, str]) -> bytes:
     """The weights file of a generator; "serves" of the facts is the id of its bitstream."""
-    return file_bytes("renderer", network_arrays(generator, "generator."), config.part("renderer"), facts)
+    return file_bytes(
+        "renderer", network_arrays(generator, "generator."), config.part("renderer"), facts
+    )
 
 
 def place(data: bytes, folder: Path, name: str, role: Role, facts: dict[str, str]) -> Path:
@@ -176,13 +208,16 @@ def place_model(files: dict[Role, bytes], folder: Path, facts: dict[str, str]) -
 
 
 def export_state(state: Path, preset: Preset, folder: Path) -> list[Path]:
-    """Place the averaged model of a training state, with what selective coding needs if it was trained for that.
+    """Place the averaged model of a training state, with what selective coding needs if it was
+    trained for that.
 
     Returns the files: three for a whole model, else one.
     """
     counters = load_counters(state)
     crops = counters.get("stage_one_crops", counters["crops"])
-    if "selective" in counters:  # the generator's crops count; those of the context model alone do not
+    if (
+        "selective" in counters
+    ):  # the generator's crops count; those of the context model alone do not
         crops += counters["crops"]
     seconds = counters["seconds"] + counters.get("stage_one_seconds", 0)
     facts = {"crops": str(int(crops)), "minutes": str(round(seconds / 60))}
@@ -191,15 +226,29 @@ def export_state(state: Path, preset: Preset, folder: Path) -> list[Path]:
         return [place(network_bytes("labels", segmenter, facts), folder, "labels", "labels", facts)]
     if "distance" in counters:
         distance = load_average(state, PerceptualDistance(preset.distance))
-        return [place(network_bytes("distance", distance, facts), folder, "distance", "distance", facts)]
+        return [
+            place(network_bytes("distance", distance, facts), folder, "distance", "distance", facts)
+        ]
     if "thumbnail_of" in counters:
         facts |= {"serves": f"{int(counters['thumbnail_of']):08x}"}
         network = load_average(state, ThumbnailGenerator(preset.thumbnail))
-        return [place(network_bytes("thumbnail", network, facts), folder, "thumbnail", "thumbnail", facts)]
+        return [
+            place(
+                network_bytes("thumbnail", network, facts), folder, "thumbnail", "thumbnail", facts
+            )
+        ]
     if "serves" in counters:
         facts |= {"serves": f"{int(counters['serves']):08x}"}
         generator = load_average(state, Generator(preset.renderer))
-        return [place(renderer_bytes(generator, preset.renderer, facts), folder, preset.name, "renderer", facts)]
+        return [
+            place(
+                renderer_bytes(generator, preset.renderer, facts),
+                folder,
+                preset.name,
+                "renderer",
+                facts,
+            )
+        ]
     prime = None
     if "selective" in counters:
         photos = PhotoStore(state.with_name("photos"))
@@ -213,10 +262,15 @@ def export_state(state: Path, preset: Preset, folder: Path) -> list[Path]:
 
 
 def place_ranges(weights: WeightsFile, ranges: dict[str, np.ndarray], folder: Path) -> Path:
-    """A renderer's file anew, as the default of a folder, with what its activations range over in place of before."""
+    """A renderer's file anew, as the default of a folder, with what its activations range over in
+    place of before."""
     with safe_open(weights.path, "numpy") as file:
         facts: dict[str, str] = file.metadata()
-    kept = {name: np.asarray(a) for name, a in weights.arrays.items() if not name.startswith(PREFIX)}
+    kept = {
+        name: np.asarray(a) for name, a in weights.arrays.items() if not name.startswith(PREFIX)
+    }
     config, name = facts.pop("config"), weights.path.stem.rpartition("-")[0]
     facts.pop("role")
-    return place(file_bytes("renderer", kept | ranges, config, facts), folder, name, "renderer", facts)
+    return place(
+        file_bytes("renderer", kept | ranges, config, facts), folder, name, "renderer", facts
+    )

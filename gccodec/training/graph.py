@@ -1,4 +1,5 @@
-"""CUDA graphs of a training step: thousands of small kernels, replayed faster than Python could launch them."""
+"""CUDA graphs of a training step: thousands of small kernels, replayed faster than Python could
+launch them."""
 
 from __future__ import annotations
 
@@ -10,10 +11,11 @@ from torch.utils._pytree import tree_map
 
 
 class StepGraphs:
-    """A function of (tree of host tensors, shapes), captured once for each `shapes` and then replayed.
+    """A function of (tree of host tensors, shapes), captured once for each `shapes` and then
+    replayed.
 
-    The first call with some shapes runs as it is, so that libraries choose their kernels; the second is captured. What
-    a replay returns lies where the next one writes.
+    The first call with some shapes runs as it is, so that libraries choose their kernels; the
+    second is captured. What a replay returns lies where the next one writes.
     """
 
     def __init__(self, function: Callable[[Any, Hashable], Any], device: torch.device) -> None:
@@ -32,7 +34,9 @@ class StepGraphs:
             return self._warmed(shapes)
         if shapes not in self.captured:
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, self.pool, capture_error_mode="thread_local"):  # readers pin memory meanwhile
+            with torch.cuda.graph(
+                graph, self.pool, capture_error_mode="thread_local"
+            ):  # readers pin memory meanwhile
                 outputs = self.function(self.inputs, shapes)
             self.captured[shapes] = graph, outputs
         graph, outputs = self.captured[shapes]

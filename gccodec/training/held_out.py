@@ -1,4 +1,5 @@
-"""How far a renderer is from the bitstream's own generator, on photographs that no run trains with."""
+"""How far a renderer is from the bitstream's own generator, on photographs that no run trains
+with."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ SHOWN = 6
 
 
 class Compared(NamedTuple):
-    """Means over the tiles at one quality, realism 1: of the renderer, and of the bitstream's own generator."""
+    """Means over the tiles at one quality, realism 1: of the renderer, and of the bitstream's own
+    generator."""
 
     quality: float
     held_out_lpips_alex: float
@@ -39,8 +41,8 @@ class Compared(NamedTuple):
 
 
 class HeldOut(NamedTuple):
-    """Tiles at one quality: originals and the teacher's pictures [N, 3, H, W] in [0, 1], latents as generators take
-    them [N, C, h, w]."""
+    """Tiles at one quality: originals and the teacher's pictures [N, 3, H, W] in [0, 1], latents as
+    generators take them [N, C, h, w]."""
 
     quality: float
     x: Tensor
@@ -49,9 +51,16 @@ class HeldOut(NamedTuple):
 
     @classmethod
     @torch.no_grad()
-    def of(cls, codec: Autoencoder, store: PhotoStore, quality: float, count: int, size: int) -> HeldOut:
-        """Of `count` held-out photographs, evenly spread over all sources, the middle squares of `size` px."""
-        chosen = np.linspace(0, len(store.held_out) - 1, min(count, len(store.held_out))).round().astype(int)
+    def of(
+        cls, codec: Autoencoder, store: PhotoStore, quality: float, count: int, size: int
+    ) -> HeldOut:
+        """Of `count` held-out photographs, evenly spread over all sources, the middle squares of
+        `size` px."""
+        chosen = (
+            np.linspace(0, len(store.held_out) - 1, min(count, len(store.held_out)))
+            .round()
+            .astype(int)
+        )
         device = next(codec.parameters()).device
         x, pictures, latents = store.middles(store.held_out[chosen], size), [], []
         for tile in x.split(1):
@@ -72,7 +81,10 @@ class HeldOut(NamedTuple):
     def _means(self, pictures: Tensor, alex: AlexTrunk) -> tuple[float, float]:
         """LPIPS-Alex and PSNR in dB to the originals."""
         pairs = list(zip(self.x.split(1), pictures.split(1), strict=True))
-        distances, psnrs = ([measure(*pair) for pair in pairs] for measure in (functools.partial(lpips, alex), psnr_db))
+        distances, psnrs = (
+            [measure(*pair) for pair in pairs]
+            for measure in (functools.partial(lpips, alex), psnr_db)
+        )
         return float(torch.cat(distances).mean()), float(torch.cat(psnrs).mean())
 
     def write_grid(self, pictures: Tensor, path: Path) -> None:
@@ -88,7 +100,10 @@ class HeldOut(NamedTuple):
 def rendered(generator: Generator, latents: Tensor, quality: float) -> Tensor:
     """Pictures [N, 3, H, W] in [0, 1] on the CPU, as decoding makes them: realism 1."""
     device, was_training = latents.device, generator.training
-    dials = torch.full((len(latents),), quality, device=device), torch.ones(len(latents), device=device)
+    dials = (
+        torch.full((len(latents),), quality, device=device),
+        torch.ones(len(latents), device=device),
+    )
     with autocast(device):
         pictures = generator.eval()(latents, *dials)
     generator.train(was_training)

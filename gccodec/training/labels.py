@@ -1,4 +1,5 @@
-"""Label maps of the training photographs, made once by a teacher network, cropped as the photographs are."""
+"""Label maps of the training photographs, made once by a teacher network, cropped as the
+photographs are."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ UNLABELLED = 255
 """In cells that the teacher has not seen."""
 
 MOST_BARS = 6
-"""Of cells to keep in a crop; alone amid what is missing, these are the hardest to synthesise around."""
+"""Of cells to keep in a crop; alone amid what is missing, these are the hardest to synthesise
+around."""
 
 PRIME_FROM_EVERY = 8
 """The label-map coder is primed with every 8th training picture: it settles long before."""
@@ -77,7 +79,8 @@ class LabelStore:
 
     @classmethod
     def growing(cls, store: PhotoStore, nets: Path, path: Path, device: torch.device) -> LabelStore:
-        """Label each photograph when it is first asked for: a run that needs few need not wait for all."""
+        """Label each photograph when it is first asked for: a run that needs few need not wait for
+        all."""
         if not path.exists():
             cells = sum(math.prod(cls.grid(height, width)) for _, height, width, _ in store.entries)
             temporary = path.with_suffix(".part")
@@ -98,7 +101,10 @@ class LabelStore:
         for window in windows:
             labels = self.map(window.picture)
             centres = (np.arange(size // LABEL_CELL_PX) + 0.5) * LABEL_CELL_PX * window.side / size
-            rows, columns = (((start + centres) // LABEL_CELL_PX).astype(int) for start in (window.top, window.left))
+            rows, columns = (
+                ((start + centres) // LABEL_CELL_PX).astype(int)
+                for start in (window.top, window.left)
+            )
             crop = labels[np.ix_(rows, columns)]
             out.append(crop[:, ::-1] if window.flipped else crop)
         return torch.from_numpy(np.stack(out).astype(np.int64))
@@ -120,7 +126,8 @@ def label_prime(labels: LabelStore, photos: PhotoStore) -> Prime:
 
 
 def random_named(rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:
-    """Cells to keep, float [h, w], of a label map [h, w]: a random box, some of its classes, or a few bars."""
+    """Cells to keep, float [h, w], of a label map [h, w]: a random box, some of its classes, or a
+    few bars."""
     kind, named = rng.integers(3), np.zeros(labels.shape, bool)
     if kind == 0:
         rows, columns = (slice(*np.sort(rng.integers(0, n + 1, 2))) for n in labels.shape)
@@ -130,6 +137,9 @@ def random_named(rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:
         named = np.isin(labels, present[rng.random(len(present)) < 0.5])
     else:
         for _ in range(rng.integers(1, MOST_BARS + 1)):
-            rows, column = slice(*np.sort(rng.integers(0, len(labels) + 1, 2))), rng.integers(labels.shape[1])
+            rows, column = (
+                slice(*np.sort(rng.integers(0, len(labels) + 1, 2))),
+                rng.integers(labels.shape[1]),
+            )
             named[rows, column] = True
     return named.astype(np.float32)

@@ -11,7 +11,8 @@ LOG_FILE = "log.tsv"
 
 
 def append_row(path: Path, values: Mapping[str, float]) -> None:
-    """Add a line, columns after the time (UTC) as in `values`; a head at the start and where columns change."""
+    """Add a line, columns after the time (UTC) as in `values`; a head at the start and where
+    columns change."""
     head = "\t".join(["time", *values])
     lines = path.read_text().splitlines() if path.exists() else []
     heads = [line for line in lines if line.startswith("time\t")]

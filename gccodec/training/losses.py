@@ -23,7 +23,8 @@ VGG_SIDES_PX, VGG_PX = (64, 96, 128), 80
 
 VIEW_SCALES = (0.625, 0.75, 0.875, 1.0, 1.125, 1.25)
 VIEW_OFFSETS = (0, 3, 1)
-"""Which scales a step's views have, from a random one on: two are for our own distance, the last for LPIPS-Squeeze."""
+"""Which scales a step's views have, from a random one on: two are for our own distance, the last
+for LPIPS-Squeeze."""
 
 
 class Terms(NamedTuple):
@@ -35,7 +36,8 @@ class Terms(NamedTuple):
 
 
 class Square(NamedTuple):
-    """A square of crops: its rows and columns, int64 [side] each: tensors, as a graph is to be replayed elsewhere."""
+    """A square of crops: its rows and columns, int64 [side] each: tensors, as a graph is to be
+    replayed elsewhere."""
 
     rows: Tensor
     columns: Tensor
@@ -76,9 +78,9 @@ def scaled_parts(x: Tensor, y: Tensor, square: Square, size: int) -> tuple[Tenso
 class Perception(nn.Module):
     """LPIPS-Squeeze and VGG16's early stages on windows of random place and scale, for stage 1.
 
-    Two networks, so that neither is gamed; several scales, as at one alone a grain of the period of a network's
-    strides goes unpunished (Kettunen et al. 2019, "E-LPIPS"). With a `perception_weight` of 0 no network is read and
-    every distance is 0.
+    Two networks, so that neither is gamed; several scales, as at one alone a grain of the period of
+    a network's strides goes unpunished (Kettunen et al. 2019, "E-LPIPS"). With a
+    `perception_weight` of 0 no network is read and every distance is 0.
     """
 
     def __init__(self, nets: Path, preset: Preset) -> None:
@@ -86,7 +88,9 @@ class Perception(nn.Module):
         self.weighs, self.vgg_weight = preset.perception_weight > 0, preset.vgg_weight
         if not self.weighs:
             return
-        self.distance = torch.compile(layer_distance, dynamic=True) if preset.compiled else layer_distance
+        self.distance = (
+            torch.compile(layer_distance, dynamic=True) if preset.compiled else layer_distance
+        )
         self.squeeze = SqueezeTrunk(nets / "lpips_squeeze.safetensors")
         self.vgg = VggTrunk(nets / "vgg16_imagenet.safetensors", stages=3)
 
@@ -103,19 +107,25 @@ class Perception(nn.Module):
         a, b = scaled_parts(x_hat, x, squares[0], SQUEEZE_PX)
         distance = lpips(self.squeeze, a, b, self.distance)
         a, b = scaled_parts(x_hat, x, squares[1], VGG_PX)
-        return distance + self.vgg_weight * feature_distance(self.vgg(a), self.vgg(b), distance=self.distance)
+        return distance + self.vgg_weight * feature_distance(
+            self.vgg(a), self.vgg(b), distance=self.distance
+        )
 
 
 class OwnPerception(nn.Module):
-    """Our own distance and LPIPS-Squeeze, for the generative stage, of random views: crops less 16 px a side, scaled.
+    """Our own distance and LPIPS-Squeeze, for the generative stage, of random views: crops less 16
+    px a side, scaled.
 
-    Nearly whole crops, as where small windows fall makes half of the gradients' noise (weights/experiments, "Our own
-    distance in training"); at any place and scale, as on one fixed grid of strides a network is blind to some patterns
-    and fond of others ("Views of our own distance"). LPIPS-Squeeze, one of those that taught ours, sees a view
-    beside two of ours, so that ours is not gamed. With a `perception_weight` of 0 every distance is 0.
+    Nearly whole crops, as where small windows fall makes half of the gradients' noise
+    (weights/experiments, "Our own distance in training"); at any place and scale, as on one fixed
+    grid of strides a network is blind to some patterns and fond of others ("Views of our own
+    distance"). LPIPS-Squeeze, one of those that taught ours, sees a view beside two of ours, so
+    that ours is not gamed. With a `perception_weight` of 0 every distance is 0.
     """
 
-    def __init__(self, distance: PerceptualDistance, squeeze: SqueezeTrunk | None, preset: Preset) -> None:
+    def __init__(
+        self, distance: PerceptualDistance, squeeze: SqueezeTrunk | None, preset: Preset
+    ) -> None:
         super().__init__()
         self.distance, self.squeeze = distance, squeeze
         self.weighs, self.preset = preset.perception_weight > 0, preset
@@ -123,7 +133,9 @@ class OwnPerception(nn.Module):
 
     def fuse(self) -> None:
         """Compile what is done to the networks' maps, once for all of their sizes."""
-        self.of_taps, self.of_layers = (torch.compile(f, dynamic=True) for f in (tap_distance, layer_distance))
+        self.of_taps, self.of_layers = (
+            torch.compile(f, dynamic=True) for f in (tap_distance, layer_distance)
+        )
 
     @staticmethod
     def draw(rng: np.random.Generator, crop_px: int) -> Chance:
@@ -133,16 +145,25 @@ class OwnPerception(nn.Module):
         sizes = tuple(STRIDE_PX * round(side * scale / STRIDE_PX) for scale in scales)
         return Chance([random_square(rng, crop_px, side) for _ in sizes], sizes)
 
-    def forward(self, x_hat: Tensor, x: Tensor, squares: list[Square], sizes: tuple[int, ...]) -> Tensor:
+    def forward(
+        self, x_hat: Tensor, x: Tensor, squares: list[Square], sizes: tuple[int, ...]
+    ) -> Tensor:
         """Distance of each picture, [B]."""
         if not self.weighs:
             return x.new_zeros(len(x))
-        views = [scaled_parts(x_hat, x, square, size) for square, size in zip(squares, sizes, strict=True)]
-        ours = torch.stack([self.distance.between(*view, self.of_taps) for view in views[:-1]]).mean(0)
+        views = [
+            scaled_parts(x_hat, x, square, size)
+            for square, size in zip(squares, sizes, strict=True)
+        ]
+        ours = torch.stack(
+            [self.distance.between(*view, self.of_taps) for view in views[:-1]]
+        ).mean(0)
         distance = self.preset.distance_weight * ours
         if self.squeeze is None:
             return distance
-        return distance + self.preset.squeeze_weight * lpips(self.squeeze, *views[-1], self.of_layers)
+        return distance + self.preset.squeeze_weight * lpips(
+            self.squeeze, *views[-1], self.of_layers
+        )
 
 
 def terms(x: Tensor, x_hat: Tensor, bits: Tensor, perception: Tensor) -> Terms:

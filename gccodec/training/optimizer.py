@@ -1,8 +1,8 @@
 """One optimizer: Muon for convolution kernels, AdamW for everything else.
 
-Muon (Jordan et al. 2024): momentum, orthogonalised by a Newton-Schulz iteration, so that every direction of a kernel
-moves alike. The step is scaled to AdamW's usual RMS (Liu et al. 2025), so both share a learning rate. torch.optim.Muon
-takes matrices only; our kernels have four dimensions.
+Muon (Jordan et al. 2024): momentum, orthogonalised by a Newton-Schulz iteration, so that every
+direction of a kernel moves alike. The step is scaled to AdamW's usual RMS (Liu et al. 2025), so
+both share a learning rate. torch.optim.Muon takes matrices only; our kernels have four dimensions.
 """
 
 from __future__ import annotations
@@ -33,15 +33,19 @@ def is_kernel(parameter: Tensor) -> bool:
 def parameter_groups(
     network: nn.Module, kind: Callable[[str, nn.Parameter], tuple[float, bool]]
 ) -> list[dict[str, Any]]:
-    """One group for each learning rate ("base") and optimizer ("muon"), which `kind` tells of a named parameter."""
+    """One group for each learning rate ("base") and optimizer ("muon"), which `kind` tells of a
+    named parameter."""
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         groups.setdefault(kind(name, parameter), []).append(parameter)
-    return [{"params": p, "lr": rate, "base": rate, "muon": muon} for (rate, muon), p in groups.items()]
+    return [
+        {"params": p, "lr": rate, "base": rate, "muon": muon} for (rate, muon), p in groups.items()
+    ]
 
 
 def batches(parameters: list[Tensor], alike: bool) -> Collection[list[Tensor]]:
-    """Those to move together: on a GPU, which else waits for Python, many; on a CPU each by itself, while it is cached.
+    """Those to move together: on a GPU, which else waits for Python, many; on a CPU each by itself,
+    while it is cached.
 
     alike: only such of the same shape.
     """
@@ -53,7 +57,8 @@ def batches(parameters: list[Tensor], alike: bool) -> Collection[list[Tensor]]:
 
 
 def orthogonalised(update: Tensor) -> Tensor:
-    """The nearest semi-orthogonal matrices, roughly: singular values of each [..., m, n] go to about one."""
+    """The nearest semi-orthogonal matrices, roughly: singular values of each [..., m, n] go to
+    about one."""
     tall = update.shape[-2] > update.shape[-1]
     u = update.mT if tall else update
     u = u / (u.norm(dim=(-2, -1), keepdim=True) + 1e-7)
@@ -76,7 +81,9 @@ class MuonAdamW(torch.optim.Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Apply the gradients."""
         for group in self.param_groups:
-            for batch in batches([p for p in group["params"] if p.grad is not None], alike=group["muon"]):
+            for batch in batches(
+                [p for p in group["params"] if p.grad is not None], alike=group["muon"]
+            ):
                 torch._foreach_mul_(batch, 1 - group["lr"] * group["weight_decay"])
                 (self._muon if group["muon"] else self._adam)(batch, group["lr"])
 
@@ -107,4 +114,6 @@ class MuonAdamW(torch.optim.Optimizer):
         deviations = torch._foreach_div(squares, [1 - second**count for count in counts])
         torch._foreach_sqrt_(deviations)
         torch._foreach_add_(deviations, EPSILON)
-        torch._foreach_addcdiv_(parameters, means, deviations, [-rate / (1 - first**count) for count in counts])
+        torch._foreach_addcdiv_(
+            parameters, means, deviations, [-rate / (1 - first**count) for count in counts]
+        )

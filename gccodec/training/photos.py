@@ -33,7 +33,8 @@ LARGER_SHARE, CLOSER_SHARE = 0.4, 0.8
 
 
 def read_pictures(folder: Path) -> Iterator[tuple[str, Image.Image]]:
-    """(name, RGB picture) of every picture file in the folder and in the tar shards of its top level."""
+    """(name, RGB picture) of every picture file in the folder and in the tar shards of its top
+    level."""
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in SUFFIXES:
             with path.open("rb") as file:
@@ -60,7 +61,8 @@ def source_of(name: str, index: dict[str, str]) -> str:
 
 
 def boxed_tiles(folder: Path) -> set[str]:
-    """The names, without suffix, of the pictures that boxes.tsv (column tile) knows faces or letters of."""
+    """The names, without suffix, of the pictures that boxes.tsv (column tile) knows faces or
+    letters of."""
     if not (folder / "boxes.tsv").exists():
         return set()
     with open(folder / "boxes.tsv", newline="") as file:
@@ -98,14 +100,17 @@ class PhotoStore:
 
     @classmethod
     def pack(cls, folder: Path, cache: Path, crop_px: int = VALIDATION_PX) -> PhotoStore:
-        """Decode once every picture that holds a crop; keeps an existing cache, whatever the folder."""
+        """Decode once every picture that holds a crop; keeps an existing cache, whatever the
+        folder."""
         minimum_side = max(crop_px, VALIDATION_PX)
         if not (cache / "index.json").exists():
             cache.mkdir(parents=True, exist_ok=True)
             index: dict[str, str] = {}
             if (folder / "index.tsv").exists():
                 with open(folder / "index.tsv", newline="") as file:
-                    index = {row["tile"]: row["source"] for row in csv.DictReader(file, delimiter="\t")}
+                    index = {
+                        row["tile"]: row["source"] for row in csv.DictReader(file, delimiter="\t")
+                    }
             entries, boxed, boxed_names, offset = [], [], boxed_tiles(folder), 0
             with open(cache / "pixels.u8", "wb") as out:
                 for name, image in read_pictures(folder):
@@ -116,7 +121,9 @@ class PhotoStore:
                         out.write(image.tobytes())
                         offset += image.height * image.width * 3
             if not entries:
-                raise PictureError(f"{folder}: no pictures with sides of at least {minimum_side} px")
+                raise PictureError(
+                    f"{folder}: no pictures with sides of at least {minimum_side} px"
+                )
             (cache / "boxed.json").write_text(json.dumps(boxed))
             (cache / "index.json").write_text(json.dumps(entries))
         return cls(cache)
@@ -126,17 +133,24 @@ class PhotoStore:
         offset, height, width, _ = self.entries[i]
         return self.pixels[offset : offset + height * width * 3].reshape(height, width, 3)
 
-    def windows(self, rng: np.random.Generator, count: int, size: int, closer: bool = False) -> list[Window]:
+    def windows(
+        self, rng: np.random.Generator, count: int, size: int, closer: bool = False
+    ) -> list[Window]:
         """Random squares of training pictures, some larger than `size`, half of them flipped.
 
-        closer: most of any size from half of that on, so that things are as large as they are from close by.
+        closer: most of any size from half of that on, so that things are as large as they are from
+        close by.
         """
         windows = []
         for i in rng.choice(self.train, count, p=self.weight):
             _, height, width, _ = self.entries[i]
             most = min(height, width)
             if closer:
-                side = round(size / 2 * (2 * most / size) ** rng.random()) if rng.random() < CLOSER_SHARE else size
+                side = (
+                    round(size / 2 * (2 * most / size) ** rng.random())
+                    if rng.random() < CLOSER_SHARE
+                    else size
+                )
             else:
                 side = int(rng.integers(size, most + 1)) if rng.random() < LARGER_SHARE else size
             top, left = (int(rng.integers(0, n - side + 1)) for n in (height, width))
@@ -149,7 +163,9 @@ class PhotoStore:
         for picture, top, left, side, flipped in windows:
             crop = self.picture(picture)[top : top + side, left : left + side]
             if side != size:
-                crop = np.asarray(Image.fromarray(crop).resize((size, size), Image.Resampling.BICUBIC))
+                crop = np.asarray(
+                    Image.fromarray(crop).resize((size, size), Image.Resampling.BICUBIC)
+                )
             batch.append(crop[:, ::-1] if flipped else crop)
         return torch.from_numpy(np.stack(batch)).permute(0, 3, 1, 2)
 

@@ -18,34 +18,44 @@ from gccodec.training.discriminator import AdversarialLoss
 
 @dataclasses.dataclass(frozen=True)
 class Preset:
-    """One training plan. Times are in minutes, sides in pixels; quality is drawn as u^quality_power, u uniform.
+    """One training plan. Times are in minutes, sides in pixels; quality is drawn as
+    u^quality_power, u uniform.
 
-    focus_share: part of the crops whose quality is drawn evenly from where files have 0.025 to 0.15 bpp instead.
-    colour: change white balance, contrast and saturation of half of the crops (`gccodec.training.colour`).
+    focus_share: part of the crops whose quality is drawn evenly from where files have 0.025 to 0.15
+    bpp instead.
+    colour: change white balance, contrast and saturation of half of the crops
+    (`gccodec.training.colour`).
     grain: add noise to the crops, as uncompressed photographs have it (`gccodec.training.grain`).
     judged_px: side of the part of each crop that the adversaries see.
-    colour_weight: of the squared error of mean colours (blocks of 64 px) in the generative stage; adversaries pay no
-        attention to casts.
-    grid_weight: of the squared error of the mean 16x16 block in the generative stage; perceptual networks, whose
-        strides divide 16, reward a fixed pattern in place of grain.
-    compiled: fuse stage 1's feature distances (on a CPU a fifth faster) and, on a GPU, most of the generative stage by
-        torch.compile, which needs a C++ compiler and, once a run, two minutes or more; then steps take two thirds.
+    colour_weight: of the squared error of mean colours (blocks of 64 px) in the generative stage;
+        adversaries pay no attention to casts.
+    grid_weight: of the squared error of the mean 16x16 block in the generative stage; perceptual
+        networks, whose strides divide 16, reward a fixed pattern in place of grain.
+    compiled: fuse stage 1's feature distances (on a CPU a fifth faster) and, on a GPU, most of the
+        generative stage by torch.compile, which needs a C++ compiler and, once a run, two minutes
+        or more; then steps take two thirds.
     graphs: on one GPU, replay steps as CUDA graphs (twice as fast and more).
-    adversarial_share: length of the adversaries' gradient at the pixels, as a share of the reconstruction's.
+    adversarial_share: length of the adversaries' gradient at the pixels, as a share of the
+    reconstruction's.
     faithful_share: part of a batch in the generative stage that is generated with realism 0.
     feature_matching_weight: in units of the adversarial loss.
-    distance_weight: of our own distance, which is of the size of LPIPS-Squeeze, in the generative stage.
+    distance_weight: of our own distance, which is of the size of LPIPS-Squeeze, in the generative
+    stage.
     squeeze_weight: of LPIPS-Squeeze beside it; 0 reads no such network.
     generative_rate_share: learning rates in the generative stage, as a share of stage 1's.
-    semantic_head: one adversary names the class of real patches, and takes fakes for a class of their own.
+    semantic_head: one adversary names the class of real patches, and takes fakes for a class of
+    their own.
     joint: the generative stage trains encoder and context model too, against their rate.
     renderer: shape of the stage renderer's generator, a lighter one for the bitstream of `model`.
-    teacher_mse_weight, teacher_distance_weight: in the stage renderer, of the squared error and of our own distance to
-        what the bitstream's own generator makes, where mse_weight and distance_weight are those to the photograph.
-    adversary_from: crops of the stage renderer after which it faces the adversaries, if `adversarial_share` has any.
-    thumbnail_renders: so many of the stage renderer's renders, which it makes if they are not there, teach the stage
-        thumbnail.
-    renders: so many of these are made and kept, each of `tile_px` a side; a new one at every step until then.
+    teacher_mse_weight, teacher_distance_weight: in the stage renderer, of the squared error and of
+        our own distance to what the bitstream's own generator makes, where mse_weight and
+        distance_weight are those to the photograph.
+    adversary_from: crops of the stage renderer after which it faces the adversaries, if
+    `adversarial_share` has any.
+    thumbnail_renders: so many of the stage renderer's renders, which it makes if they are not
+        there, teach the stage thumbnail.
+    renders: so many of these are made and kept, each of `tile_px` a side; a new one at every step
+    until then.
     """
 
     name: str
@@ -112,8 +122,9 @@ class Preset:
 def load_preset(name_or_path: str) -> Preset:
     """A shipped preset by name, or any TOML file.
 
-    Keys are those of Preset, tables [model], [segmenter], [distance] and [thumbnail] of its parts, [renderer] of what
-    that has other than the model; with `extends = "name"` all others are as in that preset.
+    Keys are those of Preset, tables [model], [segmenter], [distance] and [thumbnail] of its parts,
+    [renderer] of what that has other than the model; with `extends = "name"` all others are as in
+    that preset.
     """
     name = Path(name_or_path).stem if name_or_path.endswith(".toml") else name_or_path
     try:
@@ -139,7 +150,9 @@ def _values(name_or_path: str) -> dict[str, Any]:
         shipped = resources.files("gccodec.training").joinpath("presets")
         names = sorted(Path(entry.name).stem for entry in shipped.iterdir())
         if name_or_path not in names:
-            raise UsageError(f"preset {name_or_path!r}: known are {', '.join(names)}, or a .toml file")
+            raise UsageError(
+                f"preset {name_or_path!r}: known are {', '.join(names)}, or a .toml file"
+            )
         text = shipped.joinpath(f"{name_or_path}.toml").read_text()
     values = tomllib.loads(text)
     return _values(values.pop("extends")) | values if "extends" in values else values

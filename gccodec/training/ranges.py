@@ -1,4 +1,5 @@
-"""What a renderer's activations range over, measured on photographs, for machines that compute in bytes."""
+"""What a renderer's activations range over, measured on photographs, for machines that compute in
+bytes."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ WITHIN = 1500
 
 REALISMS = (0.0, 1.0)
 PATCH_LATENTS = 4
-"""Side of the squares that are kept or not, and have a class each, where selective coding is measured."""
+"""Side of the squares that are kept or not, and have a class each, where selective coding is
+measured."""
 
 
 def spread_over(pictures: Iterable[tuple[str, Image.Image]], count: int) -> list[Image.Image]:
@@ -38,7 +40,8 @@ def spread_over(pictures: Iterable[tuple[str, Image.Image]], count: int) -> list
 
 
 class RangeMeter:
-    """Lowest and highest values of what each residual block sees after FiLM, and of what it hides, until closed."""
+    """Lowest and highest values of what each residual block sees after FiLM, and of what it hides,
+    until closed."""
 
     def __init__(self, generator: Generator) -> None:
         self.found: dict[tuple[str, str], Tensor] = {}
@@ -47,8 +50,12 @@ class RangeMeter:
             for k, block in enumerate(getattr(generator, stack).blocks):
                 name = f"{stack}.{k}"
                 self.handles += [
-                    block.conv1.register_forward_pre_hook(lambda _, args, name=name: self._see(name, "seen", args[0])),
-                    block.conv1.register_forward_hook(lambda _, args, h, name=name: self._see(name, "hidden", h)),
+                    block.conv1.register_forward_pre_hook(
+                        lambda _, args, name=name: self._see(name, "seen", args[0])
+                    ),
+                    block.conv1.register_forward_hook(
+                        lambda _, args, h, name=name: self._see(name, "hidden", h)
+                    ),
                 ]
 
     def _see(self, block: str, field: str, x: Tensor) -> None:
@@ -56,7 +63,9 @@ class RangeMeter:
         values = x.detach().float().transpose(0, 1).flatten(1)
         low, high = values.amin(1).clamp_max(0), values.amax(1).clamp_min(0)
         before = self.found.get((block, field), torch.zeros(2, len(low)))
-        self.found[block, field] = torch.stack([torch.minimum(before[0], low), torch.maximum(before[1], high)])
+        self.found[block, field] = torch.stack(
+            [torch.minimum(before[0], low), torch.maximum(before[1], high)]
+        )
 
     def close(self) -> None:
         """The generator is as it was."""
@@ -65,7 +74,8 @@ class RangeMeter:
 
 
 def grown(ranges: Tensor) -> tuple[Tensor, Tensor]:
-    """Ranges [nodes, 2, C] as [2, C] and a factor for each node, [nodes], by which they hold at least what they did."""
+    """Ranges [nodes, 2, C] as [2, C] and a factor for each node, [nodes], by which they hold at
+    least what they did."""
     growth = ranges.abs().amax(1).median(1).values.clamp_min(torch.finfo(torch.float16).tiny)
     scaled = ranges / growth[:, None, None]
     return torch.stack([scaled[:, 0].amin(0), scaled[:, 1].amax(0)]), growth
@@ -75,7 +85,10 @@ def range_arrays(nodes: list[dict[tuple[str, str], Tensor]]) -> dict[str, np.nda
     """What a weights file holds of what meters found at each quality node, lowest first."""
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     for block in sorted({name for name, _ in nodes[0]}):
-        seen, hidden = (grown(torch.stack([found[block, field] for found in nodes])) for field in ("seen", "hidden"))
+        seen, hidden = (
+            grown(torch.stack([found[block, field] for found in nodes]))
+            for field in ("seen", "hidden")
+        )
         parts = BlockRanges(seen[0] * MARGIN, hidden[0] * MARGIN, torch.stack([seen[1], hidden[1]]))
         for field, tensor in zip(BlockRanges._fields, parts, strict=True):
             arrays[f"{PREFIX}{block}.{field}"] = tensor.half().numpy()
@@ -83,8 +96,11 @@ def range_arrays(nodes: list[dict[tuple[str, str], Tensor]]) -> dict[str, np.nda
 
 
 @torch.inference_mode()
-def measured_ranges(codec: Codec, pictures: Iterable[Image.Image]) -> Iterator[dict[tuple[str, str], Tensor]]:
-    """At each quality node, of all pictures as files hold them: at both realisms, whole and selective."""
+def measured_ranges(
+    codec: Codec, pictures: Iterable[Image.Image]
+) -> Iterator[dict[tuple[str, str], Tensor]]:
+    """At each quality node, of all pictures as files hold them: at both realisms, whole and
+    selective."""
     tiles, transforms = [Picture.of(np.asarray(p)) for p in pictures], codec.transforms
     nodes = transforms.generator.nodes
     draws = torch.Generator().manual_seed(0)
@@ -102,7 +118,8 @@ def measured_ranges(codec: Codec, pictures: Iterable[Image.Image]) -> Iterator[d
 
 
 def latents_of(codec: Codec, picture: Picture, quality: int) -> Tensor:
-    """[1, C, h, w] in steps, rounded, as a decoder has them but for the means of what was rounded."""
+    """[1, C, h, w] in steps, rounded, as a decoder has them but for the means of what was
+    rounded."""
     strips = to_strips(picture.image, codec.strip_pixels)
     return torch.cat(list(codec.transforms.analyse(strips, quality)), 2).round()
 

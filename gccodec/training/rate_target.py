@@ -1,4 +1,5 @@
-"""Rate weights that steer every quality to its nominal rate, whatever the other loss terms weigh."""
+"""Rate weights that steer every quality to its nominal rate, whatever the other loss terms
+weigh."""
 
 from __future__ import annotations
 
@@ -29,22 +30,27 @@ def rate_weights_of(before: Mapping[str, float]) -> dict[str, float]:
 
 
 def exported_rate_weights(weights: Bitstream, mse_weight: float) -> dict[str, float]:
-    """What `RateTarget.exported` gave, as counters; none where it gave nothing, or squared error weighs nothing."""
+    """What `RateTarget.exported` gave, as counters; none where it gave nothing, or squared error
+    weighs nothing."""
     if not mse_weight or not weights.has_log_lmbda:
         return {}
-    return {f"{PREFIX}{i}": float(v) + math.log(mse_weight) for i, v in enumerate(weights.log_lmbda)}
+    return {
+        f"{PREFIX}{i}": float(v) + math.log(mse_weight) for i, v in enumerate(weights.log_lmbda)
+    }
 
 
 def nominal_bpp(quality: Tensor) -> Tensor:
-    """What a training crop costs on average at quality [B] in [0, 1]: 0.02 to 0.4 bpp, exponential between."""
+    """What a training crop costs on average at quality [B] in [0, 1]: 0.02 to 0.4 bpp, exponential
+    between."""
     return LOWEST_BPP * RATIO**quality
 
 
 class RateTarget:
-    """lmbda(q), log-linear between the quality nodes, raised where crops cost more than nominal and lowered where less.
+    """lmbda(q), log-linear between the quality nodes, raised where crops cost more than nominal and
+    lowered where less.
 
-    An integral controller: it removes the hand-tuning of lmbda against loss weights, whose balance shifts as the
-    transforms learn.
+    An integral controller: it removes the hand-tuning of lmbda against loss weights, whose balance
+    shifts as the transforms learn.
     """
 
     def __init__(self, nodes: int, device: torch.device, counters: Mapping[str, float]) -> None:
@@ -68,6 +74,7 @@ class RateTarget:
         return torch.exp(hat_basis(quality, len(self.log_lmbda)) @ self.log_lmbda)
 
     def update(self, quality: Tensor, bpp: Tensor, counted: Tensor | float = 1.0) -> None:
-        """Learn from the measured rate of a batch, [B]; `counted`, 0 or 1, tells the crops that are whole."""
+        """Learn from the measured rate of a batch, [B]; `counted`, 0 or 1, tells the crops that are
+        whole."""
         error = (bpp / nominal_bpp(quality) - 1).clamp_max(RELATIVE_ERROR_LIMIT) * counted
         self.log_lmbda += FEEDBACK * error @ hat_basis(quality, len(self.log_lmbda))

@@ -1,4 +1,5 @@
-"""What files hold and what the bitstream's own generator makes of it: made once, kept on disk, cropped at random."""
+"""What files hold and what the bitstream's own generator makes of it: made once, kept on disk,
+cropped at random."""
 
 from __future__ import annotations
 
@@ -44,9 +45,9 @@ class Part(NamedTuple):
 class Rendered(NamedTuple):
     """Parts of B tiles.
 
-    photo, teacher: uint8 [B, 3, H, W]; y_hat: float16 [B, C, h, w] in steps, 0 where nothing is coded;
-    told: label maps int64 [B, 2 h, 2 w], LABEL_CLASSES where unknown; named: float [B, 1, 2 h, 2 w], 1 at the cells
-    that were to be kept; quality, realism: float [B].
+    photo, teacher: uint8 [B, 3, H, W]; y_hat: float16 [B, C, h, w] in steps, 0 where nothing is
+    coded; told: label maps int64 [B, 2 h, 2 w], LABEL_CLASSES where unknown; named: float [B, 1, 2
+    h, 2 w], 1 at the cells that were to be kept; quality, realism: float [B].
     """
 
     photo: Tensor
@@ -59,7 +60,8 @@ class Rendered(NamedTuple):
 
 
 class Whole(NamedTuple):
-    """B whole tiles, as `Rendered`; half: float32 [B, 3, H / 2, W / 2], the teacher's levels 0..255, averaged."""
+    """B whole tiles, as `Rendered`; half: float32 [B, 3, H / 2, W / 2], the teacher's levels
+    0..255, averaged."""
 
     half: Tensor
     y_hat: Tensor
@@ -70,7 +72,8 @@ class Whole(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What one render is to be: told, whether its generator knows the label map; named: uint8 [cells, cells]."""
+    """What one render is to be: told, whether its generator knows the label map; named: uint8
+    [cells, cells]."""
 
     window: Window
     quality: float
@@ -80,10 +83,16 @@ class Plan(NamedTuple):
 
 
 class RenderStore:
-    """Renders by number: the tile, quality and selection of each follow from the preset and its number alone."""
+    """Renders by number: the tile, quality and selection of each follow from the preset and its
+    number alone."""
 
     def __init__(
-        self, photos: PhotoStore, labels: LabelStore, weights: Bitstream, preset: Preset, folder: Path
+        self,
+        photos: PhotoStore,
+        labels: LabelStore,
+        weights: Bitstream,
+        preset: Preset,
+        folder: Path,
     ) -> None:
         """Kept in the folder, under the model id of the weights."""
         path = folder / f"renders-{weights.id.hex()}.bin"
@@ -119,10 +128,15 @@ class RenderStore:
         preset, rng = self.preset, np.random.default_rng([self.preset.seed, number, 1])
         (window,) = self.photos.windows(rng, 1, preset.tile_px)
         named = np.ones((preset.tile_px // LABEL_CELL_PX,) * 2, np.uint8)
-        quality, faithful = float(drawn_qualities(rng, preset)[0]), rng.random() < preset.faithful_share
+        quality, faithful = (
+            float(drawn_qualities(rng, preset)[0]),
+            rng.random() < preset.faithful_share,
+        )
         told = rng.random() < preset.label_share
         if told and not faithful and rng.random() < preset.mask_share:
-            named = random_named(rng, self.labels.crops([window], preset.tile_px)[0].numpy()).astype(np.uint8)
+            named = random_named(
+                rng, self.labels.crops([window], preset.tile_px)[0].numpy()
+            ).astype(np.uint8)
         return Plan(window, quality, 0.0 if faithful else 1.0, told, named)
 
     def make(self, count: int, device: torch.device) -> None:
@@ -141,25 +155,40 @@ class RenderStore:
         named = F.interpolate(cells, scale_factor=LABEL_CELL_PX).to(device)
         told, keep = told.to(device), holding(named)
         quality, realism = (
-            torch.tensor(values, device=device) for values in zip(*(plan[1:3] for plan in plans), strict=True)
+            torch.tensor(values, device=device)
+            for values in zip(*(plan[1:3] for plan in plans), strict=True)
         )
         with autocast(device):
             y = model.latent(x, quality, named)
         y_hat = model.context(y, quality, keep, told).y_hat
         with autocast(device):
             pictures = model.generator(y_hat / model.gain(quality), quality, realism, told, keep)
-        pixels = (pictures.float().clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+        pixels = (
+            (pictures.float().clamp(0, 1) * 255)
+            .round()
+            .to(torch.uint8)
+            .permute(0, 2, 3, 1)
+            .cpu()
+            .numpy()
+        )
         for i, (number, plan) in enumerate(zip(numbers, plans, strict=True)):
             record = self.records[number]
-            record["window"], record["quality"], record["realism"] = plan.window, plan.quality, plan.realism
+            record["window"], record["quality"], record["realism"] = (
+                plan.window,
+                plan.quality,
+                plan.realism,
+            )
             record["told"], record["named"] = plan.told, plan.named
             record["y_hat"], record["teacher"] = y_hat[i].half().cpu().numpy(), pixels[i]
             record["made"] = 1
 
     def _told(self, windows: Sequence[Window], told: Sequence[bool]) -> Tensor:
-        """Label maps int64 [B, cells, cells] of those that are told theirs, LABEL_CLASSES for the others."""
+        """Label maps int64 [B, cells, cells] of those that are told theirs, LABEL_CLASSES for the
+        others."""
         size = self.preset.tile_px
-        labels = torch.full((len(windows), size // LABEL_CELL_PX, size // LABEL_CELL_PX), LABEL_CLASSES)
+        labels = torch.full(
+            (len(windows), size // LABEL_CELL_PX, size // LABEL_CELL_PX), LABEL_CLASSES
+        )
         for i, window in enumerate(windows):
             if told[i]:
                 labels[i] = self.labels.crops([window], size)[0]

@@ -33,14 +33,17 @@ STOP_FILE = "STOP"
 """While it lies beside the state, runs end, state saved."""
 
 READERS = 8
-"""Batches that are cropped and scaled ahead, each in a thread of its own, so that a GPU need not wait."""
+"""Batches that are cropped and scaled ahead, each in a thread of its own, so that a GPU need not
+wait."""
 
 FOCUS = (0.05, 0.75)
-"""Qualities at which files have 0.025 to 0.15 bpp: those that the codec exists for, and a margin."""
+"""Qualities at which files have 0.025 to 0.15 bpp: those that the codec exists for, and a
+margin."""
 
 
 class Drawn(NamedTuple):
-    """All that a step takes from the host: crops as bytes, quality [B], colour [5, B], grain [3, B], a stage's own."""
+    """All that a step takes from the host: crops as bytes, quality [B], colour [5, B], grain [3,
+    B], a stage's own."""
 
     x: Tensor
     quality: Tensor
@@ -50,14 +53,16 @@ class Drawn(NamedTuple):
 
 
 class Chance(NamedTuple):
-    """What a stage draws for a step: a tree of tensors, and whatever decides the shapes of the step's other tensors."""
+    """What a stage draws for a step: a tree of tensors, and whatever decides the shapes of the
+    step's other tensors."""
 
     own: Any = ()
     shapes: Hashable = ()
 
 
 class Prepared(NamedTuple):
-    """A step to be made: what it takes, what its shapes depend on, and the seed of what it draws on the device."""
+    """A step to be made: what it takes, what its shapes depend on, and the seed of what it draws on
+    the device."""
 
     drawn: Drawn
     shapes: Hashable
@@ -65,7 +70,8 @@ class Prepared(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """x [B, 3, H, W] in [0, 1], quality [B] in [0, 1], and what the stage drew: `Chance`, its tensors on the device."""
+    """x [B, 3, H, W] in [0, 1], quality [B] in [0, 1], and what the stage drew: `Chance`, its
+    tensors on the device."""
 
     x: Tensor
     quality: Tensor
@@ -74,7 +80,8 @@ class Batch(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """One step of a codec's stage: loss and, each [B], rate in bits a pixel, PSNR in dB and perceptual distance."""
+    """One step of a codec's stage: loss and, each [B], rate in bits a pixel, PSNR in dB and
+    perceptual distance."""
 
     loss: Tensor
     bpp: Tensor
@@ -83,7 +90,8 @@ class Measured(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """What a run tells now and then; means: of what its steps measured since the last report, in the same fields."""
+    """What a run tells now and then; means: of what its steps measured since the last report, in
+    the same fields."""
 
     crops: int
     target_crops: int
@@ -93,30 +101,37 @@ class Progress(NamedTuple):
 
 
 def learning_rate_share(share: float, step: int) -> float:
-    """Linear warm-up, flat, then linear cool-down over the last part; `share` of the run is done."""
+    """Linear warm-up, flat, then linear cool-down over the last part; `share` of the run is
+    done."""
     return min(1.0, (step + 1) / WARMUP_STEPS, max(0.02, (1 - share) / COOLDOWN_SHARE))
 
 
 def laid_out_as(gradient: Tensor | None, parameter: Tensor) -> Tensor | None:
-    """The gradient with the parameter's strides, without which an optimizer moves many only one by one."""
+    """The gradient with the parameter's strides, without which an optimizer moves many only one by
+    one."""
     if gradient is None or gradient.stride() == parameter.stride():
         return gradient
     return torch.empty_like(parameter).copy_(gradient)
 
 
 def drawn_qualities(rng: np.random.Generator, preset: Preset) -> np.ndarray:
-    """float32 [batch] in [0, 1]: u^quality_power, or, for a part of the crops, evenly from FOCUS."""
+    """float32 [batch] in [0, 1]: u^quality_power, or, for a part of the crops, evenly from
+    FOCUS."""
     any_quality = rng.random(preset.batch, np.float32) ** preset.quality_power
     lowest, highest = FOCUS
     focused = lowest + (highest - lowest) * rng.random(preset.batch, np.float32)
-    return np.where(rng.random(preset.batch) < preset.focus_share, focused, any_quality).astype(np.float32)
+    return np.where(rng.random(preset.batch) < preset.focus_share, focused, any_quality).astype(
+        np.float32
+    )
 
 
 class Run(ABC):
-    """Holds model, averaged model, optimizer and counters; continues from its state file when there is one.
+    """Holds model, averaged model, optimizer and counters; continues from its state file when there
+    is one.
 
-    Every step draws its randomness from (seed, step, rank) alone, so a resumed run goes on as if never stopped. The
-    host draws ahead, in threads; what remains is made of tensors alone, so that a GPU can replay it.
+    Every step draws its randomness from (seed, step, rank) alone, so a resumed run goes on as if
+    never stopped. The host draws ahead, in threads; what remains is made of tensors alone, so that
+    a GPU can replay it.
     """
 
     closer = False
@@ -141,7 +156,9 @@ class Run(ABC):
             self.counters = checkpoint.restore(state, model, self.average, self.optimizer)
         self.readers = ThreadPoolExecutor(READERS)
         self.ahead: deque[Future[Prepared]] = deque()
-        replayed = preset.graphs and device.type == "cuda" and world_size() == 1  # adversaries average theirs in a step
+        replayed = (
+            preset.graphs and device.type == "cuda" and world_size() == 1
+        )  # adversaries average theirs in a step
         self.graphs = StepGraphs(self._differentiate, device) if replayed else None
 
     def draw(self, rng: np.random.Generator, windows: list[Window]) -> Chance:
@@ -152,7 +169,8 @@ class Run(ABC):
     def measure(self, batch: Batch) -> Any:
         """A named tuple of tensors: the loss, with gradient, and what else is worth telling.
 
-        It reads nothing back from the device and makes no tensors of the host's numbers, which no graph could replay.
+        It reads nothing back from the device and makes no tensors of the host's numbers, which no
+        graph could replay.
         """
 
     def trained(self) -> list[nn.Parameter]:
@@ -161,7 +179,10 @@ class Run(ABC):
 
     def step(self, done: float = 0.0) -> Any:
         """One optimizer step; the run is done to this share at least, if not by its crops."""
-        step, share = int(self.counters["step"]), max(done, self.counters["crops"] / self.target_crops)
+        step, share = (
+            int(self.counters["step"]),
+            max(done, self.counters["crops"] / self.target_crops),
+        )
         drawn, shapes, seed = self._next_prepared(step)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base"] * learning_rate_share(share, step)
@@ -170,7 +191,9 @@ class Run(ABC):
             if self.graphs is not None:
                 measured, gradients = self.graphs(drawn, shapes)
             else:
-                measured, gradients = self._differentiate(tree_map(lambda t: t.to(self.device), drawn), shapes)
+                measured, gradients = self._differentiate(
+                    tree_map(lambda t: t.to(self.device), drawn), shapes
+                )
         for parameter, gradient in zip(self.trained(), gradients, strict=True):
             parameter.grad = gradient
         average_gradients(self.trained())
@@ -190,14 +213,21 @@ class Run(ABC):
         parameters = self.trained()
         gradients = torch.autograd.grad(measured.loss, parameters, allow_unused=True)
         pairs = zip(gradients, parameters, strict=True)
-        return type(measured)(*(t.detach() for t in measured)), [laid_out_as(*pair) for pair in pairs]
+        return type(measured)(*(t.detach() for t in measured)), [
+            laid_out_as(*pair) for pair in pairs
+        ]
 
     def _prepared(self, step: int) -> Prepared:
         preset, rng = self.preset, np.random.default_rng([self.preset.seed, step, rank()])
         windows = self.store.windows(rng, preset.batch, preset.crop_px, self.closer)
-        x, quality = self.store.crops(windows, preset.crop_px), torch.from_numpy(drawn_qualities(rng, preset))
+        x, quality = (
+            self.store.crops(windows, preset.crop_px),
+            torch.from_numpy(drawn_qualities(rng, preset)),
+        )
         own, shapes = self.draw(rng, windows)
-        drawn = Drawn(x, quality, drawn_colour(rng, preset.batch), drawn_grain(rng, preset.batch), own)
+        drawn = Drawn(
+            x, quality, drawn_colour(rng, preset.batch), drawn_grain(rng, preset.batch), own
+        )
         if self.device.type == "cuda":
             drawn = tree_map(Tensor.pin_memory, drawn)
         return Prepared(drawn, shapes, int(rng.integers(1 << 31)))
@@ -209,9 +239,11 @@ class Run(ABC):
         return self.ahead.popleft().result()
 
     def run(self, minutes: float, report: Callable[[Progress], None], cool: bool = False) -> None:
-        """Train until the crops or the minutes are spent or a STOP_FILE lies there; saves then and every few minutes.
+        """Train until the crops or the minutes are spent or a STOP_FILE lies there; saves then and
+        every few minutes.
 
-        cool: the learning rates are to have fallen when the minutes are over, not only when the crops are.
+        cool: the learning rates are to have fallen when the minutes are over, not only when the
+        crops are.
         """
         try:
             self._loop(minutes, report, cool)
@@ -223,7 +255,11 @@ class Run(ABC):
         before = self.counters["seconds"]
         window: list[Any] = []
         now, stop = start, self.state_path.with_name(STOP_FILE)
-        while self.counters["crops"] < self.target_crops and now - start < minutes * 60 and not stop.exists():
+        while (
+            self.counters["crops"] < self.target_crops
+            and now - start < minutes * 60
+            and not stop.exists()
+        ):
             window.append(self.step((now - start) / (minutes * 60) if cool else 0.0))
             now = time.monotonic()
             self.counters["seconds"] = before + now - start
@@ -237,11 +273,17 @@ class Run(ABC):
     def _progress(self, window: list[Any], seconds: float) -> Progress:
         crops = len(window) * self.preset.batch * world_size()
         fields = zip(*window, strict=True)
-        means = type(window[0])(*(float(torch.stack([t.mean() for t in values]).mean()) for values in fields))
+        means = type(window[0])(
+            *(float(torch.stack([t.mean() for t in values]).mean()) for values in fields)
+        )
         counters = self.counters
-        return Progress(int(counters["crops"]), self.target_crops, counters["seconds"], crops / seconds, means)
+        return Progress(
+            int(counters["crops"]), self.target_crops, counters["seconds"], crops / seconds, means
+        )
 
     def save(self) -> None:
         """Write the state (rank 0 alone)."""
         if rank() == 0:
-            checkpoint.save(self.state_path, self.model, self.average, self.optimizer, self.counters)
+            checkpoint.save(
+                self.state_path, self.model, self.average, self.optimizer, self.counters
+            )

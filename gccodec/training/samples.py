@@ -15,7 +15,9 @@ QUALITIES = (0.1, 0.3, 0.6)
 
 @torch.no_grad()
 @torch.compiler.set_stance("force_eager")
-def write_grid(model: Autoencoder, store: PhotoStore, path: Path, realism: float, count: int = 6) -> None:
+def write_grid(
+    model: Autoencoder, store: PhotoStore, path: Path, realism: float, count: int = 6
+) -> None:
     """A PNG: one row a held-out crop, the original first, then the qualities 0.1, 0.3, 0.6."""
     device = next(model.parameters()).device
     x = store.validation(count, VALIDATION_PX).to(device)

@@ -1,4 +1,5 @@
-"""Stage distance: our own perceptual distance, by distillation of three networks on what the codec does to pictures."""
+"""Stage distance: our own perceptual distance, by distillation of three networks on what the codec
+does to pictures."""
 
 from __future__ import annotations
 
@@ -31,11 +32,15 @@ TAPS = (0, 2, 3, 4, 5, 6)
 """Of SqueezeNet's seven; the second tells next to nothing of its own."""
 
 SQUEEZE_WEIGHT = 0.4
-"""Of LPIPS-Squeeze, whose size the sum has; the networks beside it are a little more than half of it."""
+"""Of LPIPS-Squeeze, whose size the sum has; the networks beside it are a little more than half of
+it."""
 
-VGG_STAGES, LITE_STAGES = {2: (1, 0.08, 3, 2), 3: (3, 0.12, 4, 2)}, {1: (1, 0.08, 3, 2), 4: (4, 0.02, 1, 1)}
-"""Of VGG16 and EfficientNet-lite0: the head that predicts it, its weight, and kernel and stride of the means that lie
-where that head's positions do."""
+VGG_STAGES, LITE_STAGES = (
+    {2: (1, 0.08, 3, 2), 3: (3, 0.12, 4, 2)},
+    {1: (1, 0.08, 3, 2), 4: (4, 0.02, 1, 1)},
+)
+"""Of VGG16 and EfficientNet-lite0: the head that predicts it, its weight, and kernel and stride of
+the means that lie where that head's positions do."""
 
 SCALE_SHARE, SCALE_LIMIT = 0.01, 20.0
 """How much of a step's the model's scale takes over, and what it may be at most."""
@@ -52,7 +57,8 @@ class Distilled(NamedTuple):
 
 
 class Teacher(nn.Module):
-    """LPIPS-Squeeze and two more as maps whose squared distance is theirs (Zhang et al. 2018, equation 1)."""
+    """LPIPS-Squeeze and two more as maps whose squared distance is theirs (Zhang et al. 2018,
+    equation 1)."""
 
     def __init__(self, nets: Path) -> None:
         super().__init__()
@@ -62,7 +68,8 @@ class Teacher(nn.Module):
 
     @torch.no_grad()
     def weighted(self, x: Tensor) -> list[Tensor]:
-        """x [B, 3, H, W] in [0, 1] -> maps [B, h, w, C]: of unit length, times the roots of their weights."""
+        """x [B, 3, H, W] in [0, 1] -> maps [B, h, w, C]: of unit length, times the roots of their
+        weights."""
         found, out = self.squeeze(x), []
         for i in TAPS:
             t = of_unit_length(found[i].float()).permute(0, 2, 3, 1)
@@ -70,14 +77,19 @@ class Teacher(nn.Module):
             out.append(t * weights.sqrt())
         for maps, stages in ((self.vgg(x), VGG_STAGES), (self.lite.stages(x), LITE_STAGES)):
             for stage, (head, weight, kernel, stride) in stages.items():
-                means = F.avg_pool2d(of_unit_length(maps[stage].float()), kernel, stride).permute(0, 2, 3, 1)
+                means = F.avg_pool2d(of_unit_length(maps[stage].float()), kernel, stride).permute(
+                    0, 2, 3, 1
+                )
                 rows, columns = out[head].shape[1:3]
-                out[head] = torch.cat([out[head], math.sqrt(weight) * means[:, :rows, :columns]], -1)
+                out[head] = torch.cat(
+                    [out[head], math.sqrt(weight) * means[:, :rows, :columns]], -1
+                )
         return out
 
 
 class DistanceStage(Run):
-    """Learns to predict the teacher's maps, above all how they differ between a picture and what is decoded."""
+    """Learns to predict the teacher's maps, above all how they differ between a picture and what is
+    decoded."""
 
     model: PerceptualDistance
 
@@ -116,7 +128,11 @@ class DistanceStage(Run):
     def measure(self, batch: Batch) -> Distilled:
         x, share = batch.x, batch.own
         with torch.no_grad(), autocast(self.device):
-            x_hat = self.codec(x, batch.quality, torch.ones_like(batch.quality)).x_hat.float().clamp(0, 1)
+            x_hat = (
+                self.codec(x, batch.quality, torch.ones_like(batch.quality))
+                .x_hat.float()
+                .clamp(0, 1)
+            )
         between = torch.lerp(x, x_hat, share)  # a distance is to be right where it is small, too
         pictures = torch.cat([x, x_hat, between]).contiguous(memory_format=torch.channels_last)
         with autocast(self.device):
@@ -125,13 +141,16 @@ class DistanceStage(Run):
         errors = [a - b for a, b in zip(found, wanted, strict=True)]
         energy, differences = energy_of_differences(wanted), energy_of_differences(errors)
         with torch.no_grad():
-            ratio = (energy / energy_of_differences(found)).clamp_max(SCALE_LIMIT)  # it starts by predicting nothing
+            ratio = (energy / energy_of_differences(found)).clamp_max(
+                SCALE_LIMIT
+            )  # it starts by predicting nothing
             self.model.scale.lerp_(ratio, SCALE_SHARE)
         maps = torch.stack([e.chunk(3)[0].square().sum(-1).mean() for e in errors]).sum()
         return Distilled((differences + MAP_WEIGHT * maps) / energy, (differences / energy)[None])
 
 
 def energy_of_differences(maps: list[Tensor]) -> Tensor:
-    """Between pictures and what is decoded, and between that and what lies between, for maps of all three."""
+    """Between pictures and what is decoded, and between that and what lies between, for maps of all
+    three."""
     first, second, third = ([t.chunk(3)[i] for t in maps] for i in range(3))
     return (map_distance(first, second) + map_distance(second, third)).mean()

@@ -1,4 +1,5 @@
-"""Stage entropy: encoder and generator frozen, the context model refitted as the integer network it will be."""
+"""Stage entropy: encoder and generator frozen, the context model refitted as the integer network it
+will be."""
 
 from __future__ import annotations
 
@@ -18,9 +19,12 @@ from gccodec.training.run import Batch, Measured, Run
 
 
 class EntropyStage(Run):
-    """Quantisation-aware training from stage 1's averaged weights; its state is a whole model, ready for export."""
+    """Quantisation-aware training from stage 1's averaged weights; its state is a whole model,
+    ready for export."""
 
-    def __init__(self, preset: Preset, store: PhotoStore, start: Path, state: Path, device: torch.device) -> None:
+    def __init__(
+        self, preset: Preset, store: PhotoStore, start: Path, state: Path, device: torch.device
+    ) -> None:
         model, before = Autoencoder(preset.model), {"crops": 0.0, "seconds": 0.0}
         if not state.exists():
             model, before = load_average(start, model), load_counters(start)
@@ -29,10 +33,15 @@ class EntropyStage(Run):
         model.context.requires_grad_(True)
         model.context.quantised = True
         rate = preset.entropy_learning_rate
-        groups: list[dict[str, Any]] = [{"params": list(model.context.parameters()), "lr": rate, "base": rate}]
+        groups: list[dict[str, Any]] = [
+            {"params": list(model.context.parameters()), "lr": rate, "base": rate}
+        ]
         super().__init__(preset, store, model, groups, preset.entropy_crops, state, device)
         self.counters = rate_weights_of(before) | self.counters
-        for name in ("crops", "seconds"):  # what the transforms have seen; kept by a state that exists already
+        for name in (
+            "crops",
+            "seconds",
+        ):  # what the transforms have seen; kept by a state that exists already
             self.counters.setdefault(f"stage_one_{name}", before[name])
 
     def measure(self, batch: Batch) -> Measured:

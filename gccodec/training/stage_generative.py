@@ -1,4 +1,5 @@
-"""Stage generative: the generator tuned against the adversaries; encoder and entropy model frozen, or joint."""
+"""Stage generative: the generator tuned against the adversaries; encoder and entropy model frozen,
+or joint."""
 
 from __future__ import annotations
 
@@ -34,20 +35,24 @@ from gccodec.weights.bitstream import Bitstream
 from gccodec.weights.folder import WeightsFolder
 
 LEAST_KEPT_SHARE = 0.1
-"""What is kept of a crop counts, in its pixels and its rate, as much as a whole crop, down to this share of it."""
+"""What is kept of a crop counts, in its pixels and its rate, as much as a whole crop, down to this
+share of it."""
 SELECTIVE_FIDELITY = 1.5
-"""Squared error weighs so much more where a part is missing: what is kept is kept because it matters."""
+"""Squared error weighs so much more where a part is missing: what is kept is kept because it
+matters."""
 FAITHFUL_PERCEPTION = 1 / 3
-"""The faithful part weighs perception so much less: as stage 1 does, at the usual weight of our own distance."""
+"""The faithful part weighs perception so much less: as stage 1 does, at the usual weight of our own
+distance."""
 LABELS_A_LATENT = DOWNSAMPLING // LABEL_CELL_PX
 
 
 class Draws(NamedTuple):
     """What a step of the generative stage draws.
 
-    true: label maps [B, h, w] on cells of 8 px; told: what the generator is told of them, unknown for most crops; named
-    [B, 1, h, w]: 1 at the cells to be kept; judged: the latent positions that the adversaries see, who cost as much as
-    the generator, and less will do; views: as `OwnPerception` draws them.
+    true: label maps [B, h, w] on cells of 8 px; told: what the generator is told of them, unknown
+    for most crops; named [B, 1, h, w]: 1 at the cells to be kept; judged: the latent positions that
+    the adversaries see, who cost as much as the generator, and less will do; views: as
+    `OwnPerception` draws them.
     """
 
     true: Tensor
@@ -58,7 +63,8 @@ class Draws(NamedTuple):
 
 
 def mean_block(error: Tensor) -> Tensor:
-    """[B, C, H, W] -> [B, C, 16, 16], the mean over all latent positions: what is wrong in the same way at each."""
+    """[B, C, H, W] -> [B, C, 16, 16], the mean over all latent positions: what is wrong in the same
+    way at each."""
     return error.unflatten(3, (-1, DOWNSAMPLING)).unflatten(2, (-1, DOWNSAMPLING)).mean((2, 4))
 
 
@@ -77,18 +83,21 @@ def shares(keep: Tensor) -> Tensor:
 
 
 def as_whole_crops(gradient: Tensor, named: Tensor, kept_share: Tensor) -> Tensor:
-    """gradient [B, 3, H, W], raised at the pixels named [B, 1, H, W] as if a whole crop were kept, not a share [B]."""
+    """gradient [B, 3, H, W], raised at the pixels named [B, 1, H, W] as if a whole crop were kept,
+    not a share [B]."""
     return torch.where(named > 0, gradient / kept_share[:, None, None, None], gradient)
 
 
 class GenerativeStage(Run):
-    """A part of every batch is generated faithfully (realism 0, as in stage 1), the rest against the adversaries.
+    """A part of every batch is generated faithfully (realism 0, as in stage 1), the rest against
+    the adversaries.
 
-    The generator so learns both ends of `decode --realism` in one set of weights. Starts from the entropy stage's
-    state or from exported weights: latents are those that files hold. Some crops come with their label map, and some
-    of these with parts of the latents missing, which the generator then synthesises (selective mode, section 3.3 of
-    the paper). With `joint` in the preset everything is trained, as in the paper, against the rate too; with an
-    `adversarial_share` of 0 there are no adversaries.
+    The generator so learns both ends of `decode --realism` in one set of weights. Starts from the
+    entropy stage's state or from exported weights: latents are those that files hold. Some crops
+    come with their label map, and some of these with parts of the latents missing, which the
+    generator then synthesises (selective mode, section 3.3 of the paper). With `joint` in the
+    preset everything is trained, as in the paper, against the rate too; with an `adversarial_share`
+    of 0 there are no adversaries.
     """
 
     def __init__(
@@ -106,18 +115,27 @@ class GenerativeStage(Run):
                 start_from_weights(model, start)
                 before |= exported_rate_weights(start, preset.mse_weight)
             else:
-                model, before = checkpoint.load_average(start, model), checkpoint.load_counters(start)
+                model, before = (
+                    checkpoint.load_average(start, model),
+                    checkpoint.load_counters(start),
+                )
         model.to(device, memory_format=torch.channels_last)
         model.requires_grad_(preset.joint)
         model.generator.requires_grad_(True)
         with torch.no_grad():
-            model.generator.labels.weight[LABEL_CLASSES] = 0  # "unknown" is as no label map; stays so, as padding
+            model.generator.labels.weight[LABEL_CLASSES] = (
+                0  # "unknown" is as no label map; stays so, as padding
+            )
         model.context.quantised = True
         self.labels = LabelStore.make(store, nets, state.with_name(LABELS_FILE), device)
         own = distance_of(state.with_name("distance.safetensors"), preset)
-        squeeze = SqueezeTrunk(nets / "lpips_squeeze.safetensors") if preset.squeeze_weight else None
+        squeeze = (
+            SqueezeTrunk(nets / "lpips_squeeze.safetensors") if preset.squeeze_weight else None
+        )
         self.faithful = round(preset.faithful_share * preset.batch)
-        self.perception = OwnPerception(own, squeeze, preset).to(device, memory_format=torch.channels_last)
+        self.perception = OwnPerception(own, squeeze, preset).to(
+            device, memory_format=torch.channels_last
+        )
         self.adversary = Adversary(preset, nets, state.with_name(ADVERSARY_FILE), device)
         groups = codec_groups(model, preset)
         for group in groups:
@@ -129,12 +147,17 @@ class GenerativeStage(Run):
             self.fuse()
         self.counters = rate_weights_of(before) | self.counters
         self.rate_target = RateTarget(preset.model.quality_nodes, device, self.counters)
-        self.counters["selective"] = 1  # trained with label maps and keep masks: files may be selective
+        self.counters["selective"] = (
+            1  # trained with label maps and keep masks: files may be selective
+        )
         for name in ("crops", "seconds"):
-            self.counters.setdefault(f"stage_one_{name}", before.get(f"stage_one_{name}", before[name]))
+            self.counters.setdefault(
+                f"stage_one_{name}", before.get(f"stage_one_{name}", before[name])
+            )
 
     def fuse(self) -> None:
-        """Compile the chains of small operations between convolutions; blocks of one width share their code."""
+        """Compile the chains of small operations between convolutions; blocks of one width share
+        their code."""
         self.perception.fuse()
         self.model.context.bits_with_gradient = torch.compile(bits_with_gradient, dynamic=False)
         for module in self.model.modules():
@@ -142,7 +165,8 @@ class GenerativeStage(Run):
                 module.compile(dynamic=False)
 
     def draw(self, rng: np.random.Generator, windows: list[Window]) -> Chance:
-        """Only crops with labels, and among them only those that face the adversaries, lose a part of their latents."""
+        """Only crops with labels, and among them only those that face the adversaries, lose a part
+        of their latents."""
         preset, true = self.preset, self.labels.crops(windows, self.preset.crop_px)
         told, named = true.clone(), torch.ones(len(true), 1, *true.shape[1:])
         for i in range(len(true)):
@@ -150,7 +174,9 @@ class GenerativeStage(Run):
                 told[i] = LABEL_CLASSES
             elif i >= self.faithful and rng.random() < preset.mask_share:
                 named[i, 0] = torch.from_numpy(random_named(rng, true[i].numpy()))
-        judged = random_square(rng, preset.crop_px // DOWNSAMPLING, preset.judged_px // DOWNSAMPLING)
+        judged = random_square(
+            rng, preset.crop_px // DOWNSAMPLING, preset.judged_px // DOWNSAMPLING
+        )
         views, sizes = OwnPerception.draw(rng, preset.crop_px)
         return Chance(Draws(true, told, named, judged, views), sizes)
 
@@ -163,7 +189,8 @@ class GenerativeStage(Run):
         with torch.set_grad_enabled(preset.joint):
             with autocast(self.device):
                 y = self.model.latent(x, quality, named)
-            # files are made for realism 1, the default; the generator alone learns to decode them faithfully
+            # files are made for realism 1, the default; the generator alone learns to decode them
+            # faithfully
             serves = realism[:, None, None, None] > 0
             y, gain = (torch.where(serves, t, t.detach()) for t in (y, self.model.gain(quality)))
             coded = self.model.context(y, quality, keep, labels)
@@ -180,7 +207,11 @@ class GenerativeStage(Run):
         mse, cast, grid = (e.square().mean((1, 2, 3)) for e in errors)
         whole = keep.amin((1, 2, 3)) > 0
         fidelity = torch.where(whole, 1.0, SELECTIVE_FIDELITY)
-        reconstruction = preset.mse_weight * fidelity * mse + preset.colour_weight * cast + preset.grid_weight * grid
+        reconstruction = (
+            preset.mse_weight * fidelity * mse
+            + preset.colour_weight * cast
+            + preset.grid_weight * grid
+        )
         seen = preset.perception_weight * torch.where(realism > 0, 1.0, FAITHFUL_PERCEPTION)
         reconstruction = (reconstruction + seen * perception).mean()
         (gradient,) = torch.autograd.grad(reconstruction, pixels)

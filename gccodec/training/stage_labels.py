@@ -1,4 +1,5 @@
-"""Stage labels: the label network, distilled from the teacher's maps of the training photographs."""
+"""Stage labels: the label network, distilled from the teacher's maps of the training
+photographs."""
 
 from __future__ import annotations
 
@@ -56,10 +57,14 @@ class LabelStage(Run):
         else:
             model = Segmenter.load(start)
             if model.config != preset.segmenter:
-                raise WeightsError(f"{start.path}: another configuration than the preset's: {start.config}")
+                raise WeightsError(
+                    f"{start.path}: another configuration than the preset's: {start.config}"
+                )
         model.to(device, memory_format=torch.channels_last)
         self.labels = LabelStore.make(store, nets, state.with_name(LABELS_FILE), device)
-        share = np.bincount(self.labels.cells, minlength=LABEL_CLASSES)[:LABEL_CLASSES] / len(self.labels.cells)
+        share = np.bincount(self.labels.cells, minlength=LABEL_CLASSES)[:LABEL_CLASSES] / len(
+            self.labels.cells
+        )
         weight = np.maximum(share, 1e-4) ** FREQUENCY_POWER
         self.weight = torch.from_numpy(weight / (weight * share).sum()).float().to(device)
         rate = preset.learning_rate
@@ -80,7 +85,8 @@ class LabelStage(Run):
 
 @torch.no_grad()
 def agreement_with_teacher(model: Segmenter, store: PhotoStore, labels: LabelStore) -> float:
-    """Mean IoU with the teacher's maps on held-out photographs, which lose what is beyond a multiple of 32 px."""
+    """Mean IoU with the teacher's maps on held-out photographs, which lose what is beyond a
+    multiple of 32 px."""
     confusion = Confusion(LABEL_CLASSES)
     device = next(model.parameters()).device
     for i in store.held_out:

@@ -1,4 +1,5 @@
-"""Stage 1: the whole autoencoder on rate + MSE + perception; without perception where that weighs nothing."""
+"""Stage 1: the whole autoencoder on rate + MSE + perception; without perception where that weighs
+nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ from gccodec.weights.bitstream import Bitstream
 def learning_rate(name: str, preset: Preset) -> float:
     """Quicker gains (logarithms would move too slowly) and context model; slow block transforms.
 
-    The linear paths start as an optimal transform with weights near 0.04; at the common rate Adam wrecks them.
+    The linear paths start as an optimal transform with weights near 0.04; at the common rate Adam
+    wrecks them.
     """
     if name.startswith("gain."):
         return preset.gain_learning_rate
@@ -42,7 +44,9 @@ def moved_by_muon(name: str, parameter: nn.Parameter) -> bool:
 
 def codec_groups(model: Autoencoder, preset: Preset) -> list[dict[str, Any]]:
     """The optimizer's groups of the whole autoencoder."""
-    return parameter_groups(model, lambda name, p: (learning_rate(name, preset), moved_by_muon(name, p)))
+    return parameter_groups(
+        model, lambda name, p: (learning_rate(name, preset), moved_by_muon(name, p))
+    )
 
 
 class StageOne(Run):
@@ -69,7 +73,9 @@ class StageOne(Run):
                 rates = exported_rate_weights(start, preset.mse_weight)
         model.to(device, memory_format=torch.channels_last)
         self.perception = Perception(nets, preset).to(device)
-        super().__init__(preset, store, model, codec_groups(model, preset), preset.crops, state, device)
+        super().__init__(
+            preset, store, model, codec_groups(model, preset), preset.crops, state, device
+        )
         self.rate_target = RateTarget(preset.model.quality_nodes, device, rates | self.counters)
 
     def draw(self, rng: np.random.Generator, windows: list[Window]) -> Chance:
@@ -82,7 +88,11 @@ class StageOne(Run):
             perception = self.perception(out.x_hat, x, squares)
         parts = terms(x, out.x_hat.float(), out.bits, perception.float())
         preset, lmbda = self.preset, self.rate_target.lmbda(quality)
-        loss = (lmbda * parts.bpp + preset.mse_weight * parts.mse + preset.perception_weight * parts.perception).mean()
+        loss = (
+            lmbda * parts.bpp
+            + preset.mse_weight * parts.mse
+            + preset.perception_weight * parts.perception
+        ).mean()
         self.rate_target.update(quality, parts.bpp.detach())
         return Measured(loss, parts.bpp, -10 * parts.mse.clamp_min(1e-9).log10(), parts.perception)
 

@@ -1,4 +1,5 @@
-"""Stage renderer: a lighter generator for a bitstream that stays, taught by photographs and by the bitstream's own."""
+"""Stage renderer: a lighter generator for a bitstream that stays, taught by photographs and by the
+bitstream's own."""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ FIRST_RENDERS = 256
 """So many are made before the first step."""
 
 STEPS_A_RENDER = 2
-"""A new one is made so seldom: they cost half as much as a step does, and each is cropped many times."""
+"""A new one is made so seldom: they cost half as much as a step does, and each is cropped many
+times."""
 
 HELD_OUT_TILES = 8
 
@@ -54,11 +56,13 @@ VIEW_SCALES = (0.625, 0.75, 0.875, 1.0)
 """Of what our own distance sees; enlarging would cost most and tell least."""
 
 MARGIN = 1
-"""Latent positions around what is judged that the generator sees: beyond them it would have to guess."""
+"""Latent positions around what is judged that the generator sees: beyond them it would have to
+guess."""
 
 
 class Lesson(NamedTuple):
-    """What a step of this stage draws: renders, which part of what is seen is judged, and what of that by whom.
+    """What a step of this stage draws: renders, which part of what is seen is judged, and what of
+    that by whom.
 
     view: by our own distance, in pixels; faced: by the adversaries, in latent positions.
     """
@@ -77,7 +81,8 @@ class Phase(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """Pictures [B, 3, H, W] in [0, 1]: the renderer's own, a leaf of the graph, the photograph's and the teacher's.
+    """Pictures [B, 3, H, W] in [0, 1]: the renderer's own, a leaf of the graph, the photograph's
+    and the teacher's.
 
     named: [B, 1, H, W], 1 at what was to be kept; realism: [B].
     """
@@ -90,7 +95,8 @@ class Shown(NamedTuple):
 
 
 class Taught(NamedTuple):
-    """One step: loss and, each [B], our own distances to photograph and teacher, and PSNR in dB to the photograph."""
+    """One step: loss and, each [B], our own distances to photograph and teacher, and PSNR in dB to
+    the photograph."""
 
     loss: Tensor
     to_photo: Tensor
@@ -100,29 +106,42 @@ class Taught(NamedTuple):
 
 def learning_rate(name: str, preset: Preset) -> float:
     """As in stage 1, slow where the linear path would be wrecked."""
-    return preset.linear_learning_rate if name.startswith("linear.") else preset.renderer_learning_rate
+    return (
+        preset.linear_learning_rate if name.startswith("linear.") else preset.renderer_learning_rate
+    )
 
 
 class RendererStage(Run):
-    """Trains a generator of the preset's `renderer` shape to make pictures of the latents that files hold.
+    """Trains a generator of the preset's `renderer` shape to make pictures of the latents that
+    files hold.
 
-    Analysis, gains and context model are frozen in `weights`, whose own generator is the teacher: what both have in
-    the same shape starts as the teacher's. Latents and the teacher's pictures are kept on disk (`RenderStore`), so
-    that a step costs little more than the light generator itself.
+    Analysis, gains and context model are frozen in `weights`, whose own generator is the teacher:
+    what both have in the same shape starts as the teacher's. Latents and the teacher's pictures are
+    kept on disk (`RenderStore`), so that a step costs little more than the light generator itself.
     """
 
     model: Generator
 
     def __init__(
-        self, preset: Preset, store: PhotoStore, nets: Path, weights: Bitstream, state: Path, device: torch.device
+        self,
+        preset: Preset,
+        store: PhotoStore,
+        nets: Path,
+        weights: Bitstream,
+        state: Path,
+        device: torch.device,
     ) -> None:
-        preset = dataclasses.replace(preset, colour=False, grain=False)  # the teacher has seen the pictures as they are
+        preset = dataclasses.replace(
+            preset, colour=False, grain=False
+        )  # the teacher has seen the pictures as they are
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(preset.seed)
             model = Generator(preset.renderer)
         start_renderer(model, weights)
         with torch.no_grad():
-            model.labels.weight[LABEL_CLASSES] = 0  # "unknown" is as no label map; stays so, as padding
+            model.labels.weight[LABEL_CLASSES] = (
+                0  # "unknown" is as no label map; stays so, as padding
+            )
         model.to(device, memory_format=torch.channels_last)
         self.held_out: dict[float, HeldOut] = {}
         self.gain = GainUnit.load(weights).to(device)
@@ -137,16 +156,27 @@ class RendererStage(Run):
         if preset.adversarial_share:
             self.adversary = Adversary(preset, nets, state.with_name(ADVERSARY_FILE), device)
         groups = parameter_groups(
-            model, lambda name, p: (learning_rate(name, preset), is_kernel(p) and not name.startswith("linear."))
+            model,
+            lambda name, p: (
+                learning_rate(name, preset),
+                is_kernel(p) and not name.startswith("linear."),
+            ),
         )
         super().__init__(preset, store, model, groups, preset.renderer_crops, state, device)
         serves = int.from_bytes(weights.id, "big")
-        if self.counters.setdefault("serves", serves) != serves:  # also says what kind of model the state holds
-            raise UsageError(f"{state}: trained for the bitstream {int(self.counters['serves']):08x}, not {serves:08x}")
+        if (
+            self.counters.setdefault("serves", serves) != serves
+        ):  # also says what kind of model the state holds
+            raise UsageError(
+                f"{state}: trained for the bitstream {int(self.counters['serves']):08x}, not "
+                f"{serves:08x}"
+            )
 
     def made(self, step: int) -> int:
         """How many renders a step draws from."""
-        return min(FIRST_RENDERS + AT_ONCE * (step // (AT_ONCE * STEPS_A_RENDER)), self.preset.renders)
+        return min(
+            FIRST_RENDERS + AT_ONCE * (step // (AT_ONCE * STEPS_A_RENDER)), self.preset.renders
+        )
 
     def step(self, done: float = 0.0) -> Taught:
         self.renders.make(self.made(int(self.counters["step"]) + READERS), self.device)
@@ -154,7 +184,8 @@ class RendererStage(Run):
         return taught
 
     def compared(self, nets: Path, quality: float, due: bool = True) -> Compared:
-        """The averaged renderer beside the teacher on held-out photographs; figures of nan when that is not due.
+        """The averaged renderer beside the teacher on held-out photographs; figures of nan when
+        that is not due.
 
         Leaves pictures to look at beside the state.
         """
@@ -163,9 +194,13 @@ class RendererStage(Run):
         if quality not in self.held_out:
             tiles = self.store, quality, HELD_OUT_TILES, self.preset.tile_px
             self.held_out[quality] = HeldOut.of(self.renders.teacher.to(self.device), *tiles)
-        averaged = Generator(self.preset.renderer).to(self.device, memory_format=torch.channels_last)
+        averaged = Generator(self.preset.renderer).to(
+            self.device, memory_format=torch.channels_last
+        )
         averaged.load_state_dict(self.average.state)
-        figures, pictures = self.held_out[quality].compared(averaged, AlexTrunk(nets / "lpips_alex.safetensors"))
+        figures, pictures = self.held_out[quality].compared(
+            averaged, AlexTrunk(nets / "lpips_alex.safetensors")
+        )
         self.held_out[quality].write_grid(pictures, self.state_path.with_name("samples.png"))
         return figures
 
@@ -175,7 +210,8 @@ class RendererStage(Run):
         return prepared._replace(shapes=Phase(prepared.shapes, faced))
 
     def _prepared(self, step: int) -> Prepared:
-        """Crops of renders in place of crops of photographs; all of a step from the same place in their tiles."""
+        """Crops of renders in place of crops of photographs; all of a step from the same place in
+        their tiles."""
         preset, rng = self.preset, np.random.default_rng([self.preset.seed, step, rank()])
         tile, side = preset.tile_px // DOWNSAMPLING, preset.crop_px // DOWNSAMPLING
         within = side - 2 * MARGIN
@@ -194,11 +230,17 @@ class RendererStage(Run):
         size = STRIDE_PX * round(view_px * rng.choice(VIEW_SCALES) / STRIDE_PX)
         faced = random_square(rng, within, preset.judged_px // DOWNSAMPLING)
         lesson, none = Lesson(rendered, square, view, faced), torch.zeros(0)
-        return Prepared(Drawn(rendered.photo, rendered.quality, none, none, lesson), size, int(rng.integers(1 << 31)))
+        return Prepared(
+            Drawn(rendered.photo, rendered.quality, none, none, lesson),
+            size,
+            int(rng.integers(1 << 31)),
+        )
 
     def measure(self, batch: Batch) -> Taught:
         x, (rendered, judged, view, faced) = batch.x, batch.own
-        named = F.interpolate(judged.finer(LABELS_A_LATENT).of(rendered.named), scale_factor=LABEL_CELL_PX)
+        named = F.interpolate(
+            judged.finer(LABELS_A_LATENT).of(rendered.named), scale_factor=LABEL_CELL_PX
+        )
         keep = F.max_pool2d(rendered.named, LABELS_A_LATENT)
         y_hat = rendered.y_hat.float() / self.gain(batch.quality)
         with autocast(self.device):
@@ -216,8 +258,11 @@ class RendererStage(Run):
         loss = (x_hat * as_whole_crops(gradient, named, shares(keep))).sum()
         return taught._replace(loss=loss - loss.detach() + reconstruction.detach())
 
-    def _face(self, gradient: Tensor, shown: Shown, known: Tensor, labels: Tensor, faced: Square) -> None:
-        """Add what the adversaries ask for to the gradient at the pixels of the crops that are to be sharp."""
+    def _face(
+        self, gradient: Tensor, shown: Shown, known: Tensor, labels: Tensor, faced: Square
+    ) -> None:
+        """Add what the adversaries ask for to the gradient at the pixels of the crops that are to
+        be sharp."""
         pixel, cell = faced.finer(DOWNSAMPLING), faced.finer(LABELS_A_LATENT)
         norm = pixel.of(gradient).norm()
         pictures = pixel.of(shown.photo), pixel.of(shown.pixels.detach())
@@ -225,7 +270,8 @@ class RendererStage(Run):
         pixel.add_to(gradient, asked * shown.realism[:, None, None, None])
 
     def _reconstruction(self, shown: Shown, view: Square, size: int) -> tuple[Tensor, Taught]:
-        """The loss of pixels against photograph and teacher, with gradient, and what is worth telling of it."""
+        """The loss of pixels against photograph and teacher, with gradient, and what is worth
+        telling of it."""
         preset, (pixels, x, teacher, named, realism) = self.preset, shown
         error = (x - pixels) * named  # what is synthesised need not be the original
         errors = error, F.avg_pool2d(error, CAST_PX), mean_block(error), (teacher - pixels) * named
@@ -244,8 +290,11 @@ class RendererStage(Run):
         psnr_db = -10 * (mse.detach() / shares(named)).clamp_min(1e-9).log10()
         return loss, Taught(loss.detach(), to_photo.detach(), to_teacher.detach(), psnr_db)
 
-    def _distances(self, pixels: Tensor, others: list[Tensor], square: Square, size: int) -> list[Tensor]:
-        """Our own distance of a view of pixels to the same of each other, [B]; the maps of pixels are made once."""
+    def _distances(
+        self, pixels: Tensor, others: list[Tensor], square: Square, size: int
+    ) -> list[Tensor]:
+        """Our own distance of a view of pixels to the same of each other, [B]; the maps of pixels
+        are made once."""
         taps, distances = None, []
         for other in others:
             ours, theirs = scaled_parts(pixels, other, square, size)

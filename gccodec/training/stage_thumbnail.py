@@ -1,4 +1,5 @@
-"""Stage thumbnail: the small network of `decode --scale` and `gccodec thumbnail`, taught by the full generator."""
+"""Stage thumbnail: the small network of `decode --scale` and `gccodec thumbnail`, taught by the
+full generator."""
 
 from __future__ import annotations
 
@@ -25,11 +26,13 @@ from gccodec.training.stage_generative import LABELS_A_LATENT
 from gccodec.weights.bitstream import Bitstream
 
 SCALE_WEIGHTS = (0.5, 1.0, 2.0, 4.0)
-"""Of the squared errors at 1/2, 1/4, 1/8 and 1/16 of the resolution: the smaller a version, the smaller its errors."""
+"""Of the squared errors at 1/2, 1/4, 1/8 and 1/16 of the resolution: the smaller a version, the
+smaller its errors."""
 
 
 class Copied(NamedTuple):
-    """One step: loss, and PSNR [B] in dB to the full generator's picture at 1/2, 1/4, 1/8 and 1/16."""
+    """One step: loss, and PSNR [B] in dB to the full generator's picture at 1/2, 1/4, 1/8 and
+    1/16."""
 
     loss: Tensor
     psnr_half_db: Tensor
@@ -39,15 +42,24 @@ class Copied(NamedTuple):
 
 
 class ThumbnailStage(Run):
-    """Trains the small network on whole renders (`RenderStore`): a tile's borders are a picture's."""
+    """Trains the small network on whole renders (`RenderStore`): a tile's borders are a
+    picture's."""
 
     model: ThumbnailGenerator
 
     def __init__(
-        self, preset: Preset, store: PhotoStore, nets: Path, weights: Bitstream, state: Path, device: torch.device
+        self,
+        preset: Preset,
+        store: PhotoStore,
+        nets: Path,
+        weights: Bitstream,
+        state: Path,
+        device: torch.device,
     ) -> None:
         """`weights`: all of the model whose pictures are to be made small."""
-        preset = dataclasses.replace(preset, colour=False, grain=False)  # the teacher has seen the pictures as they are
+        preset = dataclasses.replace(
+            preset, colour=False, grain=False
+        )  # the teacher has seen the pictures as they are
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(preset.seed)
             model = ThumbnailGenerator(preset.thumbnail)
@@ -56,10 +68,14 @@ class ThumbnailStage(Run):
         labels = LabelStore.growing(store, nets, state.with_name(LABELS_FILE), device)
         self.renders = RenderStore(store, labels, weights, preset, state.parent)
         rate = preset.thumbnail_learning_rate
-        groups = parameter_groups(model, lambda name, p: (rate, is_kernel(p) and not name.startswith("linear.")))
+        groups = parameter_groups(
+            model, lambda name, p: (rate, is_kernel(p) and not name.startswith("linear."))
+        )
         super().__init__(preset, store, model, groups, preset.thumbnail_crops, state, device)
         serves = int.from_bytes(weights.id, "big")
-        if self.counters.setdefault("thumbnail_of", serves) != serves:  # also says what kind of model the state holds
+        if (
+            self.counters.setdefault("thumbnail_of", serves) != serves
+        ):  # also says what kind of model the state holds
             found = int(self.counters["thumbnail_of"])
             raise UsageError(f"{state}: trained for the bitstream {found:08x}, not {serves:08x}")
         self.renders.make(preset.thumbnail_renders, device)
@@ -69,7 +85,9 @@ class ThumbnailStage(Run):
         preset, rng = self.preset, np.random.default_rng([self.preset.seed, step, rank()])
         numbers = rng.integers(0, preset.thumbnail_renders, preset.batch)
         whole, none = self.renders.whole(numbers.tolist()), torch.zeros(0)
-        return Prepared(Drawn(whole.half, whole.quality, none, none, whole), None, int(rng.integers(1 << 31)))
+        return Prepared(
+            Drawn(whole.half, whole.quality, none, none, whole), None, int(rng.integers(1 << 31))
+        )
 
     def measure(self, batch: Batch) -> Copied:
         whole: Whole = batch.own

@@ -1,4 +1,5 @@
-"""Useful starts: a transform codec (16x16 colour KLT, one step a quality), or a model that was exported before."""
+"""Useful starts: a transform codec (16x16 colour KLT, one step a quality), or a model that was
+exported before."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from gccodec.weights.bitstream import Bitstream
 
 COARSEST_STEP = 9.0
 FINEST_STEP = 0.7
-"""Quantization steps (pixels in [0, 1], orthonormal transform) at quality 0 and 1: about 0.02 and 0.4 bpp."""
+"""Quantization steps (pixels in [0, 1], orthonormal transform) at quality 0 and 1: about 0.02 and
+0.4 bpp."""
 
 
 def sample_blocks(store: PhotoStore, rng: np.random.Generator, count: int) -> torch.Tensor:
@@ -26,12 +28,19 @@ def sample_blocks(store: PhotoStore, rng: np.random.Generator, count: int) -> to
     while len(blocks) < count:
         crop = store.crops(store.windows(rng, 1, 256), 256)[0] / 255 - 0.5
         tiles = crop.unfold(1, DOWNSAMPLING, DOWNSAMPLING).unfold(2, DOWNSAMPLING, DOWNSAMPLING)
-        blocks.extend(tiles.permute(1, 2, 0, 3, 4).reshape(256, -1)[torch.from_numpy(rng.permutation(256)[:32])])
+        blocks.extend(
+            tiles.permute(1, 2, 0, 3, 4).reshape(256, -1)[
+                torch.from_numpy(rng.permutation(256)[:32])
+            ]
+        )
     return torch.stack(blocks[:count])
 
 
-def start_from_klt(model: Autoencoder, store: PhotoStore, seed: int = 0, count: int = 40_000) -> None:
-    """Set the linear paths to the leading eigenvectors, gains to common steps, scales to the deviations."""
+def start_from_klt(
+    model: Autoencoder, store: PhotoStore, seed: int = 0, count: int = 40_000
+) -> None:
+    """Set the linear paths to the leading eigenvectors, gains to common steps, scales to the
+    deviations."""
     blocks = sample_blocks(store, np.random.default_rng(seed), count).double()
     values, vectors = torch.linalg.eigh(blocks.T @ blocks / len(blocks))
     channels = model.config.latent_channels
@@ -50,15 +59,24 @@ def start_from_klt(model: Autoencoder, store: PhotoStore, seed: int = 0, count: 
 
 
 def start_from_weights(model: Autoencoder, weights: Bitstream) -> None:
-    """Set every weight to an exported one, the context model to the float twin of the integer network.
+    """Set every weight to an exported one, the context model to the float twin of the integer
+    network.
 
-    The model's transforms may have more residual blocks a stack and more channels than the file's and compute the same
-    at first (Chen et al. 2016, "Net2Net"): blocks added begin as the identity, channels added are heard by none of the
-    old. WeightsError when the configurations differ in anything else.
+    The model's transforms may have more residual blocks a stack and more channels than the file's
+    and compute the same at first (Chen et al. 2016, "Net2Net"): blocks added begin as the identity,
+    channels added are heard by none of the old. WeightsError when the configurations differ in
+    anything else.
     """
-    own, found = (dataclasses.asdict(c) for c in (model.config, ModelConfig.from_json(weights.config)))
-    if any(found[k] > v if k.startswith(("encoder_", "generator_")) else found[k] != v for k, v in own.items()):
-        raise WeightsError(f"{weights.path}: another configuration than the preset's: {weights.config}")
+    own, found = (
+        dataclasses.asdict(c) for c in (model.config, ModelConfig.from_json(weights.config))
+    )
+    if any(
+        found[k] > v if k.startswith(("encoder_", "generator_")) else found[k] != v
+        for k, v in own.items()
+    ):
+        raise WeightsError(
+            f"{weights.path}: another configuration than the preset's: {weights.config}"
+        )
     state = model.state_dict()
     for name, value in state.items():
         if name in weights.arrays and not name.startswith("context."):
@@ -74,13 +92,16 @@ def start_from_weights(model: Autoencoder, weights: Bitstream) -> None:
 
 
 def start_renderer(generator: Generator, weights: Bitstream) -> None:
-    """Set what has the shape of a weight of the exported generator to that; the others stay as they are.
+    """Set what has the shape of a weight of the exported generator to that; the others stay as they
+    are.
 
     WeightsError when the bitstream's latents are not what the generator expects.
     """
     latent, expected = weights.arrays["generator.latent_scale"].shape, generator.latent_scale.shape
     if latent != expected:
-        raise WeightsError(f"{weights.path}: latents of {latent[0]} channels, the preset's have {expected[0]}")
+        raise WeightsError(
+            f"{weights.path}: latents of {latent[0]} channels, the preset's have {expected[0]}"
+        )
     for name, value in generator.state_dict().items():
         array = weights.arrays.get(f"generator.{name}")
         if array is not None and array.shape == value.shape:
@@ -88,6 +109,7 @@ def start_renderer(generator: Generator, weights: Bitstream) -> None:
 
 
 def _set_corner(value: torch.Tensor, old: torch.Tensor) -> None:
-    """The first outputs of a layer to an exported layer's, to which inputs added add nothing; the others stay."""
+    """The first outputs of a layer to an exported layer's, to which inputs added add nothing; the
+    others stay."""
     value[: len(old)].zero_()
     value[tuple(slice(n) for n in old.shape)] = old

@@ -13,10 +13,13 @@ TAIL_MASS = 2.0**-16
 
 
 def frequency_table(log_scale: float) -> np.ndarray:
-    """int32 [2 K + 2] with sum 2^24, K the smallest support that leaves at most TAIL_MASS to the escape."""
+    """int32 [2 K + 2] with sum 2^24, K the smallest support that leaves at most TAIL_MASS to the
+    escape."""
     limit, scale = 1, torch.tensor(log_scale, dtype=torch.float64)
     while True:
-        mass = torch.exp2(-bits(torch.arange(-limit, limit + 1, dtype=torch.float64), scale)).numpy()
+        mass = torch.exp2(
+            -bits(torch.arange(-limit, limit + 1, dtype=torch.float64), scale)
+        ).numpy()
         if 1 - mass.sum() <= TAIL_MASS:
             break
         limit += 1

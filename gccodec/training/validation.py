@@ -15,7 +15,8 @@ from gccodec.training.photos import VALIDATION_PX, PhotoStore
 
 
 class Validation(NamedTuple):
-    """Means over the held-out crops at one quality and realism; bpp is the estimate of the context model."""
+    """Means over the held-out crops at one quality and realism; bpp is the estimate of the context
+    model."""
 
     quality: float
     realism: float
@@ -25,9 +26,16 @@ class Validation(NamedTuple):
 
 
 @torch.no_grad()
-@torch.compiler.set_stance("force_eager")  # other shapes than those of training are not worth compiling for
+@torch.compiler.set_stance(
+    "force_eager"
+)  # other shapes than those of training are not worth compiling for
 def validate(
-    model: Autoencoder, store: PhotoStore, nets: Path, qualities: list[float], realism: float = 0.0, count: int = 48
+    model: Autoencoder,
+    store: PhotoStore,
+    nets: Path,
+    qualities: list[float],
+    realism: float = 0.0,
+    count: int = 48,
 ) -> list[Validation]:
     """Rate and distances on held-out crops."""
     alex = AlexTrunk(nets / "lpips_alex.safetensors")
@@ -43,5 +51,9 @@ def validate(
             mse = (batch - x_hat).square().mean((1, 2, 3))
             bpp = out.bits.cpu() / VALIDATION_PX**2
             values.append(torch.stack([bpp, -10 * mse.log10(), lpips(alex, batch, x_hat)]))
-        rows.append(Validation(quality, realism, *(math.fsum(v) / len(v) for v in torch.cat(values, 1).tolist())))
+        rows.append(
+            Validation(
+                quality, realism, *(math.fsum(v) / len(v) for v in torch.cat(values, 1).tolist())
+            )
+        )
     return rows

@@ -1,4 +1,5 @@
-"""The weights that fix every symbol of a file: context model, tables, gains, and where the label-map coder starts."""
+"""The weights that fix every symbol of a file: context model, tables, gains, and where the
+label-map coder starts."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from gccodec.weights.file import WeightsFile, load_weights
 
 @dataclasses.dataclass(frozen=True)
 class Bitstream(WeightsFile):
-    """A weights file of this role. aliases: ids under which files of earlier versions ask for the same symbols."""
+    """A weights file of this role. aliases: ids under which files of earlier versions ask for the
+    same symbols."""
 
     aliases: frozenset[bytes] = frozenset()
 
@@ -35,13 +37,16 @@ class Bitstream(WeightsFile):
 
     @property
     def label_prime(self) -> Prime:
-        """Where the label-map coder starts; WeightsError for a model that was not trained for selective coding."""
+        """Where the label-map coder starts; WeightsError for a model that was not trained for
+        selective coding."""
         found = [self.arrays.get(f"label_map.{name}") for name in ("prime", "mixing")]
         if found[0] is None:
             raise WeightsError(f"{self.path}: this model was not trained for selective coding")
         expected = [((CONTEXTS,), np.dtype(np.uint16)), ((4 * OPINIONS,), np.dtype(np.int32))]
         if any(a is None or (a.shape, a.dtype) != e for a, e in zip(found, expected, strict=True)):
-            raise WeightsError(f"{self.path}: the label coder's start does not fit: expected {expected}")
+            raise WeightsError(
+                f"{self.path}: the label coder's start does not fit: expected {expected}"
+            )
         return Prime(*found)  # type: ignore[arg-type]
 
     @property
@@ -51,7 +56,8 @@ class Bitstream(WeightsFile):
 
     @property
     def log_lmbda(self) -> npt.NDArray[np.float32]:
-        """Logarithm of what a bit a pixel weighs against squared error, at each quality node; WeightsError without."""
+        """Logarithm of what a bit a pixel weighs against squared error, at each quality node;
+        WeightsError without."""
         if not self.has_log_lmbda:
             raise WeightsError(f"{self.path}: this model was exported without what --effort needs")
         return np.asarray(self.arrays["tuning.log_lmbda"], np.float32)

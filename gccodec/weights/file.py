@@ -23,15 +23,17 @@ HEADER_LENGTH_BYTES = 8
 MAX_HEADER_BYTES = 1 << 20
 
 Role = Literal["bitstream", "analysis", "renderer", "thumbnail", "labels", "distance"]
-"""What a file is for. bitstream: all that fixes symbols; analysis: the encoder's network; renderer: the decoder's;
-thumbnail: that of small versions; labels and distance: the networks behind `--labels auto` and `--effort`."""
+"""What a file is for. bitstream: all that fixes symbols; analysis: the encoder's network; renderer:
+the decoder's; thumbnail: that of small versions; labels and distance: the networks behind `--labels
+auto` and `--effort`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class WeightsFile:
     """Arrays by name, the configuration as JSON, and the file's SHA-256 (32 bytes).
 
-    serves: the id of the bitstream that a network of the codec is made for; empty for what fits any.
+    serves: the id of the bitstream that a network of the codec is made for; empty for what fits
+    any.
     """
 
     path: Path
@@ -78,7 +80,9 @@ def _description(path: Path, head: bytes) -> Description:
     try:
         metadata = json.loads(head)["__metadata__"]
         return Description(
-            str(metadata.get("role", "")), bytes.fromhex(metadata.get("serves", "")), str(metadata["config"])
+            str(metadata.get("role", "")),
+            bytes.fromhex(metadata.get("serves", "")),
+            str(metadata["config"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{path}: not a gccodec weights file ({error!r})") from error
@@ -98,7 +102,10 @@ def load_weights(path: Path, role: Role) -> WeightsFile:
     sha256 = hashlib.sha256(data).digest()
     expected = path.stem.rpartition("-")[2]
     if sha256[:ID_BYTES].hex() != expected:
-        raise WeightsError(f"{path}: SHA-256 begins with {sha256[:4].hex()}, the name says {expected}; it is damaged")
+        raise WeightsError(
+            f"{path}: SHA-256 begins with {sha256[:4].hex()}, the name says {expected}; it is "
+            f"damaged"
+        )
     head_end = HEADER_LENGTH_BYTES + int.from_bytes(data[:HEADER_LENGTH_BYTES], "little")
     found = _description(path, data[HEADER_LENGTH_BYTES:head_end])
     if found.role not in (role, ""):

@@ -16,14 +16,16 @@ MANIFEST = "manifest.json"
 
 
 class WeightsFolder:
-    """The files `<name>-<id>.safetensors` of a folder, and the defaults that its manifest.json names."""
+    """The files `<name>-<id>.safetensors` of a folder, and the defaults that its manifest.json
+    names."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @classmethod
     def installed(cls) -> WeightsFolder:
-        """$GCCODEC_WEIGHTS, else the installed package's weights, else those beside it in a source tree."""
+        """$GCCODEC_WEIGHTS, else the installed package's weights, else those beside it in a source
+        tree."""
         if chosen := os.environ.get(ENVIRONMENT_VARIABLE):
             return cls(Path(chosen))
         package = Path(__file__).resolve().parents[1]
@@ -57,10 +59,14 @@ class WeightsFolder:
         if model_id is None:
             return self.default("bitstream")
         for known in (model_id, self._aliases().get(model_id)):
-            if known is not None and (found := sorted(self.path.glob(f"*-{known.hex()}.safetensors"))):
+            if known is not None and (
+                found := sorted(self.path.glob(f"*-{known.hex()}.safetensors"))
+            ):
                 return found[0]
         have = ", ".join(self._names()) or "none"
-        raise WeightsError(f"this file needs the model {model_id.hex()}; installed in {self.path}: {have}")
+        raise WeightsError(
+            f"this file needs the model {model_id.hex()}; installed in {self.path}: {have}"
+        )
 
     def load_bitstream(self, model_id: bytes | None = None) -> Bitstream:
         """As `find_bitstream`, with the aliases that the manifest gives it."""
@@ -77,9 +83,11 @@ class WeightsFolder:
         return frozenset(alias for alias, meant in self._aliases().items() if meant.hex() == own)
 
     def find_serving(self, role: Role, bitstream: bytes, name: str | None = None) -> Path:
-        """An analysis or renderer for a bitstream's id, the default one if that is: by the heads of the files.
+        """An analysis or renderer for a bitstream's id, the default one if that is: by the heads of
+        the files.
 
-        name: what its file name begins with, for a choice of several. WeightsError if there is none.
+        name: what its file name begins with, for a choice of several. WeightsError if there is
+        none.
         """
         first = self.manifest.get(role) if (self.path / MANIFEST).exists() else None
         names = sorted(self._names(), key=lambda found: found != first)
@@ -91,17 +99,22 @@ class WeightsFolder:
             if head.role == role and head.serves == bitstream:
                 return path
         wanted = role if name is None else f"{role} {name!r}"
-        raise WeightsError(f"{self.path}: no {wanted} for the bitstream {bitstream.hex()} is installed")
+        raise WeightsError(
+            f"{self.path}: no {wanted} for the bitstream {bitstream.hex()} is installed"
+        )
 
     def _names(self) -> list[str]:
         return sorted(path.name for path in self.path.glob("*-????????.safetensors"))
 
     def _aliases(self) -> dict[bytes, bytes]:
-        """Ids of earlier versions -> the bitstreams that they mean. Not one where there is no manifest."""
+        """Ids of earlier versions -> the bitstreams that they mean. Not one where there is no
+        manifest."""
         if not (self.path / MANIFEST).exists():
             return {}
         aliases = self.manifest.get("aliases", {})
         try:
             return {bytes.fromhex(alias): bytes.fromhex(meant) for alias, meant in aliases.items()}
         except (AttributeError, TypeError, ValueError) as error:
-            raise WeightsError(f"{self.path}: the aliases of {MANIFEST} are not ids ({error})") from error
+            raise WeightsError(
+                f"{self.path}: the aliases of {MANIFEST} are not ids ({error})"
+            ) from error

@@ -1,4 +1,5 @@
-"""The weights of one model: its bitstream, and the networks that serve it, read when they are needed."""
+"""The weights of one model: its bitstream, and the networks that serve it, read when they are
+needed."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from gccodec.weights.folder import WeightsFolder
 
 
 class ModelWeights(NamedTuple):
-    """What a codec is made of; analysis, renderer and distance read their files when called, or raise WeightsError."""
+    """What a codec is made of; analysis, renderer and distance read their files when called, or
+    raise WeightsError."""
 
     bitstream: Bitstream
     analysis: Callable[[], WeightsFile]
@@ -25,16 +27,20 @@ class ModelWeights(NamedTuple):
     def load(
         cls, folder: Path | None = None, model_id: bytes | None = None, renderer: str | None = None
     ) -> ModelWeights:
-        """From a folder, None for the installed one. WeightsError where the bitstream is missing or damaged.
+        """From a folder, None for the installed one. WeightsError where the bitstream is missing or
+        damaged.
 
-        model_id: of the bitstream that a file asks for, None for the default; renderer: a name to choose by.
+        model_id: of the bitstream that a file asks for, None for the default; renderer: a name to
+        choose by.
         """
         files = WeightsFolder.installed() if folder is None else WeightsFolder(folder)
         bitstream = files.load_bitstream(model_id)
         return cls(
             bitstream,
             lambda: load_weights(files.find_serving("analysis", bitstream.id), "analysis"),
-            lambda: load_weights(files.find_serving("renderer", bitstream.id, renderer), "renderer"),
+            lambda: load_weights(
+                files.find_serving("renderer", bitstream.id, renderer), "renderer"
+            ),
             lambda: files.load("distance"),
         )
 
@@ -43,4 +49,6 @@ class ModelWeights(NamedTuple):
         parts = (self.bitstream, self.analysis(), self.renderer())
         config = {name: value for part in parts for name, value in json.loads(part.config).items()}
         arrays = ChainMap(*(dict(part.arrays) for part in parts))
-        return Bitstream(self.bitstream.path, arrays, json.dumps(config, sort_keys=True), self.bitstream.sha256)
+        return Bitstream(
+            self.bitstream.path, arrays, json.dumps(config, sort_keys=True), self.bitstream.sha256
+        )

@@ -28,14 +28,18 @@ OPTIONS = EncodeOptions(quality=300, effort=0)
 
 
 def encode(folder, archive, options=OPTIONS, start=ThisProcess, **settings):
-    plan = make_plan(entries([str(folder)]), Template("{dir}/{name}.gcz").target, str(archive), is_picture_name)
+    plan = make_plan(
+        entries([str(folder)]), Template("{dir}/{name}.gcz").target, str(archive), is_picture_name
+    )
     return encode_archive(plan, options, Settings(str(archive), **settings), Machine(), start)
 
 
 def decode(archive, out, options=DecodeOptions(), **settings):  # noqa: B008  # immutable
     plan = make_plan(entries([str(archive)]), picture_name(options.format), str(out), is_coded_name)
     times = original_times(read_manifests(str(archive))[0].records.values())
-    return decode_archive(plan, options, Settings(str(out), **settings), Machine(), ThisProcess, mtimes_ns=times)
+    return decode_archive(
+        plan, options, Settings(str(out), **settings), Machine(), ThisProcess, mtimes_ns=times
+    )
 
 
 def records(archive):
@@ -44,7 +48,9 @@ def records(archive):
 
 def files(folder):
     return {
-        os.path.relpath(os.path.join(above, name), folder): os.stat(os.path.join(above, name)).st_mtime_ns
+        os.path.relpath(os.path.join(above, name), folder): os.stat(
+            os.path.join(above, name)
+        ).st_mtime_ns
         for above, _, names in os.walk(folder)
         for name in names
     }
@@ -62,7 +68,9 @@ def test_a_tree_is_coded_and_comes_back_with_names_formats_and_times(photos, tmp
     coded = files(tmp_path / "archive")
     coded.pop("manifest.jsonl")
     del times["bad.jpg"]
-    assert coded == {name if name == "note.txt" else name + ".gcz": time for name, time in times.items()}
+    assert coded == {
+        name if name == "note.txt" else name + ".gcz": time for name, time in times.items()
+    }
     for name in os.listdir(tmp_path / "archive"):  # as after a copy that keeps no times
         os.utime(tmp_path / "archive" / name, ns=(0, 0))
     report = decode(tmp_path / "archive", tmp_path / "back", others="copy")
@@ -80,7 +88,9 @@ def test_files_are_those_of_the_codec_itself(photos, tmp_path):
     from gccodec.image.reader import read_picture
 
     for name in ("a.jpg", "2020/b c.png"):
-        alone = Codec.load().encode(read_picture((photos / name).read_bytes()), quality=300, effort=0)
+        alone = Codec.load().encode(
+            read_picture((photos / name).read_bytes()), quality=300, effort=0
+        )
         assert (tmp_path / "archive" / (name + ".gcz")).read_bytes() == alone.data
 
 
@@ -151,7 +161,12 @@ def test_what_was_begun_when_the_machine_stopped_is_ours(photos, tmp_path):
         file.write(b"half a file")
     os.utime(stray, (0, 0))
     assert encode(photos, archive, resume=True).counts["ok"] == 3
-    assert sorted(files(archive)) == ["2020/b c.png.gcz", "2020/d.JPG.gcz", "a.jpg.gcz", "manifest.jsonl"]
+    assert sorted(files(archive)) == [
+        "2020/b c.png.gcz",
+        "2020/d.JPG.gcz",
+        "a.jpg.gcz",
+        "manifest.jsonl",
+    ]
 
 
 def test_a_second_run_is_refused(photos, tmp_path):
@@ -252,7 +267,13 @@ def test_verify_finds_what_is_missing_changed_or_damaged(photos, tmp_path):
 def test_formats_that_cannot_be_written_become_png():
     original = picture_name("original")
     names = ["a.jpg.gcz", "b.HEIC.gcz", "c.gcz", "d.tar.gcz", "2020/e.png.gcz"]
-    assert [original(n) for n in names] == ["a.jpg", "b.HEIC.png", "c.png", "d.tar.png", "2020/e.png"]
+    assert [original(n) for n in names] == [
+        "a.jpg",
+        "b.HEIC.png",
+        "c.png",
+        "d.tar.png",
+        "2020/e.png",
+    ]
     assert picture_name("webp")("a.jpg.gcz") == "a.webp"
     with pytest.raises(UsageError, match="--format gif"):
         picture_name("gif")
@@ -262,7 +283,12 @@ def test_formats_that_cannot_be_written_become_png():
 def test_decoding_into_another_format_and_without_metadata(photos, tmp_path):
     encode(photos, tmp_path / "archive")
     decode(tmp_path / "archive", tmp_path / "back", DecodeOptions("png"))
-    assert sorted(files(tmp_path / "back")) == ["2020/b c.png", "2020/d.png", "a.png", "manifest-decode.jsonl"]
+    assert sorted(files(tmp_path / "back")) == [
+        "2020/b c.png",
+        "2020/d.png",
+        "a.png",
+        "manifest-decode.jsonl",
+    ]
     with pytest.raises(FileError, match="--resume"):
         decode(tmp_path / "archive", tmp_path / "back", DecodeOptions("png"))
     with pytest.raises(NothingToDoError):
@@ -285,9 +311,16 @@ def test_too_little_space_is_found_before_the_first_picture(photos, tmp_path, mo
 
 
 def test_a_picture_that_changes_meanwhile_is_a_failure(photos, tmp_path):
-    plan = make_plan(entries([str(photos)]), Template("{name}.gcz").target, str(tmp_path / "archive"), is_picture_name)
+    plan = make_plan(
+        entries([str(photos)]),
+        Template("{name}.gcz").target,
+        str(tmp_path / "archive"),
+        is_picture_name,
+    )
     os.utime(photos / "a.jpg", ns=(7, 7))
-    report = encode_archive(plan, OPTIONS, Settings(str(tmp_path / "archive")), Machine(), ThisProcess)
+    report = encode_archive(
+        plan, OPTIONS, Settings(str(tmp_path / "archive")), Machine(), ThisProcess
+    )
     assert dict(report.failures)["a.jpg"] == "the picture has changed since the run began"
 
 
@@ -304,7 +337,10 @@ def test_a_manifest_of_somebody_else_is_no_manifest_of_ours(photos, tmp_path):
     with pytest.raises(ObstacleError, match="in the place of the manifest"):
         encode(photos, tmp_path / "archive", start=never, others="copy")
     elsewhere = str(tmp_path / "m.jsonl")
-    assert encode(photos, tmp_path / "archive", others="copy", manifest=elsewhere).counts["copied"] == 3
+    assert (
+        encode(photos, tmp_path / "archive", others="copy", manifest=elsewhere).counts["copied"]
+        == 3
+    )
     assert (tmp_path / "archive" / "manifest.jsonl").read_text() == "theirs"
 
 
@@ -360,8 +396,15 @@ def test_nor_does_a_picture_of_another_name(photos, tmp_path):
     options = {"resume": True, "verify": True, "delete_sources": True}
 
     def stems(**more):
-        plan = make_plan(entries([str(photos)]), Template("{stem}.gcz").target, str(tmp_path / "a"), is_picture_name)
-        return encode_archive(plan, OPTIONS, Settings(str(tmp_path / "a"), **more), Machine(), ThisProcess)
+        plan = make_plan(
+            entries([str(photos)]),
+            Template("{stem}.gcz").target,
+            str(tmp_path / "a"),
+            is_picture_name,
+        )
+        return encode_archive(
+            plan, OPTIONS, Settings(str(tmp_path / "a"), **more), Machine(), ThisProcess
+        )
 
     stems(verify=True, delete_sources=True)
     picture(9).save(photos / "a.png")
@@ -390,7 +433,9 @@ def test_an_original_whose_file_was_written_over_stays(photos, tmp_path, monkeyp
 
     monkeypatch.setattr(LocalStore, "write_whole", folding)
     opened = LocalStore.open
-    monkeypatch.setattr(LocalStore, "open", lambda self, name: opened(self, name.lower() if "gcz" in name else name))
+    monkeypatch.setattr(
+        LocalStore, "open", lambda self, name: opened(self, name.lower() if "gcz" in name else name)
+    )
     picture(7).save(photos / "A.jpg")
     report = encode(photos, tmp_path / "archive", delete_sources=True, verify=True, force=True)
     assert len({"a.jpg", "A.jpg"} & set(files(photos))) == 1
@@ -442,7 +487,13 @@ def test_a_file_that_is_no_manifest_is_neither_cut_nor_appended_to(photos, tmp_p
         before = (photos / name).read_bytes()
         for options in ({"resume": True}, {"force": True}):
             with pytest.raises(CorruptError, match="is no manifest"):
-                encode(photos, tmp_path / "archive", start=never, manifest=str(photos / name), **options)
+                encode(
+                    photos,
+                    tmp_path / "archive",
+                    start=never,
+                    manifest=str(photos / name),
+                    **options,
+                )
         assert (photos / name).read_bytes() == before
 
 
@@ -450,7 +501,13 @@ def test_a_manifest_that_is_no_regular_file_stays(photos, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for options in ({}, {"resume": True}, {"force": True}):
         with pytest.raises(FileError, match="no regular file"):
-            encode(photos, tmp_path / "archive", start=never, manifest=str(tmp_path / "pipe"), **options)
+            encode(
+                photos,
+                tmp_path / "archive",
+                start=never,
+                manifest=str(tmp_path / "pipe"),
+                **options,
+            )
     assert (tmp_path / "pipe").exists()
 
 

@@ -40,12 +40,20 @@ def test_faults_are_kept_and_stop_nothing():
 @pytest.mark.parametrize(
     ("names", "options", "obstacle"),
     [
-        (["a.jpg", "2020/a.jpg"], {"template": Template("{stem}.gcz").target}, "would both become a.gcz"),
+        (
+            ["a.jpg", "2020/a.jpg"],
+            {"template": Template("{stem}.gcz").target},
+            "would both become a.gcz",
+        ),
         (["a.jpg", "A.JPG"], {"folds_case": True}, "would both become A.JPG.gcz"),
         (["x" * 252 + ".jpg"], {}, "longer than 255 bytes"),
         (["å" * 124 + ".jpg"], {}, "longer than 255 bytes"),
         (["a.jpg"], {"template": Template("../{name}").target}, "would leave the output folder"),
-        (["a.jpg", "b.jpg"], {"template": Template("{name}").target, "out_dir": "/in"}, "is an input, too"),
+        (
+            ["a.jpg", "b.jpg"],
+            {"template": Template("{name}").target, "out_dir": "/in"},
+            "is an input, too",
+        ),
     ],
 )
 def test_what_forbids_a_run_is_said(names, options, obstacle):
@@ -70,7 +78,9 @@ def test_an_output_folder_inside_the_input_is_refused_and_in_place_is_not(tmp_pa
     assert not folds_case(photos)
 
 
-@pytest.mark.parametrize("text", ["{name!x}", "{name!r}.gcz", "{name:d}", "{stem:>9}", "{name}/", "{name}/."])
+@pytest.mark.parametrize(
+    "text", ["{name!x}", "{name!r}.gcz", "{name:d}", "{stem:>9}", "{name}/", "{name}/."]
+)
 def test_templates_with_formats_and_names_of_folders_are_refused(text):
     with pytest.raises(UsageError, match="--name"):
         Template(text)
@@ -85,7 +95,9 @@ def test_targets_that_links_make_one_file_are_found(tmp_path):
     (tmp_path / "x").mkdir()
     os.symlink("x", tmp_path / "y")
     plan = planned(["x/a.jpg", "y/a.jpg", "y/b.jpg"], out_dir=str(tmp_path))
-    assert plan.obstacles == [f"y/a.jpg.gcz and x/a.jpg.gcz would be one file: a link is in {tmp_path}"]
+    assert plan.obstacles == [
+        f"y/a.jpg.gcz and x/a.jpg.gcz would be one file: a link is in {tmp_path}"
+    ]
 
 
 def test_targets_that_links_lead_to_inputs_are_found(tmp_path):

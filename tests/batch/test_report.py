@@ -24,7 +24,10 @@ def test_amounts_and_durations_are_readable():
 
 
 def test_a_report_counts_lists_and_sorts():
-    records = [Record(f"{i}.jpg", "ok", 1000, target=f"{i}.jpg.gcz", target_bytes=i, pixels=10) for i in range(30)]
+    records = [
+        Record(f"{i}.jpg", "ok", 1000, target=f"{i}.jpg.gcz", target_bytes=i, pixels=10)
+        for i in range(30)
+    ]
     records += [
         Record("z.jpg", "failed", error="the picture is damaged", exit_code=4),
         Record("b.jpg", "failed", error="No space left on device", exit_code=7),
@@ -34,5 +37,8 @@ def test_a_report_counts_lists_and_sorts():
     assert (report.bytes_before, report.bytes_after) == (30_000, sum(range(30)))
     assert [size for _, size in report.largest] == list(range(29, 9, -1))
     assert report.kinds == {"damaged, or no picture": 1, "input or output": 1}
-    assert report.lines()[-2:] == ["  b.jpg  No space left on device", "  z.jpg  the picture is damaged"]
+    assert report.lines()[-2:] == [
+        "  b.jpg  No space left on device",
+        "  z.jpg  the picture is damaged",
+    ]
     assert report.as_json()["failures"][0] == {"name": "b.jpg", "error": "No space left on device"}

@@ -62,7 +62,9 @@ def test_a_folder_that_cannot_be_read_is_a_fault_and_the_rest_is_found(tree, mon
     monkeypatch.setattr(os, "scandir", denied)
     found = list(walk(str(tree)))
     assert names(found) == ["b.jpg", "note.txt"]
-    assert [f.reason for f in found if isinstance(f, Fault)] == ["the folder cannot be read: Permission denied"]
+    assert [f.reason for f in found if isinstance(f, Fault)] == [
+        "the folder cannot be read: Permission denied"
+    ]
 
 
 def test_listed_files_are_called_by_their_paths(tree, monkeypatch):
@@ -98,7 +100,9 @@ def test_a_list_is_split_at_newlines_or_nuls_and_keeps_odd_names():
 
 def test_pipes_in_a_list_are_not_opened(tree):
     os.mkfifo(tree / "pipe.jpg")
-    assert list(listed([str(tree / "pipe.jpg")])) == [Fault(str(tree / "pipe.jpg"), "is no regular file")]
+    assert list(listed([str(tree / "pipe.jpg")])) == [
+        Fault(str(tree / "pipe.jpg"), "is no regular file")
+    ]
 
 
 def test_folders_have_names_below_a_root(tree):

@@ -33,7 +33,11 @@ class Sizes:
             name = task.source.name
             self.measured += len(task.qualities)
             failed = name in self.broken
-            yield Outcome(task, Failure("bad", 4) if failed else [self.size(name, q) for q in task.qualities], 1)
+            yield Outcome(
+                task,
+                Failure("bad", 4) if failed else [self.size(name, q) for q in task.qualities],
+                1,
+            )
 
 
 def test_a_curve_finds_the_largest_quality_that_fits():
@@ -109,7 +113,9 @@ def test_an_archive_under_a_ceiling(photos, tmp_path):
     assert 0.97 * ceiling <= sum(r.target_bytes for r in done) <= ceiling
 
 
-def test_a_large_archive_is_sampled_corrected_and_fitted_also_after_an_interruption(photos, tmp_path, monkeypatch):
+def test_a_large_archive_is_sampled_corrected_and_fitted_also_after_an_interruption(
+    photos, tmp_path, monkeypatch
+):
     monkeypatch.setattr(archive_module, "LAST", 4)
     for i in range(16):
         picture(10 + i, (64 + 4 * i, 80)).save(photos / f"{i}.jpg")

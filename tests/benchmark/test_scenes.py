@@ -37,7 +37,9 @@ def judged(tmp_path, monkeypatch):
     monkeypatch.setattr(scenes, "AlexTrunk", lambda path: None)
     monkeypatch.setattr(scenes, "lpips", lambda trunk, x, y: (x - y).abs().mean((1, 2, 3)))
     for i in range(2):
-        pixels = np.random.default_rng(i).integers(40, 80, (HEIGHT, WIDTH, 3)).astype(np.uint8)  # not flat
+        pixels = (
+            np.random.default_rng(i).integers(40, 80, (HEIGHT, WIDTH, 3)).astype(np.uint8)
+        )  # not flat
         pixels[HEIGHT // 2 :] += 140
         Image.fromarray(pixels).save(tmp_path / f"{i}.bmp")
         ids = np.where(pixels[..., 0] > 127, CAR, PAVEMENT).astype(np.uint8)
@@ -45,7 +47,10 @@ def judged(tmp_path, monkeypatch):
 
     def judge():
         codec = Codec(random_weights(selective=True))
-        return {row.name: row for row in scenes.judge_scenes(codec, tmp_path, tmp_path, 0.5, None, effort=0)}
+        return {
+            row.name: row
+            for row in scenes.judge_scenes(codec, tmp_path, tmp_path, 0.5, None, effort=0)
+        }
 
     return judge
 

@@ -1,4 +1,5 @@
-"""Every benchmark measures large PNG files, which are read a strip at a time, and gray ones, as any other picture."""
+"""Every benchmark measures large PNG files, which are read a strip at a time, and gray ones, as any
+other picture."""
 
 import numpy as np
 import pytest
@@ -64,7 +65,9 @@ def test_a_scene(tiny, streamed, stand_ins, tmp_path, monkeypatch):
     labels[20:40, 30:60] = 13
     scene = scenes.Scene(read_picture(streamed.read_bytes()), labels)
     monkeypatch.setattr(scenes, "read_scenes", lambda folder: iter([scene]))
-    rows = {row.name: row for row in scenes.judge_scenes(tiny, tmp_path, tmp_path, 2.0, None, effort=0)}
+    rows = {
+        row.name: row for row in scenes.judge_scenes(tiny, tmp_path, tmp_path, 2.0, None, effort=0)
+    }
     assert rows["AVIF"].bpp <= 2
     assert rows["SC road users, GC's quality"].kept_psnr_db > 0
 

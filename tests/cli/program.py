@@ -1,6 +1,7 @@
 """The program, called in this process.
 
-Or started as a process of its own, where pipes, signals and the state of a fresh process are the subject.
+Or started as a process of its own, where pipes, signals and the state of a fresh process are the
+subject.
 """
 
 from __future__ import annotations
@@ -29,11 +30,13 @@ def run(
     env: Mapping[str, str] | None = None,
     weights: str | os.PathLike[str] | None = None,
 ) -> Result:
-    """`gccodec.cli.main.main` in this process, seconds faster than a program start; what it changes is put back.
+    """`gccodec.cli.main.main` in this process, seconds faster than a program start; what it changes
+    is put back.
 
-    The three standard streams are real files at descriptors 0, 1 and 2, so that lines of C libraries are caught, too,
-    and warnings go to stderr as they do without pytest. An exception that no command foresaw fails the test.
-    env: the whole environment, else this process's; weights: a folder for GCCODEC_WEIGHTS.
+    The three standard streams are real files at descriptors 0, 1 and 2, so that lines of C
+    libraries are caught, too, and warnings go to stderr as they do without pytest. An exception
+    that no command foresaw fails the test. env: the whole environment, else this process's;
+    weights: a folder for GCCODEC_WEIGHTS.
     """
     words = [os.fsdecode(a) if isinstance(a, bytes) else str(a) for a in arguments]
     environment = dict(os.environ if env is None else env)
@@ -60,7 +63,9 @@ def run_process(*arguments: object, **options: Any) -> Result:
 
 def shell(command: str, cwd: str | os.PathLike[str]) -> Result:
     """A line of bash; it fails where any part of a pipe does."""
-    return subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, cwd=cwd, env=os.environ)
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, cwd=cwd, env=os.environ
+    )
 
 
 def _exit_code() -> int:
@@ -75,7 +80,8 @@ def _exit_code() -> int:
 
 @contextlib.contextmanager
 def _standard_streams(stdin: IO[bytes], stdout: IO[bytes], stderr: IO[bytes]) -> Iterator[None]:
-    """These files as descriptors 0, 1 and 2 and as the streams of `sys`, buffered as those of a new process."""
+    """These files as descriptors 0, 1 and 2 and as the streams of `sys`, buffered as those of a new
+    process."""
     before = sys.stdin, sys.stdout, sys.stderr
     for stream in before[1:]:
         stream.flush()
@@ -100,8 +106,11 @@ def _standard_streams(stdin: IO[bytes], stdout: IO[bytes], stderr: IO[bytes]) ->
 
 
 @contextlib.contextmanager
-def _state_kept(environment: Mapping[str, str], cwd: str | os.PathLike[str] | None, words: list[str]) -> Iterator[None]:
-    """Arguments, environment, folder and warnings as of a new process; these and what a program may set, put back."""
+def _state_kept(
+    environment: Mapping[str, str], cwd: str | os.PathLike[str] | None, words: list[str]
+) -> Iterator[None]:
+    """Arguments, environment, folder and warnings as of a new process; these and what a program may
+    set, put back."""
     argv, environ, folder, mask = sys.argv, dict(os.environ), os.getcwd(), os.umask(0)
     os.umask(mask)
     handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
@@ -115,7 +124,12 @@ def _state_kept(environment: Mapping[str, str], cwd: str | os.PathLike[str] | No
             os.chdir(cwd)
         with warnings.catch_warnings():
             warnings.resetwarnings()
-            for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            for category in (
+                DeprecationWarning,
+                PendingDeprecationWarning,
+                ImportWarning,
+                ResourceWarning,
+            ):
                 warnings.simplefilter("ignore", category)
             warnings.showwarning = _show_warning
             yield
@@ -141,6 +155,8 @@ def _set_environment(wanted: Mapping[str, str]) -> None:
             os.environ[name] = value
 
 
-def _show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object) -> None:
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object
+) -> None:
     """To stderr as it is now; pytest keeps warnings for its own summary."""
     sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))

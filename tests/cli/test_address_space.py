@@ -5,7 +5,12 @@ import resource
 import pytest
 
 from gccodec.cli import address_space
-from gccodec.cli.address_space import BYTES_A_THREAD, PROGRAM_BYTES, check_address_space, threads_within
+from gccodec.cli.address_space import (
+    BYTES_A_THREAD,
+    PROGRAM_BYTES,
+    check_address_space,
+    threads_within,
+)
 from gccodec.errors import LimitError
 
 
@@ -28,7 +33,12 @@ def test_too_little_is_refused(limited):
 
 def test_there_are_no_more_threads_than_have_room(limited):
     limited(PROGRAM_BYTES + 5 * BYTES_A_THREAD)
-    assert [threads_within(*pair) for pair in ((None, 2), (None, 64), (3, 64), (9, 2))] == [2, 5, 3, 5]
+    assert [threads_within(*pair) for pair in ((None, 2), (None, 64), (3, 64), (9, 2))] == [
+        2,
+        5,
+        3,
+        5,
+    ]
     limited(PROGRAM_BYTES)
     assert threads_within(None, 64) == 1
     limited(resource.RLIM_INFINITY)

@@ -40,13 +40,18 @@ def tree(folder):
 
 
 def test_there_and_back(photos, batch, tmp_path):
-    done = batch("encode", "photos", "--out-dir", "archive", *HERE, "--verify", "--report", "report.json")
+    done = batch(
+        "encode", "photos", "--out-dir", "archive", *HERE, "--verify", "--report", "report.json"
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")  # nothing to say in cron
     assert tree(tmp_path / "archive") == ["2020/b c.png.gcz", "a.jpg.gcz", "manifest.jsonl"]
     report = json.loads((tmp_path / "report.json").read_bytes())
     assert report["counts"] == {"ok": 2, "skipped": 1}
     assert {entry["target"] for entry in report["largest"]} == {"2020/b c.png.gcz", "a.jpg.gcz"}
-    assert batch("encode", "photos", "--out-dir", "archive", *HERE, "--resume", "--verify").returncode == 3
+    assert (
+        batch("encode", "photos", "--out-dir", "archive", *HERE, "--resume", "--verify").returncode
+        == 3
+    )
     status = batch("status", "archive")
     assert status.returncode == 0
     assert b"2 ok, 1 skipped" in status.stdout
@@ -90,13 +95,19 @@ def test_lists_from_stdin(photos, batch, tmp_path):
     names = b"photos/a.jpg\0photos/2020/b c.png\0"
     done = batch("encode", "--files-from", "-", "-0", "--out-dir", "archive", *HERE, input=names)
     assert done.returncode == 0
-    assert tree(tmp_path / "archive") == ["manifest.jsonl", "photos/2020/b c.png.gcz", "photos/a.jpg.gcz"]
+    assert tree(tmp_path / "archive") == [
+        "manifest.jsonl",
+        "photos/2020/b c.png.gcz",
+        "photos/a.jpg.gcz",
+    ]
     (tmp_path / "list").write_text("photos/a.jpg\nphotos/gone.jpg\n")
     done = batch("encode", "--files-from", "list", "--root", "photos", "--out-dir", "other", *HERE)
     assert done.returncode == 1
     assert b"photos/gone.jpg  No such file or directory" in done.stderr
     assert tree(tmp_path / "other") == ["a.jpg.gcz", "manifest.jsonl"]
-    assert batch("encode", "--files-from", "-", "--out-dir", "none", *HERE, input=b"").returncode == 3
+    assert (
+        batch("encode", "--files-from", "-", "--out-dir", "none", *HERE, input=b"").returncode == 3
+    )
 
 
 def test_obstacles_are_listed_and_nothing_is_done(photos, batch, tmp_path):
@@ -204,7 +215,18 @@ def test_a_run_that_is_killed_goes_on(photos, tiny, tmp_path, monkeypatch, kind)
     for i in range(30):
         picture(i).save(photos / f"{i}.png")
     archive = tmp_path / "archive"
-    command = [*PROGRAM, "batch", "encode", "photos", "--out-dir", "archive", "-j", "2", "--effort", "0"]
+    command = [
+        *PROGRAM,
+        "batch",
+        "encode",
+        "photos",
+        "--out-dir",
+        "archive",
+        "-j",
+        "2",
+        "--effort",
+        "0",
+    ]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE)
     while process.poll() is None and len(tree(archive) if archive.exists() else []) < 6:
         time.sleep(0.01)
@@ -230,7 +252,18 @@ def test_a_worker_that_is_killed_takes_nothing_with_it(photos, tiny, tmp_path, m
     monkeypatch.setenv("GCCODEC_WEIGHTS", str(tiny))
     for i in range(30):
         picture(i).save(photos / f"{i}.png")
-    command = [*PROGRAM, "batch", "encode", "photos", "--out-dir", "archive", "-j", "2", "--effort", "0"]
+    command = [
+        *PROGRAM,
+        "batch",
+        "encode",
+        "photos",
+        "--out-dir",
+        "archive",
+        "-j",
+        "2",
+        "--effort",
+        "0",
+    ]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE)
     archive = tmp_path / "archive"
     while len(tree(archive) if archive.exists() else []) < 6:
@@ -245,9 +278,13 @@ def test_a_report_takes_no_place_of_a_file_of_the_run(photos, batch, tmp_path):
     before = (photos / "a.jpg").read_bytes()
     assert batch("encode", "photos", "--out-dir", "archive", *HERE).returncode == 0
     for path in ("photos/a.jpg", "photos/note.txt", "archive/a.jpg.gcz", "archive/manifest.jsonl"):
-        done = batch("encode", "photos", "--out-dir", "archive", *HERE, "--resume", "--report", path)
+        done = batch(
+            "encode", "photos", "--out-dir", "archive", *HERE, "--resume", "--report", path
+        )
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
-    done = batch("decode", "archive", "--out-dir", "back", "-j", "0", "--report", "archive/a.jpg.gcz")
+    done = batch(
+        "decode", "archive", "--out-dir", "back", "-j", "0", "--report", "archive/a.jpg.gcz"
+    )
     assert done.returncode == 2
     assert (photos / "a.jpg").read_bytes() == before
     assert batch("verify", "archive", "-j", "0").returncode == 0
@@ -264,4 +301,6 @@ def test_a_ceiling_that_was_met_before_is_said_nothing_of(photos, batch):
     done = batch("encode", "photos", "--out-dir", "archive", *HERE, *total)
     assert b"the best quality" in done.stderr
     picture(9).save(photos / "new.png")
-    assert batch("encode", "photos", "--out-dir", "archive", *HERE, *total, "--resume").stderr == b""
+    assert (
+        batch("encode", "photos", "--out-dir", "archive", *HERE, *total, "--resume").stderr == b""
+    )

@@ -34,7 +34,9 @@ def test_output_over_an_input_is_refused_even_with_force(folder, name):
         check_files(["x", "a"], {"-o": "c", "--map": name.format(folder)}, force=True)
 
 
-@pytest.mark.parametrize(("one", "other"), [*(("a", name) for name in SAME), ("b", "way/b"), ("b", "new"), ("-", "-")])
+@pytest.mark.parametrize(
+    ("one", "other"), [*(("a", name) for name in SAME), ("b", "way/b"), ("b", "new"), ("-", "-")]
+)
 def test_two_outputs_into_one_file_are_refused_even_with_force(folder, one, other):
     with pytest.raises(UsageError, match="is the same file as -o"):
         check_files([], {"-o": one, "--map": other.format(folder)}, force=True)
@@ -59,7 +61,9 @@ def test_redirected_streams_are_compared_too(folder):
 
 
 def test_devices_may_be_named_twice(folder):
-    check_files(["/dev/null"], {"-o": "/dev/null", "--map": "/dev/null", "--other": None}, force=False)
+    check_files(
+        ["/dev/null"], {"-o": "/dev/null", "--map": "/dev/null", "--other": None}, force=False
+    )
 
 
 def test_a_pipe_cannot_stand_for_two_inputs(folder):
@@ -99,7 +103,11 @@ def test_inputs_are_looked_for_before_any_work(folder):
     ],
 )
 def test_every_command_refuses_it_before_any_work(tmp_path, words):
-    for name, data in (("a.png", b"picture"), ("map.png", b"map"), ("a.gcz", (GOLDEN / "coffee.gcz").read_bytes())):
+    for name, data in (
+        ("a.png", b"picture"),
+        ("map.png", b"map"),
+        ("a.gcz", (GOLDEN / "coffee.gcz").read_bytes()),
+    ):
         (tmp_path / name).write_bytes(data)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     for forced in ([], ["-f"]):

@@ -43,12 +43,22 @@ def test_json_reports_the_file_that_was_written(small, tmp_path):
 
 
 def test_the_default_rate_is_006_bpp(tmp_path):
-    report = json.loads(run("encode", COFFEE, "-o", tmp_path / "a.gcz", "--effort", 0, "--json").stdout)
+    report = json.loads(
+        run("encode", COFFEE, "-o", tmp_path / "a.gcz", "--effort", 0, "--json").stdout
+    )
     assert 0.0585 < report["bpp"] <= 0.06
 
 
 def test_a_region_and_its_map_are_decoded(tmp_path):
-    arguments = ["--crop", "100,50,200,120", "--map", tmp_path / "map.png", "-o", tmp_path / "part.png", "--json"]
+    arguments = [
+        "--crop",
+        "100,50,200,120",
+        "--map",
+        tmp_path / "map.png",
+        "-o",
+        tmp_path / "part.png",
+        "--json",
+    ]
     result = run("decode", GOLDEN / "coffee.gcz", *arguments)
     assert result.returncode == 0, result.stderr
     assert (json.loads(result.stdout)["width"], json.loads(result.stdout)["height"]) == (200, 120)
@@ -65,13 +75,17 @@ def test_metadata_and_alpha_go_through_a_file_and_come_out_marked(tiny, tmp_path
     picture.putalpha(Image.linear_gradient("L").resize((90, 70)))
     picture.save(tmp_path / "in.png", exif=exif)
     options = ["--bpp", 1, "--effort", 0, "--json"]
-    report = json.loads(run("encode", tmp_path / "in.png", "-o", tmp_path / "a.gcz", *options, weights=tiny).stdout)
+    report = json.loads(
+        run("encode", tmp_path / "in.png", "-o", tmp_path / "a.gcz", *options, weights=tiny).stdout
+    )
     assert report["metadata_bytes"] > 0
     assert report["bytes"] - report["metadata_bytes"] <= 90 * 70 / 8
     facts = json.loads(run("info", tmp_path / "a.gcz", "--json").stdout)
     assert facts["mode"] == "rgb+alpha"
     assert [section["name"] for section in facts["sections"]] == ["alpha", "exif"]
-    assert run("decode", tmp_path / "a.gcz", "-o", tmp_path / "out.png", weights=tiny).returncode == 0
+    assert (
+        run("decode", tmp_path / "a.gcz", "-o", tmp_path / "out.png", weights=tiny).returncode == 0
+    )
     with Image.open(tmp_path / "out.png") as decoded:
         assert np.array_equal(np.asarray(decoded)[..., 3], np.asarray(picture)[..., 3])
         assert decoded.getexif()[0x010F] == "Maker"
@@ -93,9 +107,16 @@ def test_colours_stay_when_a_decoded_picture_is_written_without_its_profile(tiny
     run("decode", packed, "-o", kept, weights=tiny)
     with Image.open(kept) as image:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
-        expected = np.asarray(ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB")))
+        expected = np.asarray(
+            ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"))
+        )
         assert np.abs(expected.astype(int) - np.asarray(image)).max() > 10
-    for name, options in (("a.png", ["none"]), ("b.png", ["exif"]), ("c.bmp", ["all"]), ("d.ppm", ["all"])):
+    for name, options in (
+        ("a.png", ["none"]),
+        ("b.png", ["exif"]),
+        ("c.bmp", ["all"]),
+        ("d.ppm", ["all"]),
+    ):
         result = run("decode", packed, "-o", tmp_path / name, "--metadata", *options, weights=tiny)
         assert (result.returncode, b"are converted to sRGB" in result.stderr) == (0, True)
         with Image.open(tmp_path / name) as image:
@@ -104,16 +125,44 @@ def test_colours_stay_when_a_decoded_picture_is_written_without_its_profile(tiny
 
 
 def test_progress_comes_as_json_lines_when_asked_for(small, tmp_path):
-    result = run("encode", small, "-o", tmp_path / "a.gcz", "--quality", 20, "--effort", 0, "--progress", "json")
+    result = run(
+        "encode",
+        small,
+        "-o",
+        tmp_path / "a.gcz",
+        "--quality",
+        20,
+        "--effort",
+        0,
+        "--progress",
+        "json",
+    )
     lines = [json.loads(line) for line in result.stderr.splitlines()]
-    assert lines[-1] == {"input": str(small), "phase": "analysis at quality 20", "done": 4, "total": 4}
+    assert lines[-1] == {
+        "input": str(small),
+        "phase": "analysis at quality 20",
+        "done": 4,
+        "total": 4,
+    }
     result = run("decode", tmp_path / "a.gcz", "-o", tmp_path / "a.png", "--progress", "json")
     assert json.loads(result.stderr.splitlines()[-1])["done"] == 50
     assert run("decode", tmp_path / "a.gcz", "-o", tmp_path / "b.png").stderr == b""
 
 
 def test_effort_is_reported_and_decodes(small, tmp_path):
-    result = run("encode", small, "-o", tmp_path / "a.gcz", "--bpp", 0.5, "--effort", 1, "--json", "--progress", "json")
+    result = run(
+        "encode",
+        small,
+        "-o",
+        tmp_path / "a.gcz",
+        "--bpp",
+        0.5,
+        "--effort",
+        1,
+        "--json",
+        "--progress",
+        "json",
+    )
     assert json.loads(result.stdout)["effort"] == 1
     assert b'"phase": "refining at effort 1", "done": 1, "total": 1' in result.stderr
     assert json.loads(result.stdout)["bpp"] <= 0.5
@@ -130,8 +179,15 @@ def test_data_on_stdout_keeps_messages_away(small):
 def test_info_and_verify(tmp_path):
     golden = GOLDEN / "coffee.gcz"
     facts = json.loads(run("info", golden, "--json").stdout)
-    assert (facts["width"], facts["height"], facts["quality"], facts["mode"]) == (600, 400, 25.0, "rgb")
-    assert facts["bytes"] == golden.stat().st_size == facts["latent_bytes"] + facts["overhead_bytes"]
+    assert (facts["width"], facts["height"], facts["quality"], facts["mode"]) == (
+        600,
+        400,
+        25.0,
+        "rgb",
+    )
+    assert (
+        facts["bytes"] == golden.stat().st_size == facts["latent_bytes"] + facts["overhead_bytes"]
+    )
     assert b"600x400" in run("info", golden).stdout
     assert run("verify", golden, GOLDEN / "chelsea.gcz", "--symbols").returncode == 0
     damaged = tmp_path / "bad.gcz"
@@ -144,7 +200,8 @@ def test_info_and_verify(tmp_path):
 
 def test_info_and_verify_load_no_torch():
     program = (
-        "import sys; from gccodec.cli.main import cli; cli.main(sys.argv[1:], standalone_mode=False);"
+        "import sys; from gccodec.cli.main import cli; cli.main(sys.argv[1:], "
+        "standalone_mode=False);"
         "sys.exit('torch' in sys.modules)"
     )
     for arguments in (["info"], ["verify"], ["verify", "--symbols"]):
@@ -177,7 +234,11 @@ def test_an_existing_file_is_not_overwritten_without_force(small, tiny, tmp_path
         (["encode", "{folder}/none.png"], 7, b"No such file"),
         (["encode", "{small}", "-o", "{folder}/none/a.gcz"], 7, b"does not exist"),
         (["encode", "{golden}"], 4, b"not a picture"),
-        (["encode", "{small}", "--weights", "{folder}/none-00000000.safetensors"], 5, b"not a folder of weights"),
+        (
+            ["encode", "{small}", "--weights", "{folder}/none-00000000.safetensors"],
+            5,
+            b"not a folder of weights",
+        ),
         (["decode", "{small}"], 4, b"not a gccodec picture"),
         (["decode", "{golden}", "--format", "xyz"], 2, b"known are"),
         (["decode", "{golden}", "--max-pixels", "100"], 6, b"allowed 100"),
@@ -191,7 +252,11 @@ def test_an_existing_file_is_not_overwritten_without_force(small, tiny, tmp_path
         (["frobnicate"], 2, b"frobnicate"),
         (["bench", "--pictures", "{folder}"], 7, b"no PNG pictures"),
         (["bench"], 2, b"either --pictures or --scenes"),
-        (["bench", "--pictures", "tests/photos", "--speed", "--effort", "1"], 2, b"not for --speed"),
+        (
+            ["bench", "--pictures", "tests/photos", "--speed", "--effort", "1"],
+            2,
+            b"not for --speed",
+        ),
         (["bench", "--scenes", "{folder}/none", "--nets", "{folder}"], 7, b"not a folder"),
         (["bench", "--scenes", "{folder}"], 2, b"--nets is needed"),
     ],
@@ -260,4 +325,6 @@ def test_every_command_is_in_the_readme():
 def test_the_program_is_on_the_path_after_installation():
     if shutil.which("gccodec", path=os.path.dirname(sys.executable)):
         program = os.path.join(os.path.dirname(sys.executable), "gccodec")
-        assert subprocess.run([program, "--version"], capture_output=True).stdout.startswith(b"gccodec, version")
+        assert subprocess.run([program, "--version"], capture_output=True).stdout.startswith(
+            b"gccodec, version"
+        )

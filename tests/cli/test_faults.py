@@ -1,4 +1,5 @@
-"""What goes wrong around the program: nothing is lost, nothing half written, one line and the right exit code."""
+"""What goes wrong around the program: nothing is lost, nothing half written, one line and the right
+exit code."""
 
 import contextlib
 import json
@@ -38,7 +39,9 @@ def small_disk(tmp_path):
     """A file system of 100 KB."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", folder], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", folder], capture_output=True
+    ).returncode:
         pytest.skip("this user cannot mount a file system")
     yield folder
     subprocess.run(["umount", folder], check=True)
@@ -82,7 +85,9 @@ def test_ctrl_c_exits_with_130_and_leaves_nothing(tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     process = subprocess.Popen(
-        [*PROGRAM, "encode", str(big), "-o", str(out / "a.gcz"), "-v"], stderr=subprocess.PIPE, stdout=subprocess.PIPE
+        [*PROGRAM, "encode", str(big), "-o", str(out / "a.gcz"), "-v"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
     assert process.stderr.readline().startswith(b"gccodec: device")
     time.sleep(0.5)
@@ -95,7 +100,9 @@ def test_ctrl_c_exits_with_130_and_leaves_nothing(tmp_path):
 
 def test_a_full_device_behind_stdout_is_an_output_error(small):
     with open("/dev/full", "wb") as full:
-        result = subprocess.run([*PROGRAM, "encode", str(small)], stdout=full, stderr=subprocess.PIPE)
+        result = subprocess.run(
+            [*PROGRAM, "encode", str(small)], stdout=full, stderr=subprocess.PIPE
+        )
     assert result.returncode == 7
     assert b"No space left" in result.stderr
     assert b"Traceback" not in result.stderr
@@ -122,7 +129,17 @@ def test_an_input_that_vanishes_while_it_is_read_is_an_error(tmp_path):
     out.parent.mkdir()
     with Image.open(COFFEE) as image:
         image.resize((1024, 544)).save(big, compress_level=1)
-    command = [sys.executable, "-c", VANISHING, "encode", str(big), "-o", str(out), "--quality", "0"]
+    command = [
+        sys.executable,
+        "-c",
+        VANISHING,
+        "encode",
+        str(big),
+        "-o",
+        str(out),
+        "--quality",
+        "0",
+    ]
     result = subprocess.run(command, capture_output=True)
     assert result.returncode == 4, result.stderr
     assert b"Traceback" not in result.stderr
@@ -151,7 +168,9 @@ def test_out_of_memory_is_met_with_smaller_strips_or_exit_6(small, tmp_path, lim
     picture = tmp_path / "picture.png"
     with Image.open(COFFEE) as image:
         image.resize((256, 1200)).save(picture)
-    assert run("encode", picture, "-o", expected, "--quality", "20", "--effort", "0").returncode == 0
+    assert (
+        run("encode", picture, "-o", expected, "--quality", "20", "--effort", "0").returncode == 0
+    )
     environment = os.environ | {"LIMIT": str(limit)}
 
     def limited(*arguments):
@@ -189,7 +208,9 @@ def test_out_of_memory_is_met_with_smaller_strips_or_exit_6(small, tmp_path, lim
         ("decode GOLDEN -o /dev/stdout >&-", 7, b"stdout: is closed"),
     ],
 )
-def test_closed_streams_are_an_error_only_where_they_are_needed(small, tmp_path, command, code, line):
+def test_closed_streams_are_an_error_only_where_they_are_needed(
+    small, tmp_path, command, code, line
+):
     command = command.replace("GOLDEN", str(GOLDEN / "coffee.gcz")).replace("SMALL", str(small))
     result = shell(f"{SHELL_PROGRAM} {command}", tmp_path)
     assert result.returncode == code, result.stderr
@@ -199,7 +220,8 @@ def test_closed_streams_are_an_error_only_where_they_are_needed(small, tmp_path,
 
 
 def test_without_any_stream_the_work_is_done(small, tiny, tmp_path, monkeypatch):
-    """As cron and daemons start programs; no file that is opened becomes a stream that others write to."""
+    """As cron and daemons start programs; no file that is opened becomes a stream that others write
+    to."""
     monkeypatch.setenv("GCCODEC_WEIGHTS", str(tiny))
     closed = "<&- >&- 2>&-"
     steps = [
@@ -219,14 +241,20 @@ def test_names_that_are_not_utf_8_or_hold_control_characters_stop_nothing(tmp_pa
     names = [b"bad\xff.gcz", b"new\nline.gcz", b"red\x1b[31m.gcz", "漢.gcz".encode()]
     for name in names:
         shutil.copy(GOLDEN / "coffee.gcz", os.path.join(os.fsencode(tmp_path), name))
-    for environment in ("PYTHONIOENCODING=utf-8:strict", "LC_ALL=C PYTHONCOERCECLOCALE=0 PYTHONUTF8=0", "LC_ALL=C"):
+    for environment in (
+        "PYTHONIOENCODING=utf-8:strict",
+        "LC_ALL=C PYTHONCOERCECLOCALE=0 PYTHONUTF8=0",
+        "LC_ALL=C",
+    ):
         result = shell(f"{environment} {SHELL_PROGRAM} verify *.gcz none$'\\xfe' --json", tmp_path)
         assert result.returncode == 1
         lines = [json.loads(line) for line in result.stdout.decode("utf-8").splitlines()]
         assert [line["ok"] for line in lines] == [True] * len(names) + [False]
         assert [line["input"] for line in lines[:2]] == ["bad\ufffd.gcz", "new\nline.gcz"]
         assert lines[3]["input"] == "漢.gcz"
-    result = shell(f"PYTHONIOENCODING=utf-8:strict {SHELL_PROGRAM} verify *.gcz none$'\\xfe'", tmp_path)
+    result = shell(
+        f"PYTHONIOENCODING=utf-8:strict {SHELL_PROGRAM} verify *.gcz none$'\\xfe'", tmp_path
+    )
     assert result.stdout.decode().splitlines() == [
         "bad\\xff.gcz: ok",
         "new\\nline.gcz: ok",
@@ -279,7 +307,9 @@ main()
 def test_every_polite_end_leaves_nothing(tmp_path, number):
     """A closed terminal sends its signal more than once."""
     command = [sys.executable, "-c", BLOCKED, "verify", "60"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     assert process.stdout.readline() == b"writing\n"
     assert len(os.listdir(tmp_path)) == 1
     process.send_signal(number)
@@ -291,7 +321,9 @@ def test_every_polite_end_leaves_nothing(tmp_path, number):
 
 def test_nohup_goes_on_when_the_terminal_is_closed(tmp_path):
     command = ["nohup", sys.executable, "-c", BLOCKED, "verify", "0.5"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     assert process.stdout.readline() == b"writing\n"
     process.send_signal(signal.SIGHUP)
     process.communicate(timeout=30)
@@ -304,13 +336,20 @@ def test_pictures_go_through_links_and_into_stdout_by_name(small, tiny, tmp_path
     (tmp_path / "fd").mkdir()
     (tmp_path / "fd" / "stdout").symlink_to("/proc/self/fd/1")
     (tmp_path / "link.png").symlink_to("real.png")
-    assert run("encode", small, "-o", tmp_path / "a.gcz", "--quality", 30, weights=tiny).returncode == 0
-    by_name = run("decode", tmp_path / "a.gcz", "-o", tmp_path / "fd" / "stdout", "--json", weights=tiny)
+    assert (
+        run("encode", small, "-o", tmp_path / "a.gcz", "--quality", 30, weights=tiny).returncode
+        == 0
+    )
+    by_name = run(
+        "decode", tmp_path / "a.gcz", "-o", tmp_path / "fd" / "stdout", "--json", weights=tiny
+    )
     assert by_name.returncode == 0, by_name.stderr
     assert by_name.stdout[:4] == b"\x89PNG"
     assert json.loads(by_name.stderr)["width"] == 80
     assert (tmp_path / "fd" / "stdout").is_symlink()
-    assert run("decode", tmp_path / "a.gcz", "-o", tmp_path / "link.png", weights=tiny).returncode == 0
+    assert (
+        run("decode", tmp_path / "a.gcz", "-o", tmp_path / "link.png", weights=tiny).returncode == 0
+    )
     assert (tmp_path / "real.png").read_bytes() == by_name.stdout
 
 
@@ -345,7 +384,12 @@ def test_lines_of_decoders_never_reach_the_user(small, tiny, tmp_path, monkeypat
     monkeypatch.setattr(writer, "write_strips", loud(writer.write_strips))
     encoded = run("encode", small, "--quality", 30, weights=tiny)
     decoded = run("decode", "-", input=encoded.stdout, weights=tiny)
-    assert (encoded.returncode, encoded.stderr, decoded.returncode, decoded.stderr) == (0, b"", 0, b"")
+    assert (encoded.returncode, encoded.stderr, decoded.returncode, decoded.stderr) == (
+        0,
+        b"",
+        0,
+        b"",
+    )
     assert encoded.stdout[:3] == b"\xe7GC"
     assert decoded.stdout[:4] == b"\x89PNG"
 

@@ -1,4 +1,5 @@
-"""kill -9 at random moments, run by `make test-slow`: an existing output is the old file or the whole new one."""
+"""kill -9 at random moments, run by `make test-slow`: an existing output is the old file or the
+whole new one."""
 
 import os
 import random
@@ -17,7 +18,18 @@ KILLS = 200
 
 def test_a_killed_encoder_leaves_the_old_file_or_the_new_one(tmp_path):
     out = tmp_path / "a.gcz"
-    command = [sys.executable, "-m", "gccodec", "encode", str(COFFEE), "-o", str(out), "-f", "--quality", "20"]
+    command = [
+        sys.executable,
+        "-m",
+        "gccodec",
+        "encode",
+        str(COFFEE),
+        "-o",
+        str(out),
+        "-f",
+        "--quality",
+        "20",
+    ]
     environment = os.environ | {"PYTHONPATH": os.getcwd()}
     start = time.monotonic()
     subprocess.run(command, env=environment, check=True)

@@ -30,7 +30,12 @@ def test_an_icon_is_exact_and_everything_says_so(tiny, tmp_path):
     assert report["bytes"] == out.stat().st_size
     assert b"lossless" in run("encode", icon, "-o", out, "-f", "-v", weights=tiny).stderr
     facts = json.loads(run("info", out, "--json").stdout)
-    assert (facts["coding"], facts["mode"], facts["quality"], facts["model_id"]) == ("lossless", "rgb", None, None)
+    assert (facts["coding"], facts["mode"], facts["quality"], facts["model_id"]) == (
+        "lossless",
+        "rgb",
+        None,
+        None,
+    )
     assert (facts["latent_bytes"], facts["kept_share"], facts["regions"]) == (0, 1.0, [])
     assert [section["name"] for section in facts["sections"]] == ["lossless"]
     words = run("info", out).stdout
@@ -40,7 +45,16 @@ def test_an_icon_is_exact_and_everything_says_so(tiny, tmp_path):
 
 def test_an_exact_picture_is_decoded_without_torch_and_weights(tmp_path):
     environment = os.environ | {"GCCODEC_WEIGHTS": str(tmp_path / "none")}
-    arguments = ["decode", EXACT, "-o", tmp_path / "a.png", "--map", tmp_path / "map.png", "--realism", "0"]
+    arguments = [
+        "decode",
+        EXACT,
+        "-o",
+        tmp_path / "a.png",
+        "--map",
+        tmp_path / "map.png",
+        "--realism",
+        "0",
+    ]
     for words in (arguments, ["verify", "--symbols", EXACT], ["info", EXACT]):
         command = [sys.executable, "-c", WITHOUT_TORCH, *map(str, words)]
         result = subprocess.run(command, capture_output=True, env=environment)
@@ -53,12 +67,18 @@ def test_an_exact_picture_is_decoded_without_torch_and_weights(tmp_path):
         assert "xmp" not in image.info
         assert "XML:com.adobe.xmp" not in image.info
     assert np.array_equal(decoded[..., 3], graphics().alpha)
-    assert np.array_equal(decoded[..., :3][graphics().alpha > 0], graphics().pixels[graphics().alpha > 0])
+    assert np.array_equal(
+        decoded[..., :3][graphics().alpha > 0], graphics().pixels[graphics().alpha > 0]
+    )
 
 
 def test_a_region_of_an_exact_picture_comes_in_any_format(tmp_path):
     result = run("decode", EXACT, "--crop", "10,5,40,20", "-o", tmp_path / "part.bmp", "-v")
-    assert (result.returncode, b"put on white" in result.stderr, b"lossless" in result.stderr) == (0, True, True)
+    assert (result.returncode, b"put on white" in result.stderr, b"lossless" in result.stderr) == (
+        0,
+        True,
+        True,
+    )
     with Image.open(tmp_path / "part.bmp") as part:
         assert np.array_equal(np.asarray(part), graphics().pixels[5:25, 10:50])
     assert run("decode", EXACT, "--crop", "60,0,20,20").returncode == 2

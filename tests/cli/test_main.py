@@ -28,8 +28,16 @@ from tests.cli.program import run
             6,
             "out of memory; try a smaller picture",
         ),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you"), 6, "out of memory; try a smaller picture"),
-        (FileNotFoundError(2, "No such file or directory", b"a\xff"), 7, "a\\xff: No such file or directory"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you"),
+            6,
+            "out of memory; try a smaller picture",
+        ),
+        (
+            FileNotFoundError(2, "No such file or directory", b"a\xff"),
+            7,
+            "a\\xff: No such file or directory",
+        ),
         (OSError("no number"), 7, "no number"),
     ],
 )
@@ -51,7 +59,9 @@ def test_an_exception_that_nobody_foresaw_is_no_traceback(capsys, monkeypatch):
     for error in (TypeError("a\n  b"), Panic("a b")):
         assert exit_code_of(error, False) == EXIT_INTERNAL
         said = capsys.readouterr().err
-        assert said.startswith(f"gccodec: error: internal error ({type(error).__name__}: a b); please report it")
+        assert said.startswith(
+            f"gccodec: error: internal error ({type(error).__name__}: a b); please report it"
+        )
         assert said.count("\n") == 1
     monkeypatch.setenv("GCCODEC_DEBUG", "1")
     exit_code_of(TypeError("a"), False)
@@ -69,7 +79,9 @@ def test_a_second_signal_does_not_disturb_the_cleaning_up(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         handler(signal.SIGHUP, None)
     handler(signal.SIGHUP, None)
-    monkeypatch.setattr(time, "monotonic", lambda: handler.at_s + 10)  # whoever waits so long is heard again
+    monkeypatch.setattr(
+        time, "monotonic", lambda: handler.at_s + 10
+    )  # whoever waits so long is heard again
     with pytest.raises(KeyboardInterrupt):
         handler(signal.SIGINT, None)
 
@@ -82,7 +94,11 @@ def test_a_signal_that_is_to_be_ignored_stays_so():
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         handler = Interruption()
         handler.install()
-        assert [signal.getsignal(number) for number in numbers] == [handler, handler, signal.SIG_IGN]
+        assert [signal.getsignal(number) for number in numbers] == [
+            handler,
+            handler,
+            signal.SIG_IGN,
+        ]
     finally:
         for number, old in zip(numbers, before, strict=True):
             signal.signal(number, old)

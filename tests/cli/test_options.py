@@ -12,10 +12,17 @@ from tests.paths import GOLDEN
 @pytest.mark.parametrize(
     "words",
     [
-        *(["encode", option, value] for option in ("--quality", "--bpp") for value in ("nan", "-nan", "inf", "1e999")),
+        *(
+            ["encode", option, value]
+            for option in ("--quality", "--bpp")
+            for value in ("nan", "-nan", "inf", "1e999")
+        ),
         ["encode", "--keep", "box:0,0,5,5", "--rest-quality", "nan"],
         ["encode", "--quality", "-1"],
-        *(["encode", "--size", value] for value in ("1e99", "nanKB", "inf", "-5", "٣", "9" * 400, "9999999999GB", "")),
+        *(
+            ["encode", "--size", value]
+            for value in ("1e99", "nanKB", "inf", "-5", "٣", "9" * 400, "9999999999GB", "")
+        ),
         ["encode", "--mem-limit", "9" * 5000],
         ["encode", "--max-pixels", "9" * 5000],
         ["encode", "--threads", "100000"],
@@ -76,7 +83,9 @@ def test_what_can_be_refused_is_before_torch_is_loaded(small, tmp_path):
         "    except SystemExit as end:\n"
         "        print(end.code == code and 'torch' not in sys.modules, *words)\n"
     )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path)
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path
+    )
     lines = result.stdout.splitlines()
     assert len(lines) == len(REFUSED), result.stderr
     assert [line for line in lines if not line.startswith("True")] == [], result.stderr

@@ -25,8 +25,20 @@ sys.exit("torch" in sys.modules)
 @pytest.fixture(scope="module")
 def coded(tiny, tmp_path_factory):
     folder = tmp_path_factory.mktemp("scale")
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (75, 122, 3), np.uint8)).save(folder / "a.png")
-    result = run("encode", folder / "a.png", "-o", folder / "a.gcz", "--quality", "30", "--effort", "0", weights=tiny)
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (75, 122, 3), np.uint8)).save(
+        folder / "a.png"
+    )
+    result = run(
+        "encode",
+        folder / "a.png",
+        "-o",
+        folder / "a.gcz",
+        "--quality",
+        "30",
+        "--effort",
+        "0",
+        weights=tiny,
+    )
     assert result.returncode == 0
     return folder / "a.gcz"
 
@@ -47,9 +59,15 @@ def pixels(path):
         return np.asarray(image)
 
 
-@pytest.mark.parametrize(("scale", "size"), [("1/2", (61, 38)), ("1/4", (31, 19)), ("1/8", (16, 10)), ("1/16", (8, 5))])
+@pytest.mark.parametrize(
+    ("scale", "size"), [("1/2", (61, 38)), ("1/4", (31, 19)), ("1/8", (16, 10)), ("1/16", (8, 5))]
+)
 def test_a_version_has_its_sides_rounded_up(coded, tiny, tmp_path, scale, size):
-    report = json.loads(run("decode", coded, "--scale", scale, "-o", tmp_path / "a.png", "--json", weights=tiny).stdout)
+    report = json.loads(
+        run(
+            "decode", coded, "--scale", scale, "-o", tmp_path / "a.png", "--json", weights=tiny
+        ).stdout
+    )
     assert (report["width"], report["height"]) == size
     with Image.open(tmp_path / "a.png") as image:
         assert image.size == size
@@ -76,12 +94,16 @@ def test_torch_is_not_loaded(coded, tiny, tmp_path, words):
     for name in (coded, EXACT):
         out = tmp_path / f"{name.stem}.jpg"
         command = [sys.executable, "-c", WITHOUT_TORCH, *words, str(name), "-o", str(out)]
-        result = subprocess.run(command, capture_output=True, env=os.environ | {"GCCODEC_WEIGHTS": str(tiny)})
+        result = subprocess.run(
+            command, capture_output=True, env=os.environ | {"GCCODEC_WEIGHTS": str(tiny)}
+        )
         assert result.returncode == 0, result.stderr
         assert pixels(out).ndim == 3
 
 
-@pytest.mark.parametrize(("size", "expected"), [("40", (40, 25)), ("122", (122, 75)), ("256", (122, 75))])
+@pytest.mark.parametrize(
+    ("size", "expected"), [("40", (40, 25)), ("122", (122, 75)), ("256", (122, 75))]
+)
 def test_a_thumbnail_is_within_its_size(coded, tiny, tmp_path, size, expected):
     result = run("thumbnail", coded, "-o", tmp_path / "a.png", "--size", size, "-v", weights=tiny)
     assert (result.returncode, result.stdout) == (0, b"")
@@ -98,11 +120,19 @@ def test_a_thumbnail_goes_through_pipes(coded, tiny):
 def test_an_exact_file_is_made_smaller_exactly(tmp_path):
     environment = dict(os.environ, GCCODEC_WEIGHTS=str(tmp_path / "none"))
     assert run("decode", EXACT, "-o", tmp_path / "full.png", env=environment).returncode == 0
-    assert run("decode", EXACT, "--scale", "1/4", "-o", tmp_path / "a.png", env=environment).returncode == 0
-    assert run("thumbnail", EXACT, "--size", "9", "-o", tmp_path / "b.png", env=environment).returncode == 0
+    assert (
+        run("decode", EXACT, "--scale", "1/4", "-o", tmp_path / "a.png", env=environment).returncode
+        == 0
+    )
+    assert (
+        run("thumbnail", EXACT, "--size", "9", "-o", tmp_path / "b.png", env=environment).returncode
+        == 0
+    )
     with Image.open(tmp_path / "full.png") as full, Image.open(tmp_path / "a.png") as small:
         assert small.mode == full.mode
-        assert np.array_equal(np.asarray(small), np.asarray(full.convert("RGBa").reduce(4).convert("RGBA")))
+        assert np.array_equal(
+            np.asarray(small), np.asarray(full.convert("RGBa").reduce(4).convert("RGBA"))
+        )
 
 
 @pytest.mark.parametrize(("words", "said"), [
@@ -118,7 +148,9 @@ def test_what_makes_no_sense_is_a_usage_error(coded, tiny, tmp_path, words, said
     assert not os.listdir(tmp_path)
 
 
-def test_a_thumbnail_without_its_network_or_of_a_damaged_file_is_an_error(coded, without_network, tiny, tmp_path):
+def test_a_thumbnail_without_its_network_or_of_a_damaged_file_is_an_error(
+    coded, without_network, tiny, tmp_path
+):
     result = run("thumbnail", coded, "-o", tmp_path / "a.png", weights=without_network)
     assert (result.returncode, result.stderr.count(b"\n")) == (5, 1)
     assert b"no thumbnail for the bitstream" in result.stderr

@@ -16,7 +16,9 @@ from tests.models import random_model
 def folder(tmp_path_factory):
     """A picture, a label map of road (1) with a person (11), instances and a mask."""
     path = tmp_path_factory.mktemp("selective")
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)).save(path / "a.png")
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)).save(
+        path / "a.png"
+    )
     labels = np.full((64, 96), 1, np.uint8)
     labels[20:40, 30:50] = 11
     Image.fromarray(labels).save(path / "labels.png")
@@ -45,7 +47,9 @@ def test_a_region_is_kept_by_every_kind_of_rule(folder, tiny, tmp_path, keep):
     assert decoded.returncode == 0, decoded.stderr
     with Image.open(shown) as image:
         kept = np.asarray(image) == 255
-    assert np.array_equal(kept[16:48, 16:64], np.ones((32, 48), bool))  # the cells that the person touches
+    assert np.array_equal(
+        kept[16:48, 16:64], np.ones((32, 48), bool)
+    )  # the cells that the person touches
     assert kept.sum() == 32 * 48
     facts = json.loads(run("info", file, "--json").stdout)
     assert (facts["coding"], facts["kept_share"]) == ("selective", 0.25)
@@ -74,7 +78,10 @@ def test_nothing_kept_is_a_picture_made_from_labels_alone(folder, tiny, tmp_path
         (["--labels-from", "camvid", "--keep", "box:0,0,1,1"], "needs --labels"),
         (["--rest-quality", "5"], "say what to keep"),
         (["--labels", "labels.png", "--keep", "none", "--rest-quality", "5"], "not with --labels"),
-        (["--labels", "auto", "--keep", "none", "--labels-from", "camvid"], "not with --labels auto"),
+        (
+            ["--labels", "auto", "--keep", "none", "--labels-from", "camvid"],
+            "not with --labels auto",
+        ),
         (["--labels", "labels.png"], "say what to keep"),
         (["--labels", "labels.png", "--keep", "none", "--keep", "box:0,0,1,1"], "excludes"),
         (["--labels", "labels.png", "--keep", "class:unicorn"], "known are sky, road"),
@@ -93,11 +100,15 @@ def test_bad_selections_say_what_is_valid(folder, tiny, tmp_path, options, messa
 def test_without_labels_a_region_is_finer_than_the_rest(folder, tmp_path):
     file, shown = tmp_path / "a.gcz", tmp_path / "map.png"
     options = ["--keep", "box:30,20,20,20", "--rest-quality", 10, "--quality", 60, "--effort", 0]
-    assert run("encode", folder / "a.png", "-o", file, *options).returncode == 0  # with the shipped weights
+    assert (
+        run("encode", folder / "a.png", "-o", file, *options).returncode == 0
+    )  # with the shipped weights
     facts = json.loads(run("info", file, "--json").stdout)
     assert (facts["coding"], facts["kept_share"]) == ("region", 0.25)
     assert [r["name"] for r in facts["regions"]] == ["rest", "kept"]
-    assert sum(r["bits"] for r in facts["regions"]) == pytest.approx(8 * facts["latent_bytes"], abs=16)
+    assert sum(r["bits"] for r in facts["regions"]) == pytest.approx(
+        8 * facts["latent_bytes"], abs=16
+    )
     assert b"the rest is coded more coarsely" in run("info", file).stdout
     assert run("verify", "--symbols", file).returncode == 0
     assert run("decode", file, "-o", tmp_path / "a.png", "--map", shown).returncode == 0
@@ -116,7 +127,9 @@ def test_labels_are_made_shown_and_used(folder, tiny, tmp_path):
     options = ["--keep", "box:0,0,16,16", "--quality", 50]
     by_hand = tmp_path / "b.gcz"
     for name, source in ((file, "auto"), (by_hand, labels)):
-        encoded = run("encode", folder / "a.png", "-o", name, "--labels", source, *options, weights=tiny)
+        encoded = run(
+            "encode", folder / "a.png", "-o", name, "--labels", source, *options, weights=tiny
+        )
         assert encoded.returncode == 0, encoded.stderr
     assert file.read_bytes() == by_hand.read_bytes()
 

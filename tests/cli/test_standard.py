@@ -72,7 +72,9 @@ def test_text_that_a_stream_cannot_hold_is_escaped(monkeypatch):
     assert (result.returncode, result.stdout, result.stderr) == (0, b"\\ud800\n", b"\\ud800\n")
 
 
-@pytest.mark.parametrize(("error", "line"), [(28, "No space left"), (32, "the pipe was closed"), (9, "is closed")])
+@pytest.mark.parametrize(
+    ("error", "line"), [(28, "No space left"), (32, "the pipe was closed"), (9, "is closed")]
+)
 def test_errors_of_stdout_name_it(monkeypatch, error, line):
     def action():
         raw = program.sys.stdout.buffer.raw

@@ -8,7 +8,14 @@ import threading
 import pytest
 
 from gccodec.cli import standard
-from gccodec.cli.stream import check_output, check_side_output, destination, open_input, read_input, write_output
+from gccodec.cli.stream import (
+    check_output,
+    check_side_output,
+    destination,
+    open_input,
+    read_input,
+    write_output,
+)
 from gccodec.errors import FileError, UsageError
 
 
@@ -67,7 +74,11 @@ def test_loops_folders_and_empty_names_are_refused(tmp_path):
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     (tmp_path / "file").touch()
-    for name, message in (("a", "symbolic links"), ("file/x", "Not a directory"), ("", "is a folder")):
+    for name, message in (
+        ("a", "symbolic links"),
+        ("file/x", "Not a directory"),
+        ("", "is a folder"),
+    ):
         for force in (False, True):
             with pytest.raises(FileError, match=message):
                 put(tmp_path / name, force)
@@ -112,17 +123,30 @@ def test_an_open_descriptor_is_written_into_where_it_stands(tmp_path, form):
 
 
 def test_descriptors_that_are_closed_or_for_reading_are_refused(tmp_path):
-    with open("/dev/null", "rb") as file, pytest.raises(FileError, match="closed, or open for reading only"):
+    with (
+        open("/dev/null", "rb") as file,
+        pytest.raises(FileError, match="closed, or open for reading only"),
+    ):
         put(f"/dev/fd/{file.fileno()}")
     with pytest.raises(FileError, match="closed"):
         put("/dev/fd/999")
-    with open("/dev/null", "wb") as file, pytest.raises(FileError, match="closed, or open for writing only"):
+    with (
+        open("/dev/null", "wb") as file,
+        pytest.raises(FileError, match="closed, or open for writing only"),
+    ):
         read_input(f"/dev/fd/{file.fileno()}")
 
 
 def test_the_names_of_stdout_are_known(tmp_path):
     (tmp_path / "out").symlink_to("/dev/stdout")
-    for name in ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", f"/proc/{os.getpid()}/fd/1", tmp_path / "out"):
+    for name in (
+        "-",
+        "/dev/stdout",
+        "/dev/fd/1",
+        "/proc/self/fd/1",
+        f"/proc/{os.getpid()}/fd/1",
+        tmp_path / "out",
+    ):
         assert destination(str(name)).is_stdout, name
     for name in ("/dev/fd/10", "1", "/dev/null", "fd/1", tmp_path / "1"):
         assert not destination(str(name)).is_stdout, name

@@ -37,7 +37,9 @@ def wait_for(port, process):
 
 @contextlib.contextmanager
 def running(command, port, **options):
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options
+    )
     try:
         wait_for(port, process)
         yield process
@@ -98,10 +100,13 @@ def sftp(monkeypatch):
     (folder / "home" / ".ssh").mkdir(parents=True)
     (folder / "files").mkdir()
     for name in ("host_key", "home/.ssh/id_ed25519"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True
+        )
     shutil.copy(folder / "home" / ".ssh" / "id_ed25519.pub", folder / "authorized_keys")
     (folder / "sshd_config").write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host_key\nPidFile none\nUsePAM yes\n"
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host_key\nPidFile "
+        f"none\nUsePAM yes\n"
         f"StrictModes no\nAuthorizedKeysFile {folder}/authorized_keys\nPasswordAuthentication no\n"
         "Subsystem sftp internal-sftp\nForceCommand internal-sftp\n"
     )
@@ -110,7 +115,9 @@ def sftp(monkeypatch):
             for path in (above, *(os.path.join(above, name) for name in names)):
                 os.chown(path, user.pw_uid, user.pw_gid)
     monkeypatch.setenv("HOME", str(folder / "home"))
-    options = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if os.getuid() == 0 else {}
+    options = (
+        {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if os.getuid() == 0 else {}
+    )
     command = [SSHD, "-D", "-e", "-f", str(folder / "sshd_config")]
     with running(command, port, **options):
         yield Sftp(f"sftp://{user.pw_name}@127.0.0.1:{port}{folder}/files", folder / "files")
@@ -118,7 +125,8 @@ def sftp(monkeypatch):
 
 
 class RayCluster(NamedTuple):
-    """address: for `--address`; nodes: the process groups of the two nodes; environment: of those who join."""
+    """address: for `--address`; nodes: the process groups of the two nodes; environment: of those
+    who join."""
 
     address: str
     nodes: tuple[subprocess.Popen, ...]
@@ -126,8 +134,25 @@ class RayCluster(NamedTuple):
 
 def start_node(arguments, environment):
     """A node that lives as long as its process group."""
-    command = [str(Path(sys.executable).parent / "ray"), "start", "--block", "--num-cpus", "1", "--node-ip-address"]
-    command += ["127.0.0.1", "--disable-usage-stats", "--object-store-memory", "80000000", *arguments]
+    command = [
+        str(Path(sys.executable).parent / "ray"),
+        "start",
+        "--block",
+        "--num-cpus",
+        "1",
+        "--node-ip-address",
+    ]
+    command += [
+        "127.0.0.1",
+        "--disable-usage-stats",
+        "--object-store-memory",
+        "80000000",
+        *arguments,
+    ]
     return subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )

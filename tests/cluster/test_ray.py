@@ -51,7 +51,15 @@ def records(archive):
 
 def facts(record):
     """What does not depend on who did the work, and when."""
-    return record.name, record.status, record.target, record.target_sha256, record.sha256, record.error, record.options
+    return (
+        record.name,
+        record.status,
+        record.target,
+        record.target_sha256,
+        record.sha256,
+        record.error,
+        record.options,
+    )
 
 
 def test_one_of_two_nodes_dies_and_nothing_is_lost_or_done_twice(photos, nodes, tmp_path):
@@ -59,8 +67,25 @@ def test_one_of_two_nodes_dies_and_nothing_is_lost_or_done_twice(photos, nodes, 
     for i in range(150):
         picture(i, (320, 240)).save(photos / f"more-{i}.png")
     options = ["--quality", "30", "--effort", "0"]
-    command = [*PROGRAM, "batch", "encode", str(photos), "--out-dir", str(tmp_path / "cluster"), *options]
-    command += ["--engine", "ray", "--address", address, "-j", "2", "--report", str(tmp_path / "report.json")]
+    command = [
+        *PROGRAM,
+        "batch",
+        "encode",
+        str(photos),
+        "--out-dir",
+        str(tmp_path / "cluster"),
+        *options,
+    ]
+    command += [
+        "--engine",
+        "ray",
+        "--address",
+        address,
+        "-j",
+        "2",
+        "--report",
+        str(tmp_path / "report.json"),
+    ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE)
     archive = tmp_path / "cluster"
     begun_s = time.monotonic()
@@ -76,7 +101,9 @@ def test_one_of_two_nodes_dies_and_nothing_is_lost_or_done_twice(photos, nodes, 
     done = run("batch", "encode", photos, "--out-dir", tmp_path / "here", *options, "-j", "1")
     assert done.returncode == 1
     here, there = records(tmp_path / "here"), records(archive)
-    assert {facts(record) for record in there.values()} == {facts(record) for record in here.values()}
+    assert {facts(record) for record in there.values()} == {
+        facts(record) for record in here.values()
+    }
     lines = (archive / "manifest.jsonl").read_text().splitlines()
     names = [json.loads(line)["name"] for line in lines if '"name"' in line]
     assert len(names) == len(set(names)) == 167

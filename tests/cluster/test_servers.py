@@ -35,15 +35,25 @@ def there_and_back(photos, url, tmp_path):
     done = batch("encode", f"{url}/in", "--out-dir", f"{url}/out", *HERE)
     assert done.returncode == 7
     assert b"--resume goes on with it" in done.stderr
-    assert batch("encode", f"{url}/in", "--out-dir", f"{url}/out", *HERE, "--verify", "--resume").returncode == 1
+    assert (
+        batch(
+            "encode", f"{url}/in", "--out-dir", f"{url}/out", *HERE, "--verify", "--resume"
+        ).returncode
+        == 1
+    )
     status = json.loads(batch("status", f"{url}/out", "--json").stdout)
     assert status["counts"] == {"ok": 16, "failed": 1}
     assert batch("verify", f"{url}/out", "--symbols").returncode == 0
-    assert batch("decode", f"{url}/out", "--out-dir", str(tmp_path / "back"), "-j", "2").returncode == 0
+    assert (
+        batch("decode", f"{url}/out", "--out-dir", str(tmp_path / "back"), "-j", "2").returncode
+        == 0
+    )
     back = sorted(str(p.relative_to(tmp_path / "back")) for p in (tmp_path / "back").rglob("*.jpg"))
     assert back == [name for name in originals if name != "bad.jpg"]
     names = [entry.name for entry in store_of(f"{url}/out").walk()]
-    assert sorted(n for n in names if n.endswith(".gcz")) == [f"{n}.gcz" for n in originals if n != "bad.jpg"]
+    assert sorted(n for n in names if n.endswith(".gcz")) == [
+        f"{n}.gcz" for n in originals if n != "bad.jpg"
+    ]
     assert not [n for n in names if n.endswith((".part", ".lock"))]
     for name in names:
         if name.endswith(".jsonl"):

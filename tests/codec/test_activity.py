@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gccodec.codec.activity import NODES, STRIP_ROWS, Activity, activity, expected_bits, expected_payload
+from gccodec.codec.activity import (
+    NODES,
+    STRIP_ROWS,
+    Activity,
+    activity,
+    expected_bits,
+    expected_payload,
+)
 from gccodec.codec.encoder import Source
 from gccodec.codec.rate import LEVELS
 from gccodec.codec.selection import Selection
@@ -20,7 +27,9 @@ def noise(height, width):
 
 def test_flat_positions_have_none_and_lively_ones_much():
     pixels = np.full((40, 50, 3), 90, np.uint8)
-    pixels[:16, 16:32] = np.where(np.arange(16)[:, None] < 8, 50, 90)[..., None]  # black and white bars
+    pixels[:16, 16:32] = np.where(np.arange(16)[:, None] < 8, 50, 90)[
+        ..., None
+    ]  # black and white bars
     pixels[16:32, :16, 2] = np.where(np.arange(16) < 8, 50, 130)  # blue ones
     luma, colour = activity(Image.fromarray(pixels))
     assert luma.shape == colour.shape == (3, 4)
@@ -57,14 +66,17 @@ def test_strips_do_not_change_it():
 
 def test_bits_grow_with_the_level_and_with_activity():
     calm, lively, colourful = (
-        expected_bits(Activity(np.full(100, luma), np.full(100, colour))) for luma, colour in ((2, 1), (9, 1), (2, 5))
+        expected_bits(Activity(np.full(100, luma), np.full(100, colour)))
+        for luma, colour in ((2, 1), (9, 1), (2, 5))
     )
     for bits in (calm, lively, colourful):
         assert (np.diff(bits) >= 0).all()
     assert (lively > calm).all()
     assert (colourful > calm)[LEVELS.index(-300) :].all()
     node = NODES[4]
-    assert lively[LEVELS.index(node.level)] == pytest.approx(100 * np.exp(node.log_bits) * 9**node.luma_power)
+    assert lively[LEVELS.index(node.level)] == pytest.approx(
+        100 * np.exp(node.log_bits) * 9**node.luma_power
+    )
     assert not expected_bits(Activity(np.zeros(0), np.zeros(0))).any()
 
 

@@ -11,9 +11,9 @@ from gccodec.errors import SectionError
 from gccodec.image.writer import on_white
 
 NOISE = np.random.default_rng(1).integers(0, 256, (23, 37), np.uint8)
-SOFT_DISC = np.clip(8 * (90 - np.hypot(*np.meshgrid(np.arange(300) - 150, np.arange(200) - 100))) + 128, 0, 255).astype(
-    np.uint8
-)
+SOFT_DISC = np.clip(
+    8 * (90 - np.hypot(*np.meshgrid(np.arange(300) - 150, np.arange(200) - 100))) + 128, 0, 255
+).astype(np.uint8)
 
 
 @pytest.mark.parametrize(

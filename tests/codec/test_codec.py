@@ -38,7 +38,8 @@ def test_framing_of_a_real_file_is_at_most_24_bytes(codec, coffee):
 
 
 @pytest.mark.parametrize(
-    "size", [(1, 1), (1, 2), (2, 1), (15, 16), (16, 17), (17, 31), (33, 1), (1, 70), (127, 61), (64, 64)]
+    "size",
+    [(1, 1), (1, 2), (2, 1), (15, 16), (16, 17), (17, 31), (33, 1), (1, 70), (127, 61), (64, 64)],
 )
 def test_every_size_comes_back_exactly(codec, coffee, size):
     pixels = coffee.pixels[: size[0], : size[1]]
@@ -62,18 +63,28 @@ def test_hidden_pixels_cost_nothing(codec, coffee):
     alpha[:32, :32] = 255
     noise = coffee.pixels[:96, :96].copy()
     noise[alpha == 0] = np.random.default_rng(3).integers(0, 256, (int((alpha == 0).sum()), 3))
-    a, b = (codec.encode(Picture.of(p, alpha), quality=500, effort=0).data for p in (coffee.pixels[:96, :96], noise))
+    a, b = (
+        codec.encode(Picture.of(p, alpha), quality=500, effort=0).data
+        for p in (coffee.pixels[:96, :96], noise)
+    )
     assert a == b
 
 
 def test_metadata_is_kept_beside_the_ceiling_or_under_it(codec, coffee):
     metadata = Metadata(exif=b"II*\0" + bytes(range(200)), xmp=b"<x/>")
-    bare, picture = Picture.of(coffee.pixels[:200, :200]), Picture.of(coffee.pixels[:200, :200], None, metadata)
+    bare, picture = (
+        Picture.of(coffee.pixels[:200, :200]),
+        Picture.of(coffee.pixels[:200, :200], None, metadata),
+    )
     for size in (60, 400):  # with and without a quantiser that weighs bits more
         beside = codec.encode(picture, size_bytes=size, effort=0).data
         assert codec.decode(beside).metadata == metadata
         file = parse(beside)
-        assert len(beside) - metadata_bytes(file) == len(codec.encode(bare, size_bytes=size, effort=0).data) <= size
+        assert (
+            len(beside) - metadata_bytes(file)
+            == len(codec.encode(bare, size_bytes=size, effort=0).data)
+            <= size
+        )
     with pytest.raises(UsageError, match="^9 bytes are too few"):
         codec.encode(picture, size_bytes=9, effort=0)
     under = codec.encode(picture, size_bytes=800, count_metadata=True, effort=0).data
@@ -100,7 +111,10 @@ def test_gray_stays_gray(codec, coffee):
 
 
 def test_the_same_input_gives_the_same_bytes(codec, chelsea):
-    assert codec.encode(chelsea, quality=321, effort=0).data == codec.encode(chelsea, quality=321, effort=0).data
+    assert (
+        codec.encode(chelsea, quality=321, effort=0).data
+        == codec.encode(chelsea, quality=321, effort=0).data
+    )
 
 
 def test_too_small_a_budget_names_the_smallest_file(codec, coffee):

@@ -8,7 +8,14 @@ import torch
 import torch.nn.functional as F
 
 from gccodec.codec.codec import Codec
-from gccodec.codec.effort import MARGIN_CELLS, MAX_EFFORT, PART_PIXELS, USUAL_EFFORT, spans, usual_effort
+from gccodec.codec.effort import (
+    MARGIN_CELLS,
+    MAX_EFFORT,
+    PART_PIXELS,
+    USUAL_EFFORT,
+    spans,
+    usual_effort,
+)
 from gccodec.codec.latent import LATENT_CELL_PX
 from gccodec.codec.selection import Selection, decode_latent
 from gccodec.container.file import parse
@@ -77,7 +84,10 @@ def test_what_is_not_kept_reaches_no_refined_file():
     keep[1:3, 2:4] = True
     selection = Selection(keep, np.full((8, 12), 3, np.uint8))
     second[16:48, 32:64] = first[16:48, 32:64]
-    files = [codec.encode(Picture.of(p), quality=500, selection=selection, effort=2).data for p in (first, second)]
+    files = [
+        codec.encode(Picture.of(p), quality=500, selection=selection, effort=2).data
+        for p in (first, second)
+    ]
     assert files[0] == files[1]
     nothing = Selection(np.zeros_like(keep), selection.labels)
     assert codec.encode(Picture.of(first), quality=500, selection=nothing, effort=2).data
@@ -87,7 +97,9 @@ def test_beside_what_is_named_only_a_blur_steers_the_refining():
     codec = small_codec(selective=True)
     places = np.arange(16)
     blur = np.exp(-0.5 * ((places[:, None] - places) / BLUR_PX) ** 2)
-    unseen = np.linalg.svd(blur[:, 8:] / blur.sum(1, keepdims=True))[2][-1]  # eight values that the blur takes away
+    unseen = np.linalg.svd(blur[:, 8:] / blur.sum(1, keepdims=True))[2][
+        -1
+    ]  # eight values that the blur takes away
     pattern = torch.zeros(64, 96)
     pattern[40:48, 40:48] = torch.from_numpy(np.outer(unseen, unseen) / np.abs(unseen).max() ** 2)
     named = torch.zeros(1, 1, 64, 96)
@@ -99,8 +111,12 @@ def test_beside_what_is_named_only_a_blur_steers_the_refining():
         torch.manual_seed(0)
         with torch.no_grad():
             seen = shown(x, named)
-            y = codec.transforms.analysis(seen, torch.full((1,), 0.3)) * codec.transforms.gain(torch.full((1,), 0.3))
-            trial = codec._refiner._tried(codec.transforms, Part(x, Kept(label_map, named)), y, 300, None)
+            y = codec.transforms.analysis(seen, torch.full((1,), 0.3)) * codec.transforms.gain(
+                torch.full((1,), 0.3)
+            )
+            trial = codec._refiner._tried(
+                codec.transforms, Part(x, Kept(label_map, named)), y, 300, None
+            )
             cost = codec._refiner._local_cost(trial, 300)
             return float(codec._refiner._loss(trial, 300) + cost.sum())
 
@@ -131,7 +147,10 @@ def test_refining_lowers_what_each_place_costs(installed):
 
 
 def test_files_are_the_same_for_any_number_of_threads(installed):
-    picture, threads = Picture.of(read_picture(COFFEE.read_bytes()).pixels[:144, :192]), torch.get_num_threads()
+    picture, threads = (
+        Picture.of(read_picture(COFFEE.read_bytes()).pixels[:144, :192]),
+        torch.get_num_threads(),
+    )
     files = []
     try:
         for count in (1, 2, 3):
@@ -173,7 +192,9 @@ def test_unless_asked_a_picture_is_not_refined_for_which_memory_is_short(install
 
     picture = Picture.of(noise(40, 50))
     monkeypatch.setattr("gccodec.codec.codec.refined_latents", short)
-    assert installed.encode(picture, quality=100, effort=None) == installed.encode(picture, quality=100, effort=0)
+    assert installed.encode(picture, quality=100, effort=None) == installed.encode(
+        picture, quality=100, effort=0
+    )
     with pytest.raises(LimitError, match="out of memory"):
         installed.encode(picture, quality=100, effort=2)
 
@@ -192,7 +213,11 @@ def test_a_place_costs_what_it_and_its_neighbours_do():
     x = torch.arange(20).view(1, 4, 5)
     spread = all_of(x, torch.zeros(1, 3, 7, 9))
     assert spread.shape == (1, 1, 7, 9)
-    assert all(int(spread[0, 0, i, j]) == int(x[0, i // SIDE, j // SIDE]) for i in range(7) for j in range(9))
+    assert all(
+        int(spread[0, 0, i, j]) == int(x[0, i // SIDE, j // SIDE])
+        for i in range(7)
+        for j in range(9)
+    )
 
 
 def test_places_are_changed_together_without_a_cast():
@@ -200,7 +225,9 @@ def test_places_are_changed_together_without_a_cast():
     costs = torch.rand(2, 1, 20, 30, generator=rng)
     before = 0.1 * torch.randn(3, 20, 30, generator=rng)
     before -= before.mean((1, 2), keepdim=True)
-    after = before + 0.05 * torch.rand(3, 20, 30, generator=rng)  # whatever is changed becomes brighter
+    after = before + 0.05 * torch.rand(
+        3, 20, 30, generator=rng
+    )  # whatever is changed becomes brighter
     alone, together = (cheaper(costs, (before, after), weight) for weight in (0.0, 1000.0))
     assert torch.equal(alone, costs[1] < costs[0])
 
@@ -217,7 +244,11 @@ def test_a_place_takes_a_step_or_stays(installed):
     pixels = read_picture(CHELSEA.read_bytes()).pixels[:256, :384]
     part = Part(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255, None)
     (plain,) = transforms.analyse([part.x], quality)
-    moved = (refiner.refined(transforms, part, plain, quality, 1, lambda: None) != plain).float().mean(1)
+    moved = (
+        (refiner.refined(transforms, part, plain, quality, 1, lambda: None) != plain)
+        .float()
+        .mean(1)
+    )
     by_place = F.avg_pool2d(moved, SIDE)
     assert ((by_place == 0) | (by_place > 0.9)).all()
     assert 0.2 < (by_place > 0).float().mean() < 0.9
@@ -230,7 +261,9 @@ def test_a_known_latent_is_coded_as_it_is(installed):
     assert len(bands) == 2
     assert torch.equal(torch.cat(bands, 2), fine)
     gain = [installed.transforms.gain(torch.full((1,), q)) for q in (0.5, 0.6)]
-    torch.testing.assert_close(torch.cat(list(transforms.analyse(iter(()), 600)), 2), fine * gain[1] / gain[0])
+    torch.testing.assert_close(
+        torch.cat(list(transforms.analyse(iter(()), 600)), 2), fine * gain[1] / gain[0]
+    )
     assert torch.equal(torch.cat(list(transforms.analyse(iter(()), 100)), 2), coarse)
     assert installed.transforms.latents == {}
 
@@ -263,7 +296,12 @@ def test_the_distance_of_each_place_adds_up(installed):
 
 def test_the_shipped_distance_grows_with_the_damage(installed):
     with torch.no_grad():
-        x = torch.from_numpy(read_picture(COFFEE.read_bytes()).pixels[:256, :256].copy()).permute(2, 0, 1)[None] / 255
+        x = (
+            torch.from_numpy(read_picture(COFFEE.read_bytes()).pixels[:256, :256].copy()).permute(
+                2, 0, 1
+            )[None]
+            / 255
+        )
         blurred = [torch.nn.functional.avg_pool2d(x, n, 1, n // 2) for n in (3, 5, 9)]
         distances = [float(installed._refiner.distance.between(x, y)) for y in [x, *blurred]]
     assert distances[0] == 0
@@ -286,5 +324,12 @@ def test_what_is_missing_is_said(monkeypatch, tmp_path):
 def test_every_map_of_the_distance_has_a_place_for_each_position():
     config = DistanceConfig((4, 4, 4, 4), (1, 2, 3, 5))
     maps = PerceptualDistance(config)(torch.rand(2, 3, 6 * STRIDE_PX, 2 * STRIDE_PX))
-    assert [tuple(m.shape) for m in maps] == [(2, 47, 15, 1), (2, 11, 3, 2), (2, 5, 1, 3), (2, 5, 1, 5)]
-    assert dataclasses.asdict(DistanceConfig.from_json(config.to_json())) == dataclasses.asdict(config)
+    assert [tuple(m.shape) for m in maps] == [
+        (2, 47, 15, 1),
+        (2, 11, 3, 2),
+        (2, 5, 1, 3),
+        (2, 5, 1, 5),
+    ]
+    assert dataclasses.asdict(DistanceConfig.from_json(config.to_json())) == dataclasses.asdict(
+        config
+    )

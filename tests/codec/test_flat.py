@@ -51,7 +51,12 @@ def away_from_the_subject(pixels):
     return np.lib.stride_tricks.sliding_window_view(flat, (3, 3)).all((2, 3))
 
 
-BACKGROUNDS = {"white": even(255, 255, 255), "black": even(0, 0, 0), "red": even(190, 30, 40), "sky": sky()}
+BACKGROUNDS = {
+    "white": even(255, 255, 255),
+    "black": even(0, 0, 0),
+    "red": even(190, 30, 40),
+    "sky": sky(),
+}
 
 
 class Example(NamedTuple):
@@ -63,11 +68,16 @@ class Example(NamedTuple):
 def examples(codec, coffee):
     """At about the default rate."""
     pixels = {name: on(coffee, background) for name, background in BACKGROUNDS.items()}
-    return {name: Example(p, codec.encode(Picture.of(p), quality=450, effort=0).data) for name, p in pixels.items()}
+    return {
+        name: Example(p, codec.encode(Picture.of(p), quality=450, effort=0).data)
+        for name, p in pixels.items()
+    }
 
 
 @pytest.mark.parametrize("name", BACKGROUNDS)
-def test_flat_blocks_are_within_three_levels_in_their_mean_and_two_in_their_deviation(codec, examples, name):
+def test_flat_blocks_are_within_three_levels_in_their_mean_and_two_in_their_deviation(
+    codec, examples, name
+):
     pixels, data = examples[name]
     assert 8 * len(data) / (SIZE[0] * SIZE[1]) < 1.3 * DEFAULT_BPP
     flat = away_from_the_subject(pixels)
@@ -150,14 +160,19 @@ def test_nothing_of_what_is_not_named_is_in_a_selective_file(codec, coffee):
     other = np.where(named[..., None], pixels, np.uint8(90))
     labels = np.full((32, 40), 24, np.uint8)
     selection = Selection.around(named, labels)
-    sections = [Source.of(Picture.of(p), selection, codec.bitstream).template.sections for p in (pixels, other)]
+    sections = [
+        Source.of(Picture.of(p), selection, codec.bitstream).template.sections
+        for p in (pixels, other)
+    ]
     assert sections[0] == sections[1]
     assert sections[0][-1].id == SectionId.FLAT_PARTS
 
 
 def test_flat_parts_count_under_the_ceiling_and_are_no_metadata(codec, coffee):
     pixels = on(coffee, even(255, 255, 255))[:160, 80:256]
-    data = codec.encode(Picture.of(pixels, None, Metadata(xmp=b"<x/>")), size_bytes=600, effort=0).data
+    data = codec.encode(
+        Picture.of(pixels, None, Metadata(xmp=b"<x/>")), size_bytes=600, effort=0
+    ).data
     file = parse(data)
     assert {section.id for section in file.sections} == {SectionId.XMP, SectionId.FLAT_PARTS}
     assert 588 <= len(data) - metadata_bytes(file) <= 600
@@ -165,12 +180,17 @@ def test_flat_parts_count_under_the_ceiling_and_are_no_metadata(codec, coffee):
 
 def test_flat_parts_take_no_large_share_of_a_small_ceiling(codec, examples):
     picture = Picture.of(examples["sky"].pixels)
-    sections = [Source.of(picture, None, codec.bitstream, size).template.sections for size in (100, 2000, None)]
+    sections = [
+        Source.of(picture, None, codec.bitstream, size).template.sections
+        for size in (100, 2000, None)
+    ]
     assert [len(s) for s in sections] == [0, 1, 1]
 
 
 def test_what_is_cut_out_has_no_background(codec, examples):
     alpha = np.zeros(SIZE, np.uint8)
     alpha[64:192, 100:240] = 255
-    sections = Source.of(Picture.of(examples["white"].pixels, alpha), None, codec.bitstream).template.sections
+    sections = Source.of(
+        Picture.of(examples["white"].pixels, alpha), None, codec.bitstream
+    ).template.sections
     assert [section.id for section in sections] == [SectionId.ALPHA]

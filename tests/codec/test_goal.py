@@ -89,14 +89,19 @@ def test_the_smallest_file_is_made_when_a_wish_cannot_be_met():
     encoded = TINY.encode(picture)
     assert len(encoded.data) > WISH.ceiling(dataclasses.replace(parse(encoded.data), payload=b""))
     assert len(encoded.notes) == 1
-    with pytest.raises(UsageError, match=f"the smallest file for this 300x200 picture has {len(encoded.data):,} bytes"):
+    with pytest.raises(
+        UsageError,
+        match=f"the smallest file for this 300x200 picture has {len(encoded.data):,} bytes",
+    ):
         TINY.encode(picture, size_bytes=450, effort=0)
 
 
 def test_label_map_and_keep_mask_are_named():
     picture, keep = Picture.of(noise(64, 80)), np.random.default_rng(0).random((4, 5)) < 0.5
     labels = np.random.default_rng(0).integers(0, 25, (8, 10)).astype(np.uint8)
-    with pytest.raises(UsageError, match=r"the label map takes \d+ bytes, .*the keep mask \d+.*; --bpp"):
+    with pytest.raises(
+        UsageError, match=r"the label map takes \d+ bytes, .*the keep mask \d+.*; --bpp"
+    ):
         TINY.encode(picture, size_bytes=60, selection=Selection(keep, labels), effort=0)
 
 
@@ -123,10 +128,14 @@ def test_the_way_out_that_is_named_is_one():
     assert TINY.encode(picture, size_bytes=bytes_of_bpp(rate, 40, 20), effort=0).data
     with pytest.raises(UsageError, match=r"--size \d+$") as caught:  # more than --bpp takes
         TINY.encode(Picture.of(noise(1, 1)), size_bytes=5, effort=0)
-    assert TINY.encode(Picture.of(noise(1, 1)), size_bytes=int(str(caught.value).rsplit(" ", 1)[1]), effort=0).data
+    assert TINY.encode(
+        Picture.of(noise(1, 1)), size_bytes=int(str(caught.value).rsplit(" ", 1)[1]), effort=0
+    ).data
 
 
 def test_metadata_beside_the_ceiling_does_not_matter_to_the_wish():
     bare, metadata = Picture.of(noise(32, 32)), Metadata(exif=bytes(range(250)) * 2)
     with_exif = TINY.encode(bare._replace(metadata=metadata))
-    assert len(with_exif.data) - metadata_bytes(parse(with_exif.data)) == len(TINY.encode(bare).data)
+    assert len(with_exif.data) - metadata_bytes(parse(with_exif.data)) == len(
+        TINY.encode(bare).data
+    )

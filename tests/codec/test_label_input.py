@@ -7,7 +7,14 @@ import pytest
 from PIL import Image
 
 from gccodec.codec.label_classes import LABEL_SETS, fold_from, unified_classes
-from gccodec.codec.label_input import UNKNOWN, read_instances, read_labels, read_mask, to_cells, to_png
+from gccodec.codec.label_input import (
+    UNKNOWN,
+    read_instances,
+    read_labels,
+    read_mask,
+    to_cells,
+    to_png,
+)
 from gccodec.errors import PictureError, UsageError
 
 IDS = np.array([[0, 1, 255], [7, 23, 13]], np.uint8)
@@ -35,7 +42,10 @@ def test_ids_palette_indices_and_palette_colours_are_read():
 
 def test_ids_of_data_sets_are_folded():
     cityscapes = np.array([[7, 26, 24], [23, 0, 99]], np.uint8)
-    assert read_labels(png(cityscapes), 3, 2, "cityscapes").tolist() == [[1, 13, 11], [0, UNKNOWN, UNKNOWN]]
+    assert read_labels(png(cityscapes), 3, 2, "cityscapes").tolist() == [
+        [1, 13, 11],
+        [0, UNKNOWN, UNKNOWN],
+    ]
     coco = np.array([[3, 149, 157], [1, 178, 182]], np.uint8)
     assert read_labels(png(coco), 3, 2, "coco-stuff").tolist() == [[13, 1, 0], [11, 5, 23]]
     camvid = np.array([[21, 17, 30], [16, 5, 26]], np.uint8)

@@ -38,15 +38,27 @@ def drawn(width, height, mode, draw):
 
 
 def icon():
-    return drawn(48, 48, "RGB", lambda d: (d.rectangle((0, 0, 47, 47), "red"), d.ellipse((12, 12, 36, 36), "white")))
+    return drawn(
+        48,
+        48,
+        "RGB",
+        lambda d: (d.rectangle((0, 0, 47, 47), "red"), d.ellipse((12, 12, 36, 36), "white")),
+    )
 
 
 def screenshot():
-    return drawn(200, 120, "RGB", lambda d: d.multiline_text((4, 4), "File  Edit  View\nOpen...\nClose", "black"))
+    return drawn(
+        200,
+        120,
+        "RGB",
+        lambda d: d.multiline_text((4, 4), "File  Edit  View\nOpen...\nClose", "black"),
+    )
 
 
 def line_art():
-    return drawn(150, 150, "L", lambda d: [d.line((0, 10 * i, 149, 149 - 10 * i), 0) for i in range(15)])
+    return drawn(
+        150, 150, "L", lambda d: [d.line((0, 10 * i, 149, 149 - 10 * i), 0) for i in range(15)]
+    )
 
 
 def gradient(mode="RGB"):
@@ -63,9 +75,13 @@ def cutout():
 def assert_exact(picture, decoded):
     assert decoded.file.coding == "lossless"
     shown = slice(None) if picture.alpha is None else picture.alpha > 0
-    assert decoded.image.mode == ("L" if picture.gray else "RGB") + ("" if picture.alpha is None else "A")
+    assert decoded.image.mode == ("L" if picture.gray else "RGB") + (
+        "" if picture.alpha is None else "A"
+    )
     assert np.array_equal(decoded.pixels[shown], picture.pixels[shown])
-    assert (decoded.alpha is None and picture.alpha is None) or np.array_equal(decoded.alpha, picture.alpha)
+    assert (decoded.alpha is None and picture.alpha is None) or np.array_equal(
+        decoded.alpha, picture.alpha
+    )
 
 
 @pytest.mark.parametrize(
@@ -81,7 +97,12 @@ def assert_exact(picture, decoded):
         icon(),
         gradient(),
         gradient("L"),
-        drawn(64, 64, "RGB", lambda d: [d.rectangle((8 * i, 0, 8 * i + 7, 63), (32 * i, 90, 255)) for i in range(8)]),
+        drawn(
+            64,
+            64,
+            "RGB",
+            lambda d: [d.rectangle((8 * i, 0, 8 * i + 7, 63), (32 * i, 90, 255)) for i in range(8)],
+        ),
         Picture.of(np.zeros((40, 40, 3), np.uint8), np.tri(40, dtype=np.uint8) * 200),
         Picture.of(np.full((40, 40), 9, np.uint8), np.tri(40, dtype=np.uint8) * 255),
     ],
@@ -120,13 +141,18 @@ def test_the_exact_file_is_named_where_it_is_the_smallest():
 def test_a_cutout_that_is_exact_says_how_to_leave_its_alpha_out():
     picture = cutout()
     exact = len(lossless_file(picture, 10**6, False))
-    with pytest.raises(UsageError, match=f"has {exact} bytes .*the exact picture takes .*; --alpha drop, or --bpp"):
+    with pytest.raises(
+        UsageError, match=f"has {exact} bytes .*the exact picture takes .*; --alpha drop, or --bpp"
+    ):
         CODEC.encode(picture, size_bytes=exact - 1, effort=0)
 
 
 def test_with_a_selection_or_on_demand_the_model_is_used():
     keep = np.ones((3, 3), bool)
-    assert CODEC.encode(icon(), quality=500, selection=Selection(keep, None, 0), effort=0).coding == "region"
+    assert (
+        CODEC.encode(icon(), quality=500, selection=Selection(keep, None, 0), effort=0).coding
+        == "region"
+    )
     assert CODEC.encode(icon(), selection=Selection(keep, None, 0), effort=0).coding == "region"
     assert CODEC.encode(icon(), lossless=False, effort=0).coding == "generative"
 
@@ -138,7 +164,11 @@ def test_photographs_are_generated(codec, coffee):
 
 
 def test_effort_does_not_matter_and_needs_nothing():
-    assert CODEC.encode(icon(), effort=9) == CODEC.encode(icon(), effort=None) == CODEC.encode(icon(), effort=0)
+    assert (
+        CODEC.encode(icon(), effort=9)
+        == CODEC.encode(icon(), effort=None)
+        == CODEC.encode(icon(), effort=0)
+    )
     with pytest.raises(UsageError, match="effort 10"):
         CODEC.encode(icon(), effort=10)
 
@@ -146,8 +176,12 @@ def test_effort_does_not_matter_and_needs_nothing():
 def test_colour_that_nobody_sees_does_not_survive():
     picture = cutout()
     assert (picture.pixels[0, 0] == NOISE[0, 0]).all()
-    assert (CODEC.decode(lossless_file(picture, 10**6, False)).pixels[picture.alpha == 0] == 0).all()
-    long = Picture.of(np.full((1, 16_384, 3), 77, np.uint8), np.arange(16_384, dtype=np.uint8)[None])
+    assert (
+        CODEC.decode(lossless_file(picture, 10**6, False)).pixels[picture.alpha == 0] == 0
+    ).all()
+    long = Picture.of(
+        np.full((1, 16_384, 3), 77, np.uint8), np.arange(16_384, dtype=np.uint8)[None]
+    )
     decoded = CODEC.decode(lossless_file(long, 10**6, False))
     assert_exact(long, decoded)
     assert (decoded.pixels[long.alpha == 0] == 0).all()
@@ -174,8 +208,14 @@ def test_metadata_is_kept_beside_the_ceiling_or_under_it():
     beside = CODEC.encode(picture, size_bytes=bare, effort=0)
     assert CODEC.decode(beside.data).metadata == metadata
     assert len(beside.data) - metadata_bytes(parse(beside.data)) == bare
-    assert CODEC.encode(picture, size_bytes=len(beside.data), count_metadata=True, effort=0).data == beside.data
-    assert CODEC.encode(picture, size_bytes=len(beside.data) - 1, count_metadata=True, effort=0).coding == "generative"
+    assert (
+        CODEC.encode(picture, size_bytes=len(beside.data), count_metadata=True, effort=0).data
+        == beside.data
+    )
+    assert (
+        CODEC.encode(picture, size_bytes=len(beside.data) - 1, count_metadata=True, effort=0).coding
+        == "generative"
+    )
 
 
 @pytest.mark.parametrize("picture", [screenshot(), cutout(), line_art()], ids=["RGB", "RGBA", "L"])
@@ -192,12 +232,13 @@ def test_a_region_is_cut_out_and_strips_make_up_the_whole(picture, monkeypatch):
         CODEC.decode(data, region=Region(0, 0, 1000, 1))
 
 
-def test_a_large_picture_read_in_strips_is_exact_too():
+def test_a_large_picture_read_in_strips_is_exact_too(monkeypatch):
     """White with a mark: PNG in, PNG inside, never held as a whole by the encoder."""
     image = Image.new("L", (3000, 2900), 255)
     image.paste(17, (2000, 1400, 2100, 1500))
     png = io.BytesIO()
     image.save(png, "PNG")
+    monkeypatch.setattr("gccodec.image.reader.STREAMED_PIXELS", 1 << 23)
     picture = read_picture(png)
     assert picture.streamed
     encoded = CODEC.encode(picture, effort=0)
@@ -211,7 +252,11 @@ def test_a_large_picture_read_in_strips_is_exact_too():
 def with_body(body, gray=False, size=(48, 48)):
     file = parse(CODEC.encode(icon(), effort=0).data)
     sections = (Section(int(SectionId.LOSSLESS), body),)
-    return parse(serialize(dataclasses.replace(file, width=size[0], height=size[1], gray=gray, sections=sections)))
+    return parse(
+        serialize(
+            dataclasses.replace(file, width=size[0], height=size[1], gray=gray, sections=sections)
+        )
+    )
 
 
 def saved(image, form, **options):
@@ -248,7 +293,9 @@ def test_a_body_of_another_kind_or_size_is_refused():
 
 def test_the_size_is_compared_before_pixels_are_decoded(monkeypatch):
     huge = with_body(saved(Image.new("RGB", (4000, 3000)), "PNG"))
-    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda self: pytest.fail("pixels were decoded"))
+    monkeypatch.setattr(
+        "PIL.ImageFile.ImageFile.load", lambda self: pytest.fail("pixels were decoded")
+    )
     with pytest.raises(SectionError, match="4000x3000"):
         decode_lossless(huge, Region(0, 0, 48, 48))
 
@@ -257,7 +304,9 @@ def test_channels_follow_the_gray_flag():
     odd = Image.new("RGB", (48, 48), (10, 20, 30))
     gray = decode_lossless(with_body(saved(odd, "PNG"), gray=True), Region(0, 0, 48, 48))
     assert next(gray.strips).getextrema() == (20, 20)
-    colour = decode_lossless(with_body(saved(Image.new("LA", (48, 48), (7, 9)), "PNG")), Region(0, 0, 48, 48))
+    colour = decode_lossless(
+        with_body(saved(Image.new("LA", (48, 48), (7, 9)), "PNG")), Region(0, 0, 48, 48)
+    )
     strip = next(colour.strips)
     assert strip.mode == "RGBA"
     assert strip.getpixel((0, 0)) == (7, 7, 7, 9)
@@ -272,13 +321,17 @@ def test_what_else_the_body_says_is_ignored():
 
 def test_alpha_is_known_without_pixels(monkeypatch):
     files = [parse(CODEC.encode(p, effort=0).data) for p in (graphics(), icon())]
-    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda self: pytest.fail("pixels were decoded"))
+    monkeypatch.setattr(
+        "PIL.ImageFile.ImageFile.load", lambda self: pytest.fail("pixels were decoded")
+    )
     assert [is_transparent(file) for file in files] == [True, False]
 
 
 def test_more_memory_than_allowed_is_refused():
     file = parse(CODEC.encode(flat(600, 400, "white"), effort=0).data)
-    with pytest.raises(LimitError, match="memory limit: 1000 bytes, this picture of 240000 pixels needs"):
+    with pytest.raises(
+        LimitError, match="memory limit: 1000 bytes, this picture of 240000 pixels needs"
+    ):
         decode_lossless(file, Region(0, 0, 600, 400), 1000)
     assert decode_lossless(file, Region(0, 0, 600, 400), 1 << 27).size == (600, 400)
 

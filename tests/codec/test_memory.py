@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from gccodec.codec.memory import LEAST_STRIP_PIXELS, rows_with_smaller_strips, strip_pixels_within, with_smaller_strips
+from gccodec.codec.memory import (
+    LEAST_STRIP_PIXELS,
+    rows_with_smaller_strips,
+    strip_pixels_within,
+    with_smaller_strips,
+)
 from gccodec.codec.strip import STRIP_PIXELS
 from gccodec.errors import LimitError
 
@@ -16,7 +21,9 @@ def test_strips_shrink_with_the_limit():
     assert LEAST_STRIP_PIXELS < tight < STRIP_PIXELS
     with pytest.raises(LimitError, match="this picture of 12000000 pixels needs"):
         strip_pixels_within(720 << 20, 4000, 3000, False, refined=True)
-    with pytest.raises(LimitError, match="this picture of 393216 pixels needs"):  # measured: 1140 MiB
+    with pytest.raises(
+        LimitError, match="this picture of 393216 pixels needs"
+    ):  # measured: 1140 MiB
         strip_pixels_within(1100 << 20, 768, 512, False, refined=True)
     with pytest.raises(LimitError, match="memory limit: 104857600 bytes"):
         strip_pixels_within(100 << 20, 4000, 3000, False)
@@ -81,7 +88,9 @@ def test_a_streamed_picture_needs_less():
 
 
 def test_a_wide_picture_needs_more_than_a_high_one():
-    wide, high = (strip_pixels_within(800 << 20, *size, True) for size in ((16_384, 12_288), (12_288, 16_384)))
+    wide, high = (
+        strip_pixels_within(800 << 20, *size, True) for size in ((16_384, 12_288), (12_288, 16_384))
+    )
     assert wide < high
     with pytest.raises(LimitError):
         strip_pixels_within(700 << 20, 16_384, 12_288, True)

@@ -17,7 +17,9 @@ def test_sections_give_back_every_byte():
     assert metadata_of(sections) == metadata
     assert sum(len(s.body) for s in sections) < 400
     assert metadata_sections(Metadata()) == ()
-    assert metadata_of(metadata_sections(metadata.only(frozenset({"icc"})))) == Metadata(icc=metadata.icc)
+    assert metadata_of(metadata_sections(metadata.only(frozenset({"icc"})))) == Metadata(
+        icc=metadata.icc
+    )
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,9 @@ def test_alpha_takes_no_more_passes(codec, coffee, passes):
 
 
 @pytest.mark.parametrize(("labelled", "analysed"), [(True, 1), (False, 2)])
-def test_a_selection_is_analysed_once_at_each_of_its_qualities(codec, coffee, passes, labelled, analysed):
+def test_a_selection_is_analysed_once_at_each_of_its_qualities(
+    codec, coffee, passes, labelled, analysed
+):
     height, width = coffee.pixels.shape[:2]
     labels = np.full((-(-height // 8), -(-width // 8)), 3, np.uint8) if labelled else None
     selection = Selection(box(height, width), labels, 0 if labelled else 50)
@@ -160,5 +162,7 @@ def test_the_latents_of_a_very_large_picture_are_not_held(monkeypatch, passes):
 def test_the_quality_written_is_that_of_the_latents(codec, coffee):
     encoded = codec.encode(coffee, size_bytes=1500, effort=0)
     assert parse(encoded.data, 10**7).quality == encoded.quality
-    best = dataclasses.asdict(parse(codec.encode(coffee, quality=encoded.quality, effort=0).data, 10**7))
+    best = dataclasses.asdict(
+        parse(codec.encode(coffee, quality=encoded.quality, effort=0).data, 10**7)
+    )
     assert abs(len(best["payload"]) / len(encoded.data) - 1) < 0.12

@@ -5,7 +5,14 @@ import pytest
 from PIL import Image
 
 from gccodec.codec.decoding import Decoding
-from gccodec.codec.reduction import parse_scale, reduced, reduced_decoding, reduced_size, reduced_strips, resized
+from gccodec.codec.reduction import (
+    parse_scale,
+    reduced,
+    reduced_decoding,
+    reduced_size,
+    reduced_strips,
+    resized,
+)
 from gccodec.errors import UsageError
 from gccodec.image.metadata import Metadata
 from gccodec.image.writer import joined
@@ -30,7 +37,12 @@ def test_other_scales_are_refused(text):
 
 
 def test_sides_are_rounded_up():
-    assert [reduced_size((17, 1), scale) for scale in (2, 4, 8, 16)] == [(9, 1), (5, 1), (3, 1), (2, 1)]
+    assert [reduced_size((17, 1), scale) for scale in (2, 4, 8, 16)] == [
+        (9, 1),
+        (5, 1),
+        (3, 1),
+        (2, 1),
+    ]
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
@@ -38,7 +50,9 @@ def test_sides_are_rounded_up():
 @pytest.mark.parametrize("scale", [2, 4, 16])
 def test_strips_of_any_height_give_the_whole_picture_reduced(mode, heights, scale):
     whole, tops = image(mode), np.cumsum([0, *heights])
-    strips = [whole.crop((0, top, whole.width, top + n)) for top, n in zip(tops, heights, strict=False)]
+    strips = [
+        whole.crop((0, top, whole.width, top + n)) for top, n in zip(tops, heights, strict=False)
+    ]
     found = joined(reduced_strips(strips, scale), reduced_size(whole.size, scale))
     assert found.mode == mode
     assert np.array_equal(np.asarray(found), np.asarray(reduced(whole, scale)))
@@ -49,7 +63,9 @@ def test_pixels_are_means_and_what_is_left_at_the_border_stands_for_fewer():
     assert np.asarray(reduced(Image.fromarray(pixels), 2)).tolist() == [[15, 150], [8, 50]]
 
 
-@pytest.mark.parametrize("smaller", [lambda x: reduced(x, 2), lambda x: resized(x, (2, 2))], ids=["mean", "resized"])
+@pytest.mark.parametrize(
+    "smaller", [lambda x: reduced(x, 2), lambda x: resized(x, (2, 2))], ids=["mean", "resized"]
+)
 def test_colours_that_nobody_sees_do_not_get_into_those_beside_them(smaller):
     pixels = np.zeros((4, 4, 4), np.uint8)
     pixels[:, ::2] = 200, 100, 50, 255
@@ -59,7 +75,9 @@ def test_colours_that_nobody_sees_do_not_get_into_those_beside_them(smaller):
 
 
 def test_exif_tells_the_smaller_sides():
-    exif = exif_of("<", (0x8769, 4, [26])) + directory("<", 26, [(0xA002, 4, [37]), (0xA003, 3, [29])])
+    exif = exif_of("<", (0x8769, 4, [26])) + directory(
+        "<", 26, [(0xA002, 4, [37]), (0xA003, 3, [29])]
+    )
     decoding = Decoding(iter([image()]), (37, 29), Metadata(exif, xmp=b"x"), None)
     small = reduced_decoding(decoding, 4)
     found = Image.Exif()

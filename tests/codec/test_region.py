@@ -17,7 +17,9 @@ def test_a_region_is_four_whole_numbers(text):
         Region.parse(text)
 
 
-@pytest.mark.parametrize("region", [(0, 0, 0, 5), (0, 0, 5, 0), (95, 0, 6, 5), (0, 70, 5, 31), (101, 0, 1, 1)])
+@pytest.mark.parametrize(
+    "region", [(0, 0, 0, 5), (0, 0, 5, 0), (95, 0, 6, 5), (0, 70, 5, 31), (101, 0, 1, 1)]
+)
 def test_a_region_outside_the_picture_is_refused(region):
     with pytest.raises(UsageError, match="not within the 100x100 picture"):
         Region(*region).check(100, 100)
@@ -31,7 +33,13 @@ def test_a_region_has_the_pixels_of_the_whole(coffee, gray):
     alpha = np.arange(230 * 310, dtype=np.uint32).reshape(230, 310).astype(np.uint8)
     data = codec.encode(Picture.of(pixels, alpha), quality=700, effort=0).data
     whole = codec.decode(data)
-    for region in ((0, 0, 1, 1), (309, 229, 1, 1), (150, 100, 40, 30), (17, 33, 250, 90), (0, 0, 310, 230)):
+    for region in (
+        (0, 0, 1, 1),
+        (309, 229, 1, 1),
+        (150, 100, 40, 30),
+        (17, 33, 250, 90),
+        (0, 0, 310, 230),
+    ):
         x, y, width, height = region
         part = codec.decode(data, region=Region(*region))
         assert part.pixels.shape[:2] == (height, width)

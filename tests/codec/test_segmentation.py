@@ -24,10 +24,15 @@ def test_every_cell_of_any_picture_gets_a_class(size, mode):
 
 
 def test_the_mirror_image_has_the_mirrored_labels():
-    image, labeller = Image.fromarray(PIXELS).resize((128, 64)), Labeller(random_segmenter_weights())
+    image, labeller = (
+        Image.fromarray(PIXELS).resize((128, 64)),
+        Labeller(random_segmenter_weights()),
+    )
     cells = labeller.cells(image)
     assert len(np.unique(cells)) > 1
-    assert np.array_equal(labeller.cells(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)), cells[:, ::-1])
+    assert np.array_equal(
+        labeller.cells(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)), cells[:, ::-1]
+    )
 
 
 def test_labels_of_pixels_are_those_of_their_cells():

@@ -10,7 +10,15 @@ from gccodec.codec.composition import bits_of_positions
 from gccodec.codec.label_input import UNKNOWN
 from gccodec.codec.latent import keep_mask
 from gccodec.codec.region import Region
-from gccodec.codec.selection import COARSE, KEPT, SYNTHESISED, Selection, kept_share, kept_strips, label_grid
+from gccodec.codec.selection import (
+    COARSE,
+    KEPT,
+    SYNTHESISED,
+    Selection,
+    kept_share,
+    kept_strips,
+    label_grid,
+)
 from gccodec.container.file import parse, serialize
 from gccodec.container.section import Section, SectionId
 from gccodec.errors import ChecksumError, CorruptError, SectionError, UsageError, WeightsError
@@ -56,10 +64,16 @@ def named_pixels():
 def test_beside_what_is_named_few_bits_are_spent(codec, coffee):
     width, height = coffee.image.size
     rows, columns = np.indices((height, width)) % 16
-    named, labels = (rows < 8) & (columns < 8), np.full(label_grid(height, width), UNKNOWN, np.uint8)
+    named, labels = (
+        (rows < 8) & (columns < 8),
+        np.full(label_grid(height, width), UNKNOWN, np.uint8),
+    )
     around, whole = Selection.around(named, labels), Selection(keep_mask(named), labels)
     assert np.array_equal(around.keep, whole.keep)
-    sizes = [len(codec.encode(coffee, quality=300, selection=chosen, effort=0).data) for chosen in (around, whole)]
+    sizes = [
+        len(codec.encode(coffee, quality=300, selection=chosen, effort=0).data)
+        for chosen in (around, whole)
+    ]
     assert sizes[0] < 0.92 * sizes[1]
 
 
@@ -96,14 +110,20 @@ def test_what_is_not_kept_does_not_reach_the_file():
     chosen, one, other = selection(2, 0.5), picture(0), picture(1)
     kept_px = chosen.keep.repeat(16, 0).repeat(16, 1)[:HEIGHT, :WIDTH, None]
     mixed = Picture.of(np.where(kept_px, one.pixels, other.pixels))
-    files = [CODEC.encode(p, quality=700, selection=chosen, effort=0).data for p in (one, mixed, other)]
+    files = [
+        CODEC.encode(p, quality=700, selection=chosen, effort=0).data for p in (one, mixed, other)
+    ]
     assert files[0] == files[1] != files[2]
     nothing = selection(share=0)
-    files = [CODEC.encode(picture(seed), quality=700, selection=nothing, effort=0).data for seed in (0, 1)]
+    files = [
+        CODEC.encode(picture(seed), quality=700, selection=nothing, effort=0).data
+        for seed in (0, 1)
+    ]
     assert files[0] == files[1]
     assert len(parse(files[0]).payload) == 0
     sizes = [
-        len(CODEC.encode(picture(), quality=700, selection=selection(1, s), effort=0).data) for s in (0, 0.3, 0.7, 1)
+        len(CODEC.encode(picture(), quality=700, selection=selection(1, s), effort=0).data)
+        for s in (0, 0.3, 0.7, 1)
     ]
     assert sizes == sorted(set(sizes))
 
@@ -119,7 +139,9 @@ def test_all_bits_are_those_of_kept_positions():
 def test_the_label_map_steers_what_is_synthesised():
     keep = np.zeros((5, 8), bool)
     pictures = [
-        CODEC.decode(CODEC.encode(picture(), quality=300, selection=Selection(keep, labels), effort=0).data).pixels
+        CODEC.decode(
+            CODEC.encode(picture(), quality=300, selection=Selection(keep, labels), effort=0).data
+        ).pixels
         for labels in (np.zeros((10, 16), np.uint8), np.full((10, 16), 7, np.uint8))
     ]
     assert not np.array_equal(*pictures)
@@ -128,7 +150,9 @@ def test_the_label_map_steers_what_is_synthesised():
 def test_the_ceiling_counts_map_and_mask():
     chosen = selection()
     fixed = len(
-        CODEC.encode(picture(), quality=0, selection=chosen._replace(keep=np.zeros((5, 8), bool)), effort=0).data
+        CODEC.encode(
+            picture(), quality=0, selection=chosen._replace(keep=np.zeros((5, 8), bool)), effort=0
+        ).data
     )
     for budget in (fixed + 200, fixed + 400):
         data = CODEC.encode(picture(), size_bytes=budget, selection=chosen, effort=0).data
@@ -163,7 +187,12 @@ def test_the_kept_map_shows_the_mask():
 
 def test_wrong_grids_and_models_are_refused():
     with pytest.raises(UsageError, match="not those of a 122x75"):
-        CODEC.encode(picture(), quality=100, selection=selection()._replace(keep=np.ones((5, 9), bool)), effort=0)
+        CODEC.encode(
+            picture(),
+            quality=100,
+            selection=selection()._replace(keep=np.ones((5, 9), bool)),
+            effort=0,
+        )
     with pytest.raises(WeightsError, match="not trained for selective coding"):
         Codec(random_weights()).encode(picture(), quality=100, selection=selection(), effort=0)
 
@@ -205,7 +234,9 @@ def test_a_region_of_interest_comes_back_from_any_model(rest_quality):
 def test_equal_qualities_are_a_plain_file():
     """The same symbols, whatever the mask, when both qualities are the same."""
     plain = parse(CODEC.encode(picture(), quality=400, effort=0).data)
-    mixed = parse(CODEC.encode(picture(), quality=400, selection=region_of_interest(400), effort=0).data)
+    mixed = parse(
+        CODEC.encode(picture(), quality=400, selection=region_of_interest(400), effort=0).data
+    )
     assert mixed.payload == plain.payload
     assert mixed.symbol_digest == plain.symbol_digest
 
@@ -228,7 +259,9 @@ def test_a_region_is_closer_than_the_rest_and_than_without(codec, coffee):
 
 
 def test_a_bad_quality_of_the_rest_is_corrupt():
-    file = parse(CODEC.encode(picture(), quality=400, selection=region_of_interest(), effort=0).data)
+    file = parse(
+        CODEC.encode(picture(), quality=400, selection=region_of_interest(), effort=0).data
+    )
     for body in (b"", b"\xe9\x07", b"\x00\x00", b"\x80"):
         sections = (file.sections[0], Section(int(SectionId.REST_QUALITY), body))
         with pytest.raises(CorruptError):

@@ -19,7 +19,10 @@ def parts(scale, channels, grain):
     mask[shape[0] // 2 :, : shape[1] // 2] = False
     rows, columns = (node_count(n) for n in shape)
     nodes = np.zeros((rows, columns, channels), np.uint8)
-    nodes[..., :-1] = np.linspace(90, 180, rows * columns).reshape(rows, columns, 1) + np.arange(channels - 1) * 20
+    nodes[..., :-1] = (
+        np.linspace(90, 180, rows * columns).reshape(rows, columns, 1)
+        + np.arange(channels - 1) * 20
+    )
     nodes[..., -1] = grain
     return FlatParts(scale, mask, nodes)
 
@@ -34,13 +37,19 @@ def full(flat, x):
 @pytest.mark.parametrize("scale", [2, 4, 8, 16])
 @pytest.mark.parametrize("parts_scale", [0, 1])
 @pytest.mark.parametrize("channels", [GRAY_CHANNELS, COLOUR_CHANNELS])
-def test_an_even_picture_becomes_the_means_of_what_the_decoder_makes_of_it(parts_scale, channels, scale):
+def test_an_even_picture_becomes_the_means_of_what_the_decoder_makes_of_it(
+    parts_scale, channels, scale
+):
     flat, x = parts(parts_scale, channels, 0), np.full((HEIGHT, WIDTH, 3), 0.5, np.float32)
     expected = F.avg_pool2d(full(flat, x), scale)[0].permute(1, 2, 0).numpy()
     small, filter_ = x[::scale, ::scale], SmallFlatParts(flat, scale, WIDTH // scale)
-    found = np.concatenate([filter_.applied(small[top : top + 5], top) for top in range(0, len(small), 5)])
+    found = np.concatenate(
+        [filter_.applied(small[top : top + 5], top) for top in range(0, len(small), 5)]
+    )
     inside = np.abs(found - expected).max(2) < 1.5 / 255
-    assert inside.mean() > 0.9  # along the mountain's border the mean of a fading differs from its middle
+    assert (
+        inside.mean() > 0.9
+    )  # along the mountain's border the mean of a fading differs from its middle
     assert np.abs(found - expected).mean() < 1 / 255
     rock = np.s_[len(small) // 2 + 32 // scale :, : len(small[0]) // 2 - 32 // scale]
     assert np.array_equal(found[rock], small[rock])
@@ -48,7 +57,9 @@ def test_an_even_picture_becomes_the_means_of_what_the_decoder_makes_of_it(parts
 
 def test_what_is_not_flat_stays_and_grain_weighs_less():
     x = np.random.default_rng(0).random((HEIGHT // 4, WIDTH // 4, 3)).astype(np.float32)
-    nothing = parts(0, COLOUR_CHANNELS, 0)._replace(mask=np.zeros((cells(HEIGHT, 0), cells(WIDTH, 0)), bool))
+    nothing = parts(0, COLOUR_CHANNELS, 0)._replace(
+        mask=np.zeros((cells(HEIGHT, 0), cells(WIDTH, 0)), bool)
+    )
     assert np.array_equal(SmallFlatParts(nothing, 4, WIDTH // 4).applied(x, 0), x)
     calm = SmallFlatParts(parts(0, COLOUR_CHANNELS, 0), 4, WIDTH // 4).applied(x, 0)[:8]
     assert np.ptp(calm[0, :4], 0).max() < 0.02 < np.ptp(x[0, :4], 0).max()

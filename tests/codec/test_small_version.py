@@ -30,7 +30,9 @@ def pixels(seed=0):
 
 
 def encoded(picture, selection=None):
-    return parse(CODEC.encode(picture, quality=400, effort=0, lossless=False, selection=selection).data)
+    return parse(
+        CODEC.encode(picture, quality=400, effort=0, lossless=False, selection=selection).data
+    )
 
 
 def small(file, scale, realism=1.0):
@@ -40,7 +42,9 @@ def small(file, scale, realism=1.0):
 
 def selection(labels):
     keep = np.random.default_rng(2).random((5, 8)) < 0.5
-    return Selection(keep, np.random.default_rng(3).integers(0, 25, (10, 16), np.uint8) if labels else None, 100)
+    return Selection(
+        keep, np.random.default_rng(3).integers(0, 25, (10, 16), np.uint8) if labels else None, 100
+    )
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -63,7 +67,9 @@ def test_it_is_what_the_network_makes_of_the_files_latents():
     file = encoded(Picture.of(pixels()))
     latents = np.concatenate(list(decode_latent(CODEC.latents, file, None)))
     x = np.concatenate(list(NETWORK.picture(latents, file.quality, 0.5, 4)))
-    assert np.array_equal(np.asarray(small(file, 4, 0.5)), np.rint(x[:19, :31] * 255).astype(np.uint8))
+    assert np.array_equal(
+        np.asarray(small(file, 4, 0.5)), np.rint(x[:19, :31] * 255).astype(np.uint8)
+    )
 
 
 @pytest.mark.parametrize("labels", [True, False], ids=["selective", "region"])
@@ -73,7 +79,9 @@ def test_what_is_kept_counts(labels):
     latents = np.concatenate(list(decode_latent(CODEC.latents, file, found)))
     told = NETWORK.picture(latents, found.quality(file.quality), 1.0, 8, found.side)
     untold = NETWORK.picture(latents, file.quality, 1.0, 8)
-    assert np.array_equal(np.asarray(small(file, 8)), np.rint(next(told)[:10, :16] * 255).astype(np.uint8))
+    assert np.array_equal(
+        np.asarray(small(file, 8)), np.rint(next(told)[:10, :16] * 255).astype(np.uint8)
+    )
     assert not np.allclose(next(untold)[:10, :16], np.asarray(small(file, 8)) / 255, atol=0.05)
 
 
@@ -96,7 +104,9 @@ def test_metadata_comes_along():
 def test_damage_and_other_models_are_told_before_anything_is_made():
     file = encoded(Picture.of(pixels()))
     with pytest.raises(ChecksumError):
-        SMALL.decode(parse(serialize(dataclasses.replace(file, symbol_digest=file.symbol_digest ^ 1))), 4)
+        SMALL.decode(
+            parse(serialize(dataclasses.replace(file, symbol_digest=file.symbol_digest ^ 1))), 4
+        )
     with pytest.raises(WeightsError, match="01020304"):
         SMALL.decode(dataclasses.replace(file, model_id=b"\1\2\3\4"), 4)
 
@@ -117,12 +127,15 @@ def test_it_is_found_by_the_bitstream_it_serves(tiny, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("coding", "scales"), [("plain", (4, 8, 16)), ("region", (4, 8, 16)), ("selective", ()), ("exact", ())]
+    ("coding", "scales"),
+    [("plain", (4, 8, 16)), ("region", (4, 8, 16)), ("selective", ()), ("exact", ())],
 )
 def test_it_makes_what_it_makes_well(coding, scales):
     chosen = selection(coding == "selective") if coding in ("selective", "region") else None
     file = encoded(Picture.of(pixels()), chosen)
     if coding == "exact":
-        file = parse(CODEC.encode(Picture.of(np.zeros((40, 40, 3), np.uint8)), quality=300, effort=0).data)
+        file = parse(
+            CODEC.encode(Picture.of(np.zeros((40, 40, 3), np.uint8)), quality=300, effort=0).data
+        )
         assert file.coding == "lossless"
     assert tuple(scale for scale in SCALES if suits(file, scale)) == scales

@@ -21,16 +21,21 @@ def test_all_sizes_up_to_70_and_odd_shapes_come_back():
     sizes = [(h, w) for h in range(1, 71) for w in range(1, 71)]
     sizes += [(1, 4000), (4000, 1), (3989, 2), (2, 3989), (127, 257), (1009, 17)]
     for height, width in sizes:
-        decoded = codec.decode(codec.encode(Picture.of(noise[:height, :width]), quality=500, effort=0).data)
+        decoded = codec.decode(
+            codec.encode(Picture.of(noise[:height, :width]), quality=500, effort=0).data
+        )
         assert decoded.image.size == (width, height)
     print(len(sizes), "sizes")
 
 
 def drawn(rng, pictures):
-    """A part of a picture of any size; one in ten has alpha, a region of interest, or a synthesised rest."""
+    """A part of a picture of any size; one in ten has alpha, a region of interest, or a synthesised
+    rest."""
     image = pictures[rng.integers(len(pictures))]
     width, height = (round(np.exp(rng.uniform(np.log(64), np.log(side)))) for side in image.size)
-    left, top = (int(rng.integers(0, n - m + 1)) for n, m in zip(image.size, (width, height), strict=True))
+    left, top = (
+        int(rng.integers(0, n - m + 1)) for n, m in zip(image.size, (width, height), strict=True)
+    )
     part = image.crop((left, top, left + width, top + height))
     alpha, selection, kind = None, None, rng.integers(10)
     if kind == 0:
@@ -62,9 +67,12 @@ def test_a_thousand_ceilings_hold(codec):
             continue
         assert len(encoded.data) <= budget
         if encoded.coding == "generative" and not encoded.below_target:
-            shares.append(min(len(encoded.data) / budget, 1.0) if budget - len(encoded.data) > 4 else 1.0)
+            shares.append(
+                min(len(encoded.data) / budget, 1.0) if budget - len(encoded.data) > 4 else 1.0
+            )
     print(
-        f"{len(shares)} in range, {refused} refused, median {np.median(shares):.4f}, least {min(shares):.4f} of budget"
+        f"{len(shares)} in range, {refused} refused, median {np.median(shares):.4f}, least "
+        f"{min(shares):.4f} of budget"
     )
     assert np.median(shares) >= 0.995
     assert min(shares) >= 0.98

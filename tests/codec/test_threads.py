@@ -1,4 +1,5 @@
-"""Codecs at work in several threads, and in forked children; the caller's program is left as it was."""
+"""Codecs at work in several threads, and in forked children; the caller's program is left as it
+was."""
 
 import os
 import signal
@@ -41,7 +42,8 @@ def selection(seed):
 
 
 def made(codec, seed):
-    """The files of a picture at some efforts, under a ceiling and with a selection, and what comes back."""
+    """The files of a picture at some efforts, under a ceiling and with a selection, and what comes
+    back."""
     files = [codec.encode(picture(seed), quality=400, effort=e).data for e in EFFORTS[seed]]
     files.append(codec.encode(picture(seed), size_bytes=200, effort=1).data)
     files.append(codec.encode(picture(seed), quality=400, selection=selection(seed), effort=1).data)
@@ -88,7 +90,9 @@ def test_progress_is_told_to_the_call_that_it_is_of():
 
     def told(quality):
         heard = []
-        data = codec.encode(picture(0), quality=quality, progress=lambda *facts: heard.append(facts), effort=0).data
+        data = codec.encode(
+            picture(0), quality=quality, progress=lambda *facts: heard.append(facts), effort=0
+        ).data
         list(codec.decode_strips(data, progress=lambda *facts: heard.append(facts)).strips)
         return heard
 
@@ -105,8 +109,16 @@ def settings():
         torch.get_rng_state().tolist(),
         (torch.get_num_threads(), torch.get_num_interop_threads()),
         (torch.is_grad_enabled(), torch.is_inference_mode_enabled(), torch.get_default_dtype()),
-        (torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu"), torch.is_autocast_cache_enabled()),
-        (torch.backends.mkldnn.enabled, torch._C._get_nnpack_enabled(), torch.are_deterministic_algorithms_enabled()),
+        (
+            torch.is_autocast_enabled("cpu"),
+            torch.get_autocast_dtype("cpu"),
+            torch.is_autocast_cache_enabled(),
+        ),
+        (
+            torch.backends.mkldnn.enabled,
+            torch._C._get_nnpack_enabled(),
+            torch.are_deterministic_algorithms_enabled(),
+        ),
         (torch.is_anomaly_enabled(), torch.overrides._get_current_function_mode_stack()),
         (np.geterr(), np.random.get_state()[1].tolist()),
         (warnings.filters[:], dict(os.environ), sys.getrecursionlimit(), threading.excepthook),
@@ -186,9 +198,18 @@ if __name__ == "__main__":
 def test_a_forked_child_computes_with_its_only_thread():
     """With the threads of its parent, which were not forked, it would wait forever."""
     command = [sys.executable, "-W", "ignore", "-c", FORKED]
-    environment = os.environ | {"PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "passive"}
+    environment = os.environ | {
+        "PYTHONPATH": os.getcwd(),
+        "OMP_NUM_THREADS": "2",
+        "OMP_WAIT_POLICY": "passive",
+    }
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        text=True,
+        start_new_session=True,
     ) as process:
         try:
             out, errors = process.communicate(timeout=120)

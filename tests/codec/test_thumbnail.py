@@ -52,7 +52,13 @@ def test_an_exact_file_needs_no_weights(size_px, tmp_path, monkeypatch):
     full = joined(whole.strips, whole.size)
     assert (image.mode, max(image.size)) == (full.mode, min(size_px, max(full.size)))
     mean = np.asarray(full.resize((8, 8), Image.Resampling.BOX)).astype(int)
-    assert np.abs(np.asarray(image.resize((8, 8), Image.Resampling.BOX))[..., 3].astype(int) - mean[..., 3]).mean() < 16
+    assert (
+        np.abs(
+            np.asarray(image.resize((8, 8), Image.Resampling.BOX))[..., 3].astype(int)
+            - mean[..., 3]
+        ).mean()
+        < 16
+    )
 
 
 @pytest.mark.parametrize("size_px", [0, -1, 5000])

@@ -28,19 +28,25 @@ def latents():
 
 def trained():
     model = ThumbnailGenerator(ThumbnailConfig(**json.loads(WEIGHTS.config)))
-    model.load_state_dict({n: torch.from_numpy(np.asarray(a, np.float32)) for n, a in WEIGHTS.arrays.items()})
+    model.load_state_dict(
+        {n: torch.from_numpy(np.asarray(a, np.float32)) for n, a in WEIGHTS.arrays.items()}
+    )
     return model
 
 
 @torch.no_grad()
 def as_trained(scale, quality=300, realism=1.0, side=None):
-    y = torch.from_numpy(latents().astype(np.float32) / (1 << LATENT_FRACTION_BITS)).permute(2, 0, 1)[None]
+    y = torch.from_numpy(latents().astype(np.float32) / (1 << LATENT_FRACTION_BITS)).permute(
+        2, 0, 1
+    )[None]
     full = trained()(y, torch.full((1,), quality / 1000), torch.full((1,), realism), side)
     return F.avg_pool2d(full, scale // 2)[0].permute(1, 2, 0).clamp(0, 1).numpy()
 
 
 def in_numpy(scale, quality=300, realism=1.0, side=NO_SIDE_INFORMATION):
-    return np.concatenate(list(ThumbnailNetwork(WEIGHTS).picture(latents(), quality, realism, scale, side)))
+    return np.concatenate(
+        list(ThumbnailNetwork(WEIGHTS).picture(latents(), quality, realism, scale, side))
+    )
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 30, 10_000])
@@ -63,7 +69,10 @@ def test_quality_and_realism_are_conditions(quality, realism):
 def test_labels_and_what_is_missing_are_seen(at_once, monkeypatch):
     monkeypatch.setattr(thumbnail_network, "POSITIONS_AT_ONCE", at_once)
     rng = np.random.default_rng(1)
-    keep, labels = rng.random((HEIGHT, WIDTH)) < 0.5, rng.integers(0, LABEL_CLASSES + 1, (2 * HEIGHT, 2 * WIDTH))
+    keep, labels = (
+        rng.random((HEIGHT, WIDTH)) < 0.5,
+        rng.integers(0, LABEL_CLASSES + 1, (2 * HEIGHT, 2 * WIDTH)),
+    )
     side = side_channels(torch.from_numpy(labels)[None], torch.from_numpy(keep)[None, None].float())
     found = in_numpy(8, side=SideInformation(keep, labels))
     assert np.allclose(found, as_trained(8, side=side), atol=2e-4)

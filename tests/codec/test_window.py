@@ -32,7 +32,9 @@ def test_they_are_parts_of_whole_blocks_or_all_there_is(size, starts, sides):
     for window, (top, left) in zip(windows, places, strict=True):
         assert top % BLOCK_PX == left % BLOCK_PX == 0
         assert window.image.size == sides[::-1] == (window.template.width, window.template.height)
-        assert np.array_equal(np.asarray(window.image), pixels[top : top + sides[0], left : left + sides[1]])
+        assert np.array_equal(
+            np.asarray(window.image), pixels[top : top + sides[0], left : left + sides[1]]
+        )
 
 
 @pytest.mark.parametrize("labelled", [False, True])

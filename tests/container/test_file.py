@@ -22,7 +22,9 @@ from gccodec.errors import (
 PLAIN = GczFile(768, 512, False, bytes.fromhex("0123abcd"), 240, 0xBEEF, b"latents")
 
 
-LOSSLESS = GczFile(48, 32, False, bytes(4), 0, 0, b"", (Section(5, b"picture"), Section(129, b"profile")))
+LOSSLESS = GczFile(
+    48, 32, False, bytes(4), 0, 0, b"", (Section(5, b"picture"), Section(129, b"profile"))
+)
 
 
 def with_checksum(header: bytes, rest: bytes = b"") -> bytes:
@@ -32,7 +34,13 @@ def with_checksum(header: bytes, rest: bytes = b"") -> bytes:
 def test_a_plain_file_has_exactly_these_bytes():
     assert (
         serialize(PLAIN).hex()
-        == "e74743010080068004" + "0123abcd" + "f001" + "beef" + "00" + "0abeadc6" + b"latents".hex()
+        == "e74743010080068004"
+        + "0123abcd"
+        + "f001"
+        + "beef"
+        + "00"
+        + "0abeadc6"
+        + b"latents".hex()
     )
 
 
@@ -124,7 +132,11 @@ def test_an_unknown_optional_section_is_kept_apart():
 
 def test_a_section_that_does_not_fit_is_truncated():
     with pytest.raises(TruncatedError, match="section 200"):
-        parse(with_checksum(bytes.fromhex("e747430100010100000000000000" + "01" + "c8ffff03" + "00000000")))
+        parse(
+            with_checksum(
+                bytes.fromhex("e747430100010100000000000000" + "01" + "c8ffff03" + "00000000")
+            )
+        )
 
 
 def test_a_damaged_section_is_named():
@@ -185,5 +197,7 @@ def test_without_an_exact_picture_the_zero_model_is_one_that_nobody_has():
 
 @pytest.mark.parametrize("size", [(1, 1), (768, 512), (65535, 65535)])
 def test_framing_of_an_exact_picture_is_small(size):
-    file = dataclasses.replace(LOSSLESS, width=size[0], height=size[1], sections=(Section(5, bytes(1 << 20)),))
+    file = dataclasses.replace(
+        LOSSLESS, width=size[0], height=size[1], sections=(Section(5, bytes(1 << 20)),)
+    )
     assert overhead_bytes(file) <= 23 + 8

@@ -35,7 +35,10 @@ def test_float32_and_int64_arithmetic_agree(step, quality):
     fast, exact = (IntegerContext(ARRAYS, TABLES, kind) for kind in (np.float32, np.int64))
     assert fast.arithmetic is np.float32
     for seed in range(5):
-        for a, b in zip(*(predict(c, step, known_latent(seed), quality, seed) for c in (fast, exact)), strict=True):
+        for a, b in zip(
+            *(predict(c, step, known_latent(seed), quality, seed) for c in (fast, exact)),
+            strict=True,
+        ):
             assert np.array_equal(a, b)
 
 
@@ -52,21 +55,30 @@ def test_one_latent_moves_only_its_neighbourhood():
     changed[4, 4] += 64
     moved = np.zeros(latent.shape, bool)
     for step in range(STEPS):
-        scatter(step, predict(context, step, latent, 300).mean != predict(context, step, changed, 300).mean, moved)
+        scatter(
+            step,
+            predict(context, step, latent, 300).mean != predict(context, step, changed, 300).mean,
+            moved,
+        )
     where = np.argwhere(moved.any(2))
     assert len(where) > 0
     assert np.abs(where - 4).max() == 2
 
 
 def test_nothing_known_is_as_good_as_zeros():
-    """What is skipped while no latent is known adds nothing: far from the only one predictions are the same."""
+    """What is skipped while no latent is known adds nothing: far from the only one predictions are
+    the same."""
     context = IntegerContext(ARRAYS, TABLES)
     nothing = np.zeros_like(known_latent(0))
     one = nothing.copy()
     one[0, 0] = 200
     moved = np.zeros(nothing.shape, bool)
     for step in range(STEPS):
-        scatter(step, predict(context, step, nothing, 300).mean != predict(context, step, one, 300).mean, moved)
+        scatter(
+            step,
+            predict(context, step, nothing, 300).mean != predict(context, step, one, 300).mean,
+            moved,
+        )
     assert np.argwhere(moved.any(2)).max() == 2
 
 
@@ -125,7 +137,13 @@ def test_a_missing_array_is_named():
 
 def test_quality_interpolation_is_integer_and_hits_the_nodes():
     nodes = np.array([[0], [1000], [-1000]], np.int32)
-    assert [int(interpolate(nodes, q)[0]) for q in (0, 250, 500, 501, 1000)] == [0, 500, 1000, 996, -1000]
+    assert [int(interpolate(nodes, q)[0]) for q in (0, 250, 500, 501, 1000)] == [
+        0,
+        500,
+        1000,
+        996,
+        -1000,
+    ]
 
 
 def off_by_one(weight, zero):
@@ -153,7 +171,9 @@ def test_what_a_band_learns_is_what_it_would_be_given(above):
     seen[: int(above)] = latent[: int(above)]
     band = BandContext(context, seen, 400, offset, side, above)
     for step in range(STEPS):
-        for a, b in zip(band.predict(step), context.predict(step, seen, 400, offset, side, above), strict=True):
+        for a, b in zip(
+            band.predict(step), context.predict(step, seen, 400, offset, side, above), strict=True
+        ):
             assert np.array_equal(a, b)
         scatter(step, gather(step, latent[int(above) :]), seen[int(above) :])
         band.learn(step, seen[int(above) :])

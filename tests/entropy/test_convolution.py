@@ -18,8 +18,13 @@ def test_every_sum(arithmetic, zero, stride):
     assert found.dtype == arithmetic
     assert found.shape == (-(-7 // stride), -(-6 // stride), 4)
     for row, column in np.ndindex(found.shape[:2]):
-        window = x[row * stride : row * stride + 3, column * stride : column * stride + 3].astype(int) - zero
-        assert np.array_equal(found[row, column], np.einsum("tc,tco->o", window.reshape(TAPS, -1), weight))
+        window = (
+            x[row * stride : row * stride + 3, column * stride : column * stride + 3].astype(int)
+            - zero
+        )
+        assert np.array_equal(
+            found[row, column], np.einsum("tc,tco->o", window.reshape(TAPS, -1), weight)
+        )
 
 
 def test_threads_that_share_a_product_get_the_same(monkeypatch):
@@ -27,7 +32,9 @@ def test_threads_that_share_a_product_get_the_same(monkeypatch):
     monkeypatch.setattr(convolution, "VALUES_AT_ONCE", 100)
     used = []
     fill = convolution.Product._fill
-    monkeypatch.setattr(convolution.Product, "_fill", lambda *a: used.append(threading.get_ident()) or fill(*a))
+    monkeypatch.setattr(
+        convolution.Product, "_fill", lambda *a: used.append(threading.get_ident()) or fill(*a)
+    )
     rng = np.random.default_rng(3)
     weight, x = rng.integers(-127, 128, (TAPS, 5, 4)), rng.integers(0, 256, (29, 8, 5), np.uint8)
     alone, shared = (numpy_convolver(np.float32, threads)(weight, 128)(x, 1) for threads in (1, 3))

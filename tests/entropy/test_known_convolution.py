@@ -11,7 +11,8 @@ CHANNELS, OTHERS, ZERO = 8, 2, 128
 
 
 def seen_after(steps, height, width, rng):
-    """Latents of some steps and other channels, with a border: uint8 [height + 2, width + 2, CHANNELS + OTHERS]."""
+    """Latents of some steps and other channels, with a border: uint8 [height + 2, width + 2,
+    CHANNELS + OTHERS]."""
     x = np.full((height + 2, width + 2, CHANNELS + OTHERS), ZERO, np.uint8)
     x[..., CHANNELS:] = rng.integers(0, 256, x[..., CHANNELS:].shape)
     own = np.full((height, width, CHANNELS), ZERO, np.uint8)
@@ -46,6 +47,8 @@ def test_so_much_is_known_after_so_many_steps(steps, period, share):
 
 
 def test_what_is_not_known_is_not_multiplied():
-    convolution = KnownConvolution(np.ones((TAPS, CHANNELS + OTHERS, 1), int), ZERO, 3, CHANNELS, np.float32)
+    convolution = KnownConvolution(
+        np.ones((TAPS, CHANNELS + OTHERS, 1), int), ZERO, 3, CHANNELS, np.float32
+    )
     sizes = [len(product.weight) for row in convolution.products for product in row]
     assert sizes == [TAPS * (CHANNELS // 4 + OTHERS)] * 4

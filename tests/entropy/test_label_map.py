@@ -34,7 +34,9 @@ def street(height=45, width=60, seed=0):
         labels[int(height * 0.7) :, column] = 1
     for _ in range(6):
         top, left = rng.integers(height // 2, height - 8), rng.integers(0, width - 8)
-        labels[top : top + rng.integers(2, 8), left : left + rng.integers(2, 8)] = rng.choice([11, 13, 10])
+        labels[top : top + rng.integers(2, 8), left : left + rng.integers(2, 8)] = rng.choice(
+            [11, 13, 10]
+        )
     return labels
 
 
@@ -85,7 +87,9 @@ def test_probabilities_stay_inside_the_tables():
     assert all(int(t.sum()) == 1 << 24 and t.min() > 0 for t in decision_tables().tables)
     none = Prime.nothing()
     for probability, weight in itertools.product((0, 65535), (-(1 << 31), 0, (1 << 31) - 1)):
-        codec = LabelMapCodec(Prime(np.full_like(none[0], probability), np.full_like(none[1], weight)))
+        codec = LabelMapCodec(
+            Prime(np.full_like(none[0], probability), np.full_like(none[1], weight))
+        )
         labels = np.random.default_rng(2).integers(0, CLASSES, (12, 12)).astype(np.uint8)
         assert np.array_equal(codec.decode(codec.encode(labels), 12, 12), labels)
     assert LEVELS - 1 == 65535 >> 8 == max(logistic().squashed) >> 4
@@ -94,7 +98,9 @@ def test_probabilities_stay_inside_the_tables():
 def test_the_logistic_tables_are_each_others_inverse():
     squashed, logits = logistic()
     x = np.arange(-LOGIT_LIMIT, LOGIT_LIMIT + 1)
-    assert np.abs(np.array(squashed) - 4096 / (1 + np.exp(-x / 256))).max() < 40  # a hundredth, as lines are straight
+    assert (
+        np.abs(np.array(squashed) - 4096 / (1 + np.exp(-x / 256))).max() < 40
+    )  # a hundredth, as lines are straight
     assert (np.diff(squashed) >= 0).all()
     assert (np.diff(logits) >= 0).all()
     inner = range(16, 4080)

@@ -23,12 +23,17 @@ def decoded(payload, height, width, quality, digest, codec=None):
     return np.concatenate(list((codec or CODEC).decode(payload, height, width, quality, digest)))
 
 
-CODEC, TWIN = random_weights().bitstream.latent_codec(), random_weights().bitstream.latent_codec(pure_python=True)
+CODEC, TWIN = (
+    random_weights().bitstream.latent_codec(),
+    random_weights().bitstream.latent_codec(pure_python=True),
+)
 
 
 def random_y(height, width, seed=0):
     rng = np.random.default_rng(seed)
-    return fixed_point((rng.laplace(size=(height, width, CODEC.context.channels)) * 2).astype(np.float32))
+    return fixed_point(
+        (rng.laplace(size=(height, width, CODEC.context.channels)) * 2).astype(np.float32)
+    )
 
 
 @pytest.mark.parametrize("grid", [(1, 1), (1, 2), (2, 1), (3, 5), (8, 8), (1, 40), (17, 3)])
@@ -50,7 +55,9 @@ def test_bands_code_the_same_picture(positions, monkeypatch):
     monkeypatch.setattr(latent_module, "BAND_POSITIONS", positions)
     payload, digest, latent = encoded(random_y(9, 6), 500)
     assert np.array_equal(decoded(payload, 9, 6, 500, digest), latent)
-    assert np.array_equal(TWIN.encode(np.split(random_y(9, 6), range(band_rows(6), 9, band_rows(6))), 500)[0], payload)
+    assert np.array_equal(
+        TWIN.encode(np.split(random_y(9, 6), range(band_rows(6), 9, band_rows(6))), 500)[0], payload
+    )
     assert len(payload) < 1.1 * len(whole[0])
 
 
@@ -80,9 +87,13 @@ def test_positions_outside_the_keep_mask_cost_nothing_and_are_zero(positions, mo
     assert (y[~keep] == 0).all()
     assert np.array_equal(np.concatenate(list(CODEC.decode(payload, 10, 6, 500, digest, side))), y)
     assert len(payload) < 0.4 * len(encoded(random_y(10, 6), 500)[0])
-    nothing, digest = CODEC.encode(np.split(random_y(10, 6), split), 500, side=SideInformation(np.zeros((10, 6), bool)))
+    nothing, digest = CODEC.encode(
+        np.split(random_y(10, 6), split), 500, side=SideInformation(np.zeros((10, 6), bool))
+    )
     assert nothing == b""
-    everything, _ = CODEC.encode(np.split(random_y(10, 6), split), 500, side=SideInformation(np.ones((10, 6), bool)))
+    everything, _ = CODEC.encode(
+        np.split(random_y(10, 6), split), 500, side=SideInformation(np.ones((10, 6), bool))
+    )
     assert everything == encoded(random_y(10, 6), 500)[0]
 
 
@@ -92,7 +103,9 @@ def test_labels_are_a_context_and_must_be_the_same_for_the_decoder(positions, mo
     rng = np.random.default_rng(0)
     side = SideInformation(rng.random((10, 6)) < 0.7, rng.integers(0, LABEL_CLASSES + 1, (20, 12)))
     y = random_y(10, 6)
-    payload, digest = CODEC.encode(np.split(y, range(band_rows(6), 10, band_rows(6))), 500, side=side)
+    payload, digest = CODEC.encode(
+        np.split(y, range(band_rows(6), 10, band_rows(6))), 500, side=side
+    )
     assert np.array_equal(np.concatenate(list(CODEC.decode(payload, 10, 6, 500, digest, side))), y)
     for wrong in (
         side._replace(labels=None),
@@ -111,7 +124,11 @@ def test_a_band_sees_what_is_missing_above(monkeypatch):
     labelled = unknown.copy()
     labelled[6:8] = 3
     latents = []
-    for side in (SideInformation(), SideInformation(keep, unknown), SideInformation(None, labelled)):
+    for side in (
+        SideInformation(),
+        SideInformation(keep, unknown),
+        SideInformation(None, labelled),
+    ):
         y = random_y(8, 6)
         y[3] = 0  # and so is coded as what the mask makes of it, or near
         CODEC.encode(np.split(y, [4]), 500, side=side)
@@ -204,7 +221,9 @@ def test_what_fits_and_what_is_far_too_large_stay_as_they_are():
 
 
 def test_latents_of_symbols_of_any_size_are_those_of_wide_integers():
-    symbols = np.array([0, 1, -1, 255, 256, -257, 511, 512, -513, 1 << 23, -(1 << 24), (1 << 24) + 9] * 3, np.int32)
+    symbols = np.array(
+        [0, 1, -1, 255, 256, -257, 511, 512, -513, 1 << 23, -(1 << 24), (1 << 24) + 9] * 3, np.int32
+    )
     mean = np.repeat(np.array([-LATENT_LIMIT, 77, LATENT_LIMIT], np.int32), len(symbols) // 3)
     coded = np.arange(len(symbols)) % 5 > 0
     wide = ((symbols.astype(np.int64) << LATENT_FRACTION_BITS) + mean) * coded

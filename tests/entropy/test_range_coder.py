@@ -17,7 +17,9 @@ from gccodec.training.tables import all_tables
 TABLES = FrequencyTables(*all_tables())
 COMPILED, TWIN = CoderFactory(TABLES), CoderFactory(TABLES, pure_python=True)
 
-messages = st.integers(0, 2**32 - 1).flatmap(lambda seed: st.tuples(st.just(seed), st.integers(0, 400)))
+messages = st.integers(0, 2**32 - 1).flatmap(
+    lambda seed: st.tuples(st.just(seed), st.integers(0, 400))
+)
 
 
 def message(seed, count):
@@ -89,7 +91,9 @@ def test_all_zeros_in_the_likeliest_table_cost_nothing():
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(2**32, 2**64 - 1))
-@example(lower=824_633_720_834, width=274_877_906_943)  # a multiple of 2^40 fits, four times the width
+@example(
+    lower=824_633_720_834, width=274_877_906_943
+)  # a multiple of 2^40 fits, four times the width
 def test_the_tail_is_the_shortest_inside_the_interval(lower, width):
     data = trimmed(b"\0\0\0\1", lower, width)
     low, value = (1 << 64) + lower, int.from_bytes(data.ljust(12, b"\0"), "big")
@@ -99,7 +103,9 @@ def test_the_tail_is_the_shortest_inside_the_interval(lower, width):
 
 
 def test_constrictions_conversion_of_our_tables_is_the_identity():
-    scale = (2**64 - 1) >> 24  # of the first symbol; the narrowest entry keeps more than 32 bits, so no word leaves
+    scale = (
+        2**64 - 1
+    ) >> 24  # of the first symbol; the narrowest entry keeps more than 32 bits, so no word leaves
     for table, model in zip(TABLES.tables, ConstrictionModels(TABLES).tables, strict=True):
         left = np.concatenate([[0], np.cumsum(table)])
         for entry in range(len(table)):

@@ -1,4 +1,5 @@
-"""Make the golden files that are missing, with the shipped weights: `make golden`. What is there stays as it is."""
+"""Make the golden files that are missing, with the shipped weights: `make golden`. What is there
+stays as it is."""
 
 import json
 import zlib
@@ -26,7 +27,10 @@ def graphics() -> Picture:
 
 def _add_photographs() -> None:
     checksums = json.loads(LATENTS.read_text()) if LATENTS.exists() else {}
-    for name, source, quality, gray in (("coffee", COFFEE, 250, False), ("chelsea", CHELSEA, 800, True)):
+    for name, source, quality, gray in (
+        ("coffee", COFFEE, 250, False),
+        ("chelsea", CHELSEA, 800, True),
+    ):
         path = GOLDEN / f"{name}.gcz"
         if path.exists():
             continue

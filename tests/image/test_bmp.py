@@ -19,10 +19,17 @@ def bmp(words, bits, compression, masks, header_bytes=40, top_down=False, reserv
     height, width = words.shape
     rows = words.astype(f"<u{bits // 8}")
     stride = -(-width * bits // 32) * 4
-    data = b"".join(row.tobytes().ljust(stride, b"\0") for row in (rows if top_down else rows[::-1]))
+    data = b"".join(
+        row.tobytes().ljust(stride, b"\0") for row in (rows if top_down else rows[::-1])
+    )
     table = struct.pack(f"<{len(masks)}I", *masks)
     size = -height if top_down else height
-    head = struct.pack("<IiiHHIIiiII", header_bytes, width, size, 1, bits, compression, len(data), 0, 0, 0, 0) + table
+    head = (
+        struct.pack(
+            "<IiiHHIIiiII", header_bytes, width, size, 1, bits, compression, len(data), 0, 0, 0, 0
+        )
+        + table
+    )
     head = head.ljust(header_bytes, b"\0")
     start = 14 + len(head)
     return struct.pack("<2sIII", b"BM", start + len(data), reserved, start) + head + data

@@ -19,7 +19,9 @@ def jxl(*parts):
 
 def test_boxes_of_all_lengths_are_found():
     large = struct.pack(">I", 1) + b"long" + struct.pack(">Q", 19) + b"abc"
-    file = io.BytesIO(box(b"one ", b"12") + large + struct.pack(">I", 0) + b"last" + b"until the end")
+    file = io.BytesIO(
+        box(b"one ", b"12") + large + struct.pack(">I", 0) + b"last" + b"until the end"
+    )
     found = list(boxes(file))
     assert [(b.kind, b.size) for b in found] == [(b"one ", 2), (b"long", 3), (b"last", 13)]
     file.seek(found[1].at)

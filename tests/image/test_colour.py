@@ -17,7 +17,9 @@ from tests.profiles import P3_D50, gray_profile, neutral_cmyk_profile, rgb_profi
 
 P3_LINEAR = rgb_profile(1.0, P3_D50)
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-COLOURS = np.array([[[180, 150, 120], [60, 100, 160], [128, 128, 128], [0, 0, 0], [255, 255, 255]]], np.uint8)
+COLOURS = np.array(
+    [[[180, 150, 120], [60, 100, 160], [128, 128, 128], [0, 0, 0], [255, 255, 255]]], np.uint8
+)
 GRAYS = np.arange(0, 256, 5, np.uint8)[None]
 NOT_KEPT = "colours are converted to sRGB, as their ICC profile is not kept"
 OTHER_PIXELS = "the ICC profile describes other pixels than the picture's and is dropped"
@@ -31,7 +33,9 @@ def stored(image, form="PNG", **options):
 
 
 def linear_p3_in_srgb(colours):
-    return np.array([[srgb_levels(colour / 255, XYZ_OF_P3, float) for colour in row] for row in colours])
+    return np.array(
+        [[srgb_levels(colour / 255, XYZ_OF_P3, float) for colour in row] for row in colours]
+    )
 
 
 def linear_gray_in_srgb(grays):
@@ -100,7 +104,9 @@ def test_a_decoded_profile_that_is_not_written_is_applied(name, kept, notes):
 
 @pytest.mark.parametrize("name", ["avif", "jpg", "webp", "tiff", "png"])
 def test_no_format_is_given_the_profile_of_srgb_in_its_place(name):
-    _, icc, notes = written(Image.fromarray(np.tile(COLOURS, (8, 4, 1))), name, P3_LINEAR, frozenset())
+    _, icc, notes = written(
+        Image.fromarray(np.tile(COLOURS, (8, 4, 1))), name, P3_LINEAR, frozenset()
+    )
     assert (icc, notes) == (None, (NOT_KEPT,))
 
 
@@ -126,13 +132,17 @@ def test_strips_are_converted_as_the_whole_is():
     cut = [image.crop((0, top, 15, top + 3)) for top in (0, 3, 6)]
     metadata = Metadata(icc=P3_LINEAR)
     write_strips([image], image.size, picture_format("png"), whole, metadata, frozenset())
-    assert write_strips(cut, image.size, picture_format("png"), strips, metadata, frozenset()) == (NOT_KEPT,)
+    assert write_strips(cut, image.size, picture_format("png"), strips, metadata, frozenset()) == (
+        NOT_KEPT,
+    )
     first, second = (np.asarray(Image.open(io.BytesIO(out.getvalue()))) for out in (whole, strips))
     assert np.array_equal(first, second)
     assert np.abs(first[0, :5] - linear_p3_in_srgb(COLOURS)[0]).max() <= 1.5
 
 
-@pytest.mark.parametrize("junk", [b"", b"x", b"\0" * 200, SRGB[:140], SRGB[:20], P3_LINEAR[:128] + b"\xff" * 300])
+@pytest.mark.parametrize(
+    "junk", [b"", b"x", b"\0" * 200, SRGB[:140], SRGB[:20], P3_LINEAR[:128] + b"\xff" * 300]
+)
 def test_an_attackers_profile_in_a_file_is_left_out_with_a_note(junk):
     pixels, _, notes = written(Image.fromarray(COLOURS), "bmp", junk)
     assert np.array_equal(pixels, COLOURS)
@@ -149,7 +159,9 @@ def test_a_broken_profile_costs_a_note_and_nothing_else(kinds):
     assert picture.notes == (UNUSABLE,)
 
 
-@pytest.mark.parametrize("profile", [neutral_cmyk_profile()[:200], neutral_cmyk_profile()[:132] + b"\xff" * 99])
+@pytest.mark.parametrize(
+    "profile", [neutral_cmyk_profile()[:200], neutral_cmyk_profile()[:132] + b"\xff" * 99]
+)
 def test_cmyk_with_a_broken_profile_is_plain_cmyk(profile):
     image = Image.fromarray(COLOURS).convert("CMYK")
     picture = read_picture(stored(image, "TIFF", icc_profile=profile))
@@ -164,8 +176,12 @@ def test_cmyk_with_a_broken_profile_is_plain_cmyk(profile):
 def test_cmyk_is_converted_by_its_profile(kinds):
     image = Image.new("CMYK", (4, 4))
     image.paste((255, 0, 0, 0), (0, 0, 2, 4))
-    picture = read_picture(stored(image, "TIFF", icc_profile=neutral_cmyk_profile()), metadata=kinds)
-    assert np.abs(picture.pixels[0, 0].astype(int) - 0).max() <= 2  # by the simple formula this is cyan
+    picture = read_picture(
+        stored(image, "TIFF", icc_profile=neutral_cmyk_profile()), metadata=kinds
+    )
+    assert (
+        np.abs(picture.pixels[0, 0].astype(int) - 0).max() <= 2
+    )  # by the simple formula this is cyan
     assert picture.pixels[0, 3].min() >= 250
     assert picture.metadata.icc is None
     assert picture.notes == ("CMYK is converted to sRGB by its profile",)
@@ -213,7 +229,8 @@ def test_profiles_fit_by_space_and_class():
 
 
 @pytest.mark.parametrize(
-    ("mode", "profile"), [("RGB", P3_LINEAR), ("RGB", SRGB), ("L", gray_profile(2.0)), ("CMYK", neutral_cmyk_profile())]
+    ("mode", "profile"),
+    [("RGB", P3_LINEAR), ("RGB", SRGB), ("L", gray_profile(2.0)), ("CMYK", neutral_cmyk_profile())],
 )
 def test_no_mutated_profile_raises(mode, profile):
     rng = np.random.default_rng(35)
@@ -235,7 +252,9 @@ def test_the_display_p3_case_comes_out_of_a_format_without_profiles_in_srgb():
     picture = read_picture((CASES / "display-p3.png").read_bytes())
     write_picture(picture.whole(), picture_format("bmp"), out, picture.metadata)
     expected = ImageCms.profileToProfile(
-        picture.whole(), ImageCms.ImageCmsProfile(io.BytesIO(picture.metadata.icc)), ImageCms.createProfile("sRGB")
+        picture.whole(),
+        ImageCms.ImageCmsProfile(io.BytesIO(picture.metadata.icc)),
+        ImageCms.createProfile("sRGB"),
     )
     with Image.open(out) as back:
         assert np.array_equal(back, expected)
@@ -266,8 +285,12 @@ def test_parts_of_a_profile_in_a_jpeg_count_once_and_in_any_order():
         assert read_picture(jpeg_with_profile(profile, *parts)).metadata.icc == profile
 
 
-@pytest.mark.parametrize("parts", [[(1, 2, slice(0, 200))], [(2, 2, slice(0, 200))], [(0, 0, slice(None))]])
+@pytest.mark.parametrize(
+    "parts", [[(1, 2, slice(0, 200))], [(2, 2, slice(0, 200))], [(0, 0, slice(None))]]
+)
 def test_a_profile_of_a_jpeg_that_is_not_whole_is_named(parts):
     picture = read_picture(jpeg_with_profile(rgb_profile(1.0), *parts))
     assert picture.metadata.icc is None
-    assert picture.notes == ("the ICC profile is not whole and is left out; colours are taken for sRGB",)
+    assert picture.notes == (
+        "the ICC profile is not whole and is left out; colours are taken for sRGB",
+    )

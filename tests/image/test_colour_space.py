@@ -1,4 +1,5 @@
-"""Colour spaces that are told by numbers: gAMA, cHRM, cICP and nclx, against the formulae of their standards."""
+"""Colour spaces that are told by numbers: gAMA, cHRM, cICP and nclx, against the formulae of their
+standards."""
 
 import io
 
@@ -33,7 +34,8 @@ SRGB_CHUNK = (b"sRGB", b"\0")
 P3, BT2020, DCI_P3 = 12, 9, 11
 LINEAR, SRGB_CURVE, PQ, HLG = 8, 13, 16, 18
 COLOURS = np.array(
-    [[[180, 150, 120], [60, 100, 160], [9, 9, 9], [128, 128, 128], [0, 0, 0], [255, 255, 255]]], np.uint8
+    [[[180, 150, 120], [60, 100, 160], [9, 9, 9], [128, 128, 128], [0, 0, 0], [255, 255, 255]]],
+    np.uint8,
 )
 GRAYS = np.arange(0, 256, 3, np.uint8)[None]
 WHITE_NITS = 203
@@ -82,7 +84,9 @@ def test_sixteen_bits_are_converted_before_they_are_cut_to_eight():
 def test_gamma_reaches_palettes_and_leaves_alpha_alone():
     palette = (b"PLTE", bytes([10, 60, 200, 128, 128, 128, 255, 0, 9]))
     indices = np.array([[0, 1, 2, 1]])
-    picture = read_picture(png_file(indices, 2, [gama(1.0), palette, (b"tRNS", b"\x80")], palette=True))
+    picture = read_picture(
+        png_file(indices, 2, [gama(1.0), palette, (b"tRNS", b"\x80")], palette=True)
+    )
     colours = np.array([[10, 60, 200], [128, 128, 128], [255, 0, 9]])[indices]
     assert np.abs(picture.pixels - levels(colours, linear)).max() <= 0.51
     assert picture.alpha.tolist() == [[128, 255, 255, 255]]
@@ -93,7 +97,9 @@ def test_gamma_reaches_palettes_and_leaves_alpha_alone():
 
 
 def test_the_transparent_colour_is_looked_for_before_colours_are_converted():
-    picture = read_picture(png_file(COLOURS, chunks=[gama(1.0), (b"tRNS", bytes([0, 60, 0, 100, 0, 160]))]))
+    picture = read_picture(
+        png_file(COLOURS, chunks=[gama(1.0), (b"tRNS", bytes([0, 60, 0, 100, 0, 160]))])
+    )
     assert picture.alpha.tolist() == [[255, 0, 255, 255, 255, 255]]
 
 
@@ -124,7 +130,9 @@ def test_a_profile_stands_above_gamma_and_below_cicp():
     kept = read_picture(png_file(COLOURS, chunks=[gama(1.0), P3_CHRM, iccp(profile)]))
     assert np.array_equal(kept.pixels, COLOURS)
     assert kept.metadata.icc == profile
-    above = read_picture(png_file(COLOURS, chunks=[cicp(1, LINEAR, 0, 1), iccp(profile), SRGB_CHUNK]))
+    above = read_picture(
+        png_file(COLOURS, chunks=[cicp(1, LINEAR, 0, 1), iccp(profile), SRGB_CHUNK])
+    )
     assert above.metadata.icc is None
     assert np.abs(above.pixels - levels(COLOURS, linear)).max() <= 0.51
     assert above.notes == ("colours (linear) are converted to sRGB",)
@@ -142,7 +150,16 @@ def test_a_profile_stands_above_gamma_and_below_cicp():
         ([cicp(P3, 4, 0, 1)], XYZ_OF_P3, lambda v: v**2.2),
         ([cicp(P3, 5, 0, 1)], XYZ_OF_P3, lambda v: v**2.8),
     ],
-    ids=["gAMA+cHRM", "cHRM", "linear P3", "cICP P3", "BT.2020", "linear BT.2020", "gamma 2.2", "gamma 2.8"],
+    ids=[
+        "gAMA+cHRM",
+        "cHRM",
+        "linear P3",
+        "cICP P3",
+        "BT.2020",
+        "linear BT.2020",
+        "gamma 2.2",
+        "gamma 2.8",
+    ],
 )
 @pytest.mark.parametrize("depth", [8, 16])
 def test_other_primaries_are_converted(chunks, xyz_of, light, depth):
@@ -166,8 +183,14 @@ def test_white_of_another_temperature_is_white():
         ([gama(0.0)], "gAMA and cHRM make no sense and are passed over"),
         ([(b"gAMA", b"\xff\xff\xff\xff")], "gAMA and cHRM make no sense and are passed over"),
         ([chrm(0, 0, 0, 0, 0, 0, 0, 0)], "gAMA and cHRM make no sense and are passed over"),
-        ([chrm(*D65, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3)], "gAMA and cHRM make no sense and are passed over"),
-        ([chrm(*D65, 0.15, 0.06, 0.16, 0.06, 0.15, 0.07)], "gAMA and cHRM make no sense and are passed over"),
+        (
+            [chrm(*D65, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3)],
+            "gAMA and cHRM make no sense and are passed over",
+        ),
+        (
+            [chrm(*D65, 0.15, 0.06, 0.16, 0.06, 0.15, 0.07)],
+            "gAMA and cHRM make no sense and are passed over",
+        ),
         ([cicp(0, 13, 0, 1)], "cICP 0/13/0/1 is not known and passed over"),
         ([cicp(1, 77, 0, 1)], "cICP 1/77/0/1 is not known and passed over"),
         ([cicp(9, 16, 9, 1)], "cICP 9/16/9/1 is not known and passed over"),
@@ -210,7 +233,11 @@ def test_the_roll_off_is_that_of_bt_2390():
     for nits in (100, 203, 500, 900):
         value = pq_value(nits) / peak
         t = (value - knee) / (1 - knee)
-        spline = (2 * t**3 - 3 * t**2 + 1) * knee + (t**3 - 2 * t**2 + t) * (1 - knee) + (3 * t**2 - 2 * t**3) * white
+        spline = (
+            (2 * t**3 - 3 * t**2 + 1) * knee
+            + (t**3 - 2 * t**2 + t) * (1 - knee)
+            + (3 * t**2 - 2 * t**3) * white
+        )
         expected = pq_nits((spline if value >= knee else value) * peak) / WHITE_NITS
         assert abs(float(rolled_off(np.array(nits / WHITE_NITS))) - expected) < 1e-4
     assert abs(float(pq_values(np.array(203.0))) - 0.5807) < 1e-4  # ITU-R BT.2408, table 1
@@ -227,7 +254,9 @@ def test_hlg_is_shown_as_on_a_display_of_1000_nits():
 
 def test_hdr_colours_keep_their_hue():
     red = [pq_value(150 * share) for share in (1.0, 0.5, 0.25)]
-    picture = read_picture(png_file(np.array([[[round(v * 65535) for v in red]]]), 16, [cicp(1, PQ, 0, 1)]))
+    picture = read_picture(
+        png_file(np.array([[[round(v * 65535) for v in red]]]), 16, [cicp(1, PQ, 0, 1)])
+    )
     light = [light_of_srgb(level / 255) for level in picture.pixels[0, 0]]
     assert abs(light[1] / light[0] - 0.5) < 0.02
     assert abs(light[2] / light[0] - 0.25) < 0.02
@@ -269,8 +298,12 @@ def test_avif_of_cameras_is_srgb_without_a_note(primaries, transfer):
 
 
 def test_hdr_avif_is_tone_mapped_with_a_note():
-    assert read_picture(nclx_avif(BT2020, PQ)).notes == ("HDR (BT.2020, PQ) is tone-mapped to sRGB",)
-    assert read_picture(nclx_avif(BT2020, HLG)).notes == ("HDR (BT.2020, HLG) is tone-mapped to sRGB",)
+    assert read_picture(nclx_avif(BT2020, PQ)).notes == (
+        "HDR (BT.2020, PQ) is tone-mapped to sRGB",
+    )
+    assert read_picture(nclx_avif(BT2020, HLG)).notes == (
+        "HDR (BT.2020, HLG) is tone-mapped to sRGB",
+    )
     assert read_picture(nclx_avif(3, 13)).notes == ("nclx 3/13 is not known and passed over",)
 
 
@@ -288,13 +321,25 @@ def test_nclx_of_heic_is_honoured():
     colour = np.full((64, 64, 3), (180, 90, 60), np.uint8)
     file = heif.from_pillow(Image.fromarray(colour))
     out = io.BytesIO()
-    file.save(out, quality=95, chroma=444, color_primaries=P3, transfer_characteristics=SRGB_CURVE, full_range_flag=1)
+    file.save(
+        out,
+        quality=95,
+        chroma=444,
+        color_primaries=P3,
+        transfer_characteristics=SRGB_CURVE,
+        full_range_flag=1,
+    )
     from gccodec.image.declared_space import declared_space
 
     image = Image.new("RGB", (1, 1))
     image.format = "HEIF"
     space = declared_space(image, out, notes := [])
-    assert (space.name, space.primaries, space.power, notes) == ("Display P3", PRIMARIES[P3], None, [])
+    assert (space.name, space.primaries, space.power, notes) == (
+        "Display P3",
+        PRIMARIES[P3],
+        None,
+        [],
+    )
 
 
 @pytest.mark.parametrize(
@@ -318,7 +363,9 @@ def test_streamed_pictures_get_the_same_conversion(chunks, mode, kinds, monkeypa
     streamed = read_picture(data, metadata=kinds)
     assert streamed.streamed
     assert streamed[1:] == held[1:]
-    for ours, theirs in zip(to_strips(streamed.image, 900), to_strips(held.image, 900), strict=True):
+    for ours, theirs in zip(
+        to_strips(streamed.image, 900), to_strips(held.image, 900), strict=True
+    ):
         assert np.array_equal(ours, theirs)
 
 

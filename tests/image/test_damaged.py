@@ -106,7 +106,9 @@ def jpeg(image=None, **options):
     return out.getvalue()
 
 
-@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"restart_marker_rows": 1}])
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"subsampling": 0}, {"restart_marker_rows": 1}]
+)
 def test_a_jpeg_without_its_end_marker_is_whole_and_one_without_pixels_is_not(options):
     with Image.open(CASES / "plain.png") as image:
         data = jpeg(image.convert("RGB"), **options)
@@ -160,7 +162,9 @@ def test_garbage_before_and_behind_a_jpegs_markers_is_passed_over():
 
 def test_a_webp_with_damaged_metadata_is_read():
     out = io.BytesIO()
-    Image.fromarray(PIXELS).save(out, "WEBP", lossless=True, exif=b"Exif\0\0II*\0", xmp=b"<x/>" * 50)
+    Image.fromarray(PIXELS).save(
+        out, "WEBP", lossless=True, exif=b"Exif\0\0II*\0", xmp=b"<x/>" * 50
+    )
     data = out.getvalue()
     picture = read_picture(data[:-20])  # XMP comes last
     assert np.array_equal(picture.pixels, PIXELS)
@@ -192,7 +196,10 @@ FIRST_FRAME = struct.pack(">IIIIIHHBB", 0, 13, 9, 0, 0, 1, 1, 0, 0)
 ANIMATED = {
     "sound": ([chunk(b"acTL", CONTROL), chunk(b"fcTL", FIRST_FRAME)], 3),
     "picture apart from its frames": ([chunk(b"acTL", CONTROL)], 4),
-    "frame out of sequence": ([chunk(b"acTL", CONTROL), chunk(b"fcTL", b"\0\0\0\7" + FIRST_FRAME[4:])], 3),
+    "frame out of sequence": (
+        [chunk(b"acTL", CONTROL), chunk(b"fcTL", b"\0\0\0\7" + FIRST_FRAME[4:])],
+        3,
+    ),
     "frame beyond the picture": (
         [chunk(b"acTL", CONTROL), chunk(b"fcTL", FIRST_FRAME[:4] + b"\0" * 3 + b"\xff" * 9)],
         3,
@@ -244,6 +251,9 @@ def test_a_webp_that_ends_within_a_later_frame_keeps_the_first():
     more = [Image.fromarray(255 - PIXELS), Image.fromarray(PIXELS // 2)]
     picture = read_picture(webp(save_all=True, append_images=more)[:-10])
     assert np.array_equal(picture.pixels, PIXELS)
-    assert picture.notes == ("the end of the WebP file is missing", "only the first of 2 frames is kept")
+    assert picture.notes == (
+        "the end of the WebP file is missing",
+        "only the first of 2 frames is kept",
+    )
     with pytest.raises(PictureError, match="damaged"):
         read_picture(webp()[:-10])

@@ -7,7 +7,13 @@ import warnings
 import pytest
 from PIL import Image
 
-from gccodec.image.exif import orientation_of, sound_exif, tiff_structure, upright_exif, with_dimensions
+from gccodec.image.exif import (
+    orientation_of,
+    sound_exif,
+    tiff_structure,
+    upright_exif,
+    with_dimensions,
+)
 from gccodec.image.tiff import described_fields
 from tests.exif_bytes import directory, exif_of, with_thumbnail
 
@@ -127,7 +133,9 @@ def test_a_directory_without_the_offset_of_the_next_keeps_its_values():
 @ORDERS
 def test_tags_without_their_data_are_left_out(order):
     wild = struct.pack(order + "I", 0x7FFFFFFF)
-    exif = exif_of(order, (0x010F, 2, 4000, struct.pack(order + "I", 40)), (TAG, 3, [6]), (0x0110, 2, 90, wild))
+    exif = exif_of(
+        order, (0x010F, 2, 4000, struct.pack(order + "I", 40)), (TAG, 3, [6]), (0x0110, 2, 90, wild)
+    )
     sound, removed = sound_exif(exif)
     assert removed == 2
     assert orientation_of(sound) == as_pillow_sees(sound) == 6
@@ -191,7 +199,11 @@ def test_many_tags_of_the_same_bytes_do_not_fill_the_memory():
 @ORDERS
 @pytest.mark.parametrize("kinds", [(3, 3), (4, 4), (3, 4)], ids=["short", "long", "mixed"])
 def test_sides_that_exif_tells_become_those_of_a_smaller_version(order, kinds):
-    own = directory(order, 26, [(0xA002, kinds[0], [4000]), (0xA003, kinds[1], [3000]), (0xA420, 2, b"unique\0")])
+    own = directory(
+        order,
+        26,
+        [(0xA002, kinds[0], [4000]), (0xA003, kinds[1], [3000]), (0xA420, 2, b"unique\0")],
+    )
     exif = exif_of(order, (0x8769, 4, [26])) + own
     done = Image.Exif()
     done.load(with_dimensions(exif, 70_000, 750))
@@ -199,5 +211,10 @@ def test_sides_that_exif_tells_become_those_of_a_smaller_version(order, kinds):
 
 
 def test_exif_without_sides_stays_as_it_is():
-    for exif in (exif_of("<", MAKER), with_thumbnail("<", [MAKER], [], JPEG), b"II*\0\xff\xff\xff\xff", b""):
+    for exif in (
+        exif_of("<", MAKER),
+        with_thumbnail("<", [MAKER], [], JPEG),
+        b"II*\0\xff\xff\xff\xff",
+        b"",
+    ):
         assert with_dimensions(exif, 3, 4) == exif

@@ -1,4 +1,5 @@
-"""Boxes of AVIF, HEIF and JP2 files: the shown picture's colour and depth, from any bytes whatever."""
+"""Boxes of AVIF, HEIF and JP2 files: the shown picture's colour and depth, from any bytes
+whatever."""
 
 import io
 import struct
@@ -26,13 +27,16 @@ def full(kind, version, *parts, flags=0):
 
 
 def heif(properties, of_items, primary=1, tiles=None, wide=False, meta_head=None):
-    """of_items: item -> numbers of its properties, from 1. tiles: item -> the items that it is made of."""
+    """of_items: item -> numbers of its properties, from 1. tiles: item -> the items that it is made
+    of."""
     letter = "I" if wide else "H"
     pitm = full(b"pitm", int(wide), struct.pack(">" + letter, primary))
     ipma = struct.pack(">I", len(of_items))
     for item, numbers in of_items.items():
         ipma += struct.pack(">" + letter + "B", item, len(numbers))
-        ipma += b"".join(struct.pack(">H", 0x8000 | n) if wide else bytes([0x80 | n]) for n in numbers)
+        ipma += b"".join(
+            struct.pack(">H", 0x8000 | n) if wide else bytes([0x80 | n]) for n in numbers
+        )
     iprp = box(b"iprp", box(b"ipco", *properties), full(b"ipma", int(wide), ipma, flags=int(wide)))
     iref = b""
     for item, parts in (tiles or {}).items():
@@ -54,8 +58,12 @@ def test_the_case_of_display_p3_says_so():
 @pytest.mark.parametrize("wide", [False, True])
 def test_the_primary_items_properties_are_meant(wide):
     boxes = [nclx(PQ_2020), box(b"pixi", b"\0\0\0\0", b"\3\x0a\x0a\x0a"), nclx(P3_SRGB)]
-    assert properties_of(heif(boxes, {1: [3], 2: [1, 2]}, 2, wide=wide)) == PictureProperties(PQ_2020, None, 10)
-    assert properties_of(heif(boxes, {1: [3], 2: [1, 2]}, 1, wide=wide)) == PictureProperties(P3_SRGB)
+    assert properties_of(heif(boxes, {1: [3], 2: [1, 2]}, 2, wide=wide)) == PictureProperties(
+        PQ_2020, None, 10
+    )
+    assert properties_of(heif(boxes, {1: [3], 2: [1, 2]}, 1, wide=wide)) == PictureProperties(
+        P3_SRGB
+    )
     assert properties_of(heif(boxes, {1: [3], 2: [1, 2]}, 3, wide=wide)) == NOTHING
 
 
@@ -87,7 +95,9 @@ def test_the_depth_is_the_decoders_where_pixi_is_missing(configuration, bits):
 
 
 def test_large_and_endless_boxes_are_measured_right():
-    data = heif([nclx(P3_SRGB)], {1: [1]}, meta_head=struct.pack(">I4sQ", 1, b"free", 21) + b"12345")
+    data = heif(
+        [nclx(P3_SRGB)], {1: [1]}, meta_head=struct.pack(">I4sQ", 1, b"free", 21) + b"12345"
+    )
     assert properties_of(data).nclx == P3_SRGB
     at = data.index(b"meta") - 4
     endless = data[:at] + bytes(4) + data[at + 4 : data.index(b"mdat") - 4]
@@ -96,7 +106,10 @@ def test_large_and_endless_boxes_are_measured_right():
 
 def test_box_sizes_that_cannot_be_are_the_end():
     for size in (2, 7, 0xFFFFFFFF):
-        assert properties_of(struct.pack(">I4s", size, b"free") + heif([nclx(P3_SRGB)], {1: [1]})) == NOTHING
+        assert (
+            properties_of(struct.pack(">I4s", size, b"free") + heif([nclx(P3_SRGB)], {1: [1]}))
+            == NOTHING
+        )
     assert properties_of(struct.pack(">I4sQ", 1, b"free", 2**64 - 1)) == NOTHING
 
 

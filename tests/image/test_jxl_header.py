@@ -41,7 +41,9 @@ def test_a_codestream_may_begin_in_several_boxes():
     assert jxl_size(io.BytesIO(boxes)) == (300, 200)
 
 
-@pytest.mark.parametrize("data", [b"", b"\xff", b"junk" * 20, b"\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x01jxlc"])
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff", b"junk" * 20, b"\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x01jxlc"]
+)
 def test_where_there_is_none_none_is_said(data):
     assert jxl_size(io.BytesIO(data)) is None
 
@@ -54,7 +56,9 @@ def test_a_large_picture_is_refused_before_it_is_decoded(monkeypatch):
 
 
 def test_the_jpeg_file_in_a_jpeg_xl_file_comes_through_the_same_door(tmp_path, monkeypatch):
-    pixels = np.kron(np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8), np.ones((8, 8, 1), np.uint8))
+    pixels = np.kron(
+        np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8), np.ones((8, 8, 1), np.uint8)
+    )
     exif = Image.Exif()
     exif[271], exif[274] = "Maker", 6
     path, out = tmp_path / "a.jpg", io.BytesIO()

@@ -50,7 +50,9 @@ def test_large_pictures_are_png_made_of_strips(mode, monkeypatch):
         assert (image.format, image.mode) == ("PNG", mode + "A")
         pixels = np.asarray(image)
     assert np.array_equal(pixels[..., -1], alpha)
-    assert np.array_equal(pixels[:, 1:, 0], np.asarray(picture.image).reshape(150, 200, -1)[:, 1:, 0])
+    assert np.array_equal(
+        pixels[:, 1:, 0], np.asarray(picture.image).reshape(150, 200, -1)[:, 1:, 0]
+    )
     assert (pixels[:, 0] == 0).all()
     assert smallest_lossless(picture, len(body) - 1) is None
 
@@ -66,7 +68,9 @@ class Counting:
     def crop(self, box):
         left, top, right, bottom = box
         self.asked += (right - left) * (bottom - top)
-        return Image.fromarray(np.random.default_rng(top).integers(0, 256, (bottom - top, right - left, 3), np.uint8))
+        return Image.fromarray(
+            np.random.default_rng(top).integers(0, 256, (bottom - top, right - left, 3), np.uint8)
+        )
 
 
 @pytest.mark.parametrize(("width", "height"), [(1600, 1200), (4000, 3000)])
@@ -79,16 +83,21 @@ def test_a_photograph_is_given_up_by_its_upper_edge(width, height):
 
 def test_a_photograph_in_memory_is_given_up_by_a_few_squares(coffee, monkeypatch):
     seen = []
-    monkeypatch.setattr(lossless, "_as_webp", lambda image, *_: seen.append(image.size) or bytes(9000))
+    monkeypatch.setattr(
+        lossless, "_as_webp", lambda image, *_: seen.append(image.size) or bytes(9000)
+    )
     assert smallest_lossless(coffee, 1800) is None
     assert seen == [(64, 8 * 64)]
 
 
 @pytest.mark.parametrize("square", range(8))
 def test_noise_in_some_squares_alone_is_no_photograph(square):
-    """One of the eight squares that are looked at is noise here; nothing is concluded from it alone."""
+    """One of the eight squares that are looked at is noise here; nothing is concluded from it
+    alone."""
     pixels = np.full((1024, 1024, 3), 255, np.uint8)
-    pixels[:, 960 * square // 7 :][:, :64] = np.random.default_rng(0).integers(0, 256, (1024, 64, 3))
+    pixels[:, 960 * square // 7 :][:, :64] = np.random.default_rng(0).integers(
+        0, 256, (1024, 64, 3)
+    )
     body = smallest_lossless(Picture.of(pixels), 200_000)
     assert 64 * 1024 * 3 < len(body) <= 200_000
 

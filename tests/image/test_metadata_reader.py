@@ -1,4 +1,5 @@
-"""Metadata of whole picture files: turned once, kept, or named when it is lost, and never the picture's end."""
+"""Metadata of whole picture files: turned once, kept, or named when it is lost, and never the
+picture's end."""
 
 import hashlib
 import io
@@ -26,7 +27,9 @@ from tests.paths import CASES
 
 FORMS = ("png", "jpg", "webp", "avif", "tif")
 MAKER = (0x010F, 2, b"Maker\0")
-PICTURE = Image.fromarray(np.arange(16 * 24 * 3, dtype=np.uint16).reshape(16, 24, 3).astype(np.uint8))
+PICTURE = Image.fromarray(
+    np.arange(16 * 24 * 3, dtype=np.uint16).reshape(16, 24, 3).astype(np.uint8)
+)
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 """Pillow warns of odd EXIF; what it is worth is tested here."""
 
@@ -143,7 +146,9 @@ def test_an_avif_file_goes_by_its_own_orientation_and_keeps_exif_as_it_is():
     data = bytearray(written(read_picture(stored(exif=exif)), "avif")[0])
     assert read_picture(bytes(data)).metadata.exif == exif
     at = data.index(exif)
-    data[at : at + len(exif)] = exif.replace(struct.pack("<HHIH", 0x112, 3, 1, 1), struct.pack("<HHIH", 0x112, 3, 1, 6))
+    data[at : at + len(exif)] = exif.replace(
+        struct.pack("<HHIH", 0x112, 3, 1, 1), struct.pack("<HHIH", 0x112, 3, 1, 6)
+    )
     picture = read_picture(bytes(data))
     assert picture.image.size == (24, 16)
     assert picture.metadata.exif == exif
@@ -205,7 +210,12 @@ def extended(parts, name):
     total = sum(len(part) for _, part in parts)
     out = b""
     for offset, part in parts:
-        body = b"http://ns.adobe.com/xmp/extension/\0" + name + struct.pack(">II", total, offset) + part
+        body = (
+            b"http://ns.adobe.com/xmp/extension/\0"
+            + name
+            + struct.pack(">II", total, offset)
+            + part
+        )
         out += b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
     return out
 
@@ -297,7 +307,9 @@ def test_exif_under_a_name_that_is_not_quite_right_is_obeyed(name):
 def test_a_video_behind_a_picture_is_named_though_no_xmp_tells_of_it():
     video = b"\0\0\0\x18ftypmp42" + bytes(99)
     for behind in (video, bytes(8) + b"MotionPhoto_Data" + video):
-        assert read_picture(stored("JPEG") + behind).notes == ("not kept: the video of a motion photo",)
+        assert read_picture(stored("JPEG") + behind).notes == (
+            "not kept: the video of a motion photo",
+        )
     assert read_picture(stored("JPEG") + bytes(99)).notes == ()
 
 
@@ -315,7 +327,9 @@ def test_a_gain_map_of_the_iso_standard_is_named():
 
 def test_metadata_beyond_the_limit_of_a_section_is_left_out(monkeypatch):
     monkeypatch.setattr("gccodec.image.metadata_reader.MAX_SECTION_BYTES", 100)
-    picture = read_picture(stored("JPEG", exif=exif_of("<", (0x010E, 2, bytes(80))), xmp=packet_of().encode()))
+    picture = read_picture(
+        stored("JPEG", exif=exif_of("<", (0x010E, 2, bytes(80))), xmp=packet_of().encode())
+    )
     assert picture.metadata == Metadata()
     assert [note.split()[0] for note in picture.notes] == ["exif", "xmp"]
 
@@ -330,7 +344,9 @@ def test_xmp_that_cannot_be_read_is_kept_as_it_is_with_a_note():
 
 
 def sections(data):
-    return st.tuples(st.just(data), st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=6))
+    return st.tuples(
+        st.just(data), st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=6)
+    )
 
 
 WHOLE = with_thumbnail(
@@ -368,10 +384,15 @@ def test_no_exif_costs_a_picture(change):
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 1500), st.integers(0, 255)), max_size=5), st.sampled_from(["utf-8", "utf-16"]))
+@given(
+    st.lists(st.tuples(st.integers(0, 1500), st.integers(0, 255)), max_size=5),
+    st.sampled_from(["utf-8", "utf-16"]),
+)
 def test_no_xmp_costs_a_picture(changes, encoding):
     elements = "<t:Orientation>6</t:Orientation><![CDATA[ ]]>"
-    xmp = bytearray(packet_of(' xmlns:t="http://ns.adobe.com/tiff/1.0/" t:x="1"', elements).encode(encoding))
+    xmp = bytearray(
+        packet_of(' xmlns:t="http://ns.adobe.com/tiff/1.0/" t:x="1"', elements).encode(encoding)
+    )
     for at, value in changes:
         xmp[at % len(xmp)] = value
     picture = read_picture(stored("JPEG", xmp=bytes(xmp)))

@@ -9,7 +9,14 @@ import pytest
 from PIL import Image
 
 from gccodec.errors import UsageError
-from gccodec.image.mode import eight_bit, split_alpha, straight, visible_alpha, white_of_floats, white_of_integers
+from gccodec.image.mode import (
+    eight_bit,
+    split_alpha,
+    straight,
+    visible_alpha,
+    white_of_floats,
+    white_of_integers,
+)
 from gccodec.image.reader import read_picture
 from tests.paths import CASES
 from tests.picture_files import png_file
@@ -44,7 +51,9 @@ def test_a_picture_with_alpha_zero_everywhere_is_opaque():
 @pytest.mark.parametrize("form", ["PNG", "TIFF", "WEBP", "TGA", "ICO"])
 def test_alpha_zero_means_nothing_in_any_format(form):
     pixels = np.full((16, 16, 4), (200, 100, 50, 0), np.uint8)
-    options = {"WEBP": {"lossless": True, "exact": True}, "ICO": {"sizes": [(16, 16)]}}.get(form, {})
+    options = {"WEBP": {"lossless": True, "exact": True}, "ICO": {"sizes": [(16, 16)]}}.get(
+        form, {}
+    )
     picture = read_picture(stored(pixels, form, **options))
     assert (picture.pixels == (200, 100, 50)).all()
     assert (picture.alpha, picture.notes) == (None, (OPAQUE_NOTE,))
@@ -119,18 +128,32 @@ def test_a_transparent_colour_that_no_pixel_has_is_opaque():
 def tga(pixels, attribute_bits, extension=None):
     """BGRA from top to bottom; extension: the attributes type of TGA 2.0."""
     height, width = pixels.shape[:2]
-    head = struct.pack("<BBB5sHHHHBB", 0, 0, 2, bytes(5), 0, 0, width, height, 32, 0x20 | attribute_bits)
+    head = struct.pack(
+        "<BBB5sHHHHBB", 0, 0, 2, bytes(5), 0, 0, width, height, 32, 0x20 | attribute_bits
+    )
     data = head + pixels[..., [2, 1, 0, 3]].tobytes()
     if extension is not None:
         at = len(data)
-        data += struct.pack("<H", 495).ljust(494, b"\0") + bytes([extension]) + struct.pack("<II", at, 0)
+        data += (
+            struct.pack("<H", 495).ljust(494, b"\0")
+            + bytes([extension])
+            + struct.pack("<II", at, 0)
+        )
         data += b"TRUEVISION-XFILE.\0"
     return data
 
 
 @pytest.mark.parametrize(
     ("attribute_bits", "extension", "transparent"),
-    [(0, None, False), (8, None, True), (8, 0, False), (8, 1, False), (8, 2, False), (8, 3, True), (0, 3, True)],
+    [
+        (0, None, False),
+        (8, None, True),
+        (8, 0, False),
+        (8, 1, False),
+        (8, 2, False),
+        (8, 3, True),
+        (0, 3, True),
+    ],
 )
 def test_alpha_of_tga_counts_if_the_header_says_so(attribute_bits, extension, transparent):
     pixels = np.dstack([RGB, ALPHA])
@@ -159,7 +182,9 @@ def test_premultiplied_tga_gets_its_colours_back():
     assert np.array_equal(picture.alpha, alpha)
 
 
-@pytest.mark.parametrize(("fourth", "notes"), [(ALPHA, (DENIED_NOTE,)), (ALPHA * 0, ()), (ALPHA * 0 + 255, ())])
+@pytest.mark.parametrize(
+    ("fourth", "notes"), [(ALPHA, (DENIED_NOTE,)), (ALPHA * 0, ()), (ALPHA * 0 + 255, ())]
+)
 def test_the_fourth_byte_of_a_bmp_without_alpha_mask_is_no_alpha(fourth, notes):
     height, width = RGB.shape[:2]
     rows = np.dstack([RGB[..., ::-1], fourth])[::-1].tobytes()
@@ -172,7 +197,9 @@ def test_the_fourth_byte_of_a_bmp_without_alpha_mask_is_no_alpha(fourth, notes):
 def test_the_profile_embedded_in_a_bmp_is_found():
     profile, (height, width) = rgb_profile(1.0), RGB.shape[:2]
     rows = np.pad(RGB[::-1, :, ::-1].reshape(height, -1), ((0, 0), (0, -3 * width % 4))).tobytes()
-    head = struct.pack("<IiiHHIIiiII", 124, width, height, 1, 24, 0, len(rows), 0, 0, 0, 0) + bytes(16)
+    head = struct.pack("<IiiHHIIiiII", 124, width, height, 1, 24, 0, len(rows), 0, 0, 0, 0) + bytes(
+        16
+    )
     head += b"DEBM" + bytes(48) + struct.pack("<IIII", 4, 124 + len(rows), len(profile), 0)
     data = struct.pack("<2sIII", b"BM", 0, 0, 14 + 124) + head + rows + profile
     picture = read_picture(data)
@@ -183,7 +210,11 @@ def test_the_profile_embedded_in_a_bmp_is_found():
 
 def twelve_bit_jp2(values):
     """A lossless codestream of 16 bits with its depth changed to 12, level shift included."""
-    data = bytearray(stored((values - 2**11 + 2**15).astype(np.uint16), "JPEG2000", no_jp2=True, irreversible=False))
+    data = bytearray(
+        stored(
+            (values - 2**11 + 2**15).astype(np.uint16), "JPEG2000", no_jp2=True, irreversible=False
+        )
+    )
     data[42] = 11
     return bytes(data)
 
@@ -208,7 +239,8 @@ def test_ycbcr_tiff_is_shown_in_rgb():
 
 
 @pytest.mark.parametrize(
-    ("brightest", "white"), [(0.0, 1), (1.0, 1), (1.4, 1), (12.0, 1), (200.0, 255), (255.0, 255), (60000.0, 65535)]
+    ("brightest", "white"),
+    [(0.0, 1), (1.0, 1), (1.4, 1), (12.0, 1), (200.0, 255), (255.0, 255), (60000.0, 65535)],
 )
 def test_white_of_floats_goes_by_the_brightest_hundredth(brightest, white):
     values = np.linspace(0, brightest, 1001, dtype=np.float32)
@@ -218,7 +250,13 @@ def test_white_of_floats_goes_by_the_brightest_hundredth(brightest, white):
 
 
 def test_white_of_integers_is_the_least_that_holds_them():
-    assert [white_of_integers(top, 32) for top in (0, 255, 256, 65535, 65536)] == [255, 255, 65535, 65535, 2**32 - 1]
+    assert [white_of_integers(top, 32) for top in (0, 255, 256, 65535, 65536)] == [
+        255,
+        255,
+        65535,
+        65535,
+        2**32 - 1,
+    ]
     assert white_of_integers(5, 7) == 127
     assert white_of_integers(32767, 15) == 32767
 

@@ -72,7 +72,12 @@ def test_a_gray_float_map_is_read():
 @pytest.mark.parametrize("store", [stored_heif, stored_jxl])
 def test_files_of_the_extras_are_read(store):
     options = {"quality": -1} if store is stored_heif else {"lossless": True}
-    assert np.abs(read_picture(store(Image.fromarray(PIXELS), **options)).pixels.astype(int) - PIXELS).max() <= 3
+    assert (
+        np.abs(
+            read_picture(store(Image.fromarray(PIXELS), **options)).pixels.astype(int) - PIXELS
+        ).max()
+        <= 3
+    )
     soft = Image.fromarray(PIXELS)
     soft.putalpha(Image.linear_gradient("L").resize((64, 48)))
     picture = read_picture(store(soft, **options))
@@ -80,7 +85,12 @@ def test_files_of_the_extras_are_read(store):
     assert np.abs(picture.alpha.astype(int) - np.asarray(soft.getchannel("A"))).max() <= 3
     exif = Image.Exif()
     exif[0x010F] = "Maker"
-    assert b"Maker" in read_picture(store(Image.fromarray(PIXELS), exif=exif.tobytes(), **options)).metadata.exif
+    assert (
+        b"Maker"
+        in read_picture(
+            store(Image.fromarray(PIXELS), exif=exif.tobytes(), **options)
+        ).metadata.exif
+    )
 
 
 @pytest.mark.parametrize(("store", "extra"), [(stored_heif, "heif"), (stored_jxl, "jxl")])
@@ -100,7 +110,9 @@ SVG = "<svg xmlns='http://www.w3.org/2000/svg'><text>ä</text></svg>"
 def tiff_head(tags, maker=b"NIKON CORPORATION\0"):
     """The first directory of a file like those of cameras, little-endian."""
     entries = b"".join(
-        struct.pack("<HHII", tag, 2, len(maker), 200) if tag == 271 else struct.pack("<HHII", tag, 4, 1, 1)
+        struct.pack("<HHII", tag, 2, len(maker), 200)
+        if tag == 271
+        else struct.pack("<HHII", tag, 4, 1, 1)
         for tag in sorted(tags)
     )
     head = b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + entries + bytes(4)
@@ -162,7 +174,9 @@ def test_what_is_no_picture_for_us_is_named(data, message):
 
 
 def test_an_editors_tiff_with_smaller_copies_and_a_cameras_name_is_no_raw_file():
-    data = with_tags(tiff_file(PIXELS, 2, tags={330: [8]}), Field(271, 2, 18, b"NIKON CORPORATION\0"))
+    data = with_tags(
+        tiff_file(PIXELS, 2, tags={330: [8]}), Field(271, 2, 18, b"NIKON CORPORATION\0")
+    )
     assert np.array_equal(read_picture(data).pixels, PIXELS)
 
 
@@ -202,9 +216,15 @@ def test_whatever_a_decoder_raises_is_one_line_of_ours(error):
 @pytest.mark.parametrize(
     ("said", "line"),
     [
-        ("Unsupported BMP pixel depth (2)", "the picture cannot be read: Unsupported BMP pixel depth (2)"),
+        (
+            "Unsupported BMP pixel depth (2)",
+            "the picture cannot be read: Unsupported BMP pixel depth (2)",
+        ),
         ("cannot handle 12-bit layers", "the picture cannot be read: cannot handle 12-bit layers"),
-        ("not identified by this driver", "the picture is damaged, or not what its first bytes say"),
+        (
+            "not identified by this driver",
+            "the picture is damaged, or not what its first bytes say",
+        ),
     ],
 )
 def test_what_a_decoder_does_not_know_is_not_called_damaged(said, line):
@@ -229,7 +249,9 @@ def test_a_jpeg_of_another_kind_is_named(marker, precision, height, kind):
     data[at + 1], data[at + 4] = marker, precision
     if not height:
         data[at + 5 : at + 7] = bytes(2)
-    with pytest.raises(PictureError, match=f"not a picture that can be read: it is {kind}.*convert it"):
+    with pytest.raises(
+        PictureError, match=f"not a picture that can be read: it is {kind}.*convert it"
+    ):
         read_picture(bytes(data))
     for end in range(at + 2, at + 12):
         with pytest.raises(PictureError):
@@ -291,11 +313,15 @@ class Failing(io.BytesIO):
 NOISE = Image.fromarray(np.random.default_rng(4).integers(0, 256, (120, 160, 3), np.uint8))
 
 
-@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), KeyboardInterrupt()], ids=["EIO", "interrupt"])
+@pytest.mark.parametrize(
+    "error", [OSError(5, "Input/output error"), KeyboardInterrupt()], ids=["EIO", "interrupt"]
+)
 @pytest.mark.parametrize("name", [*FORMATS, "HEIF", "JXL"])
 def test_trouble_of_the_file_is_told_from_damage_in_every_format(name, error):
     store = {"HEIF": stored_heif, "JXL": stored_jxl}.get(name)
-    noise = NOISE.quantize(64) if name == "GIF" else NOISE.convert("RGBA") if name == "ICO" else NOISE
+    noise = (
+        NOISE.quantize(64) if name == "GIF" else NOISE.convert("RGBA") if name == "ICO" else NOISE
+    )
     data = stored(name, noise) if store is None else store(noise)
     for share in (0.3, 0.6, 0.9):
         with pytest.raises(type(error)):
@@ -369,8 +395,14 @@ def test_mutated_files_raise_nothing_but_our_errors():
     exif = Image.Exif()
     exif[0x010F] = "Maker"
     files = [stored(name, small) for name in FORMATS]
-    files += [stored("PNG", small, exif=exif), stored("JPEG", small, exif=exif), stored("TIFF", small, exif=exif)]
-    files += [stored("TIFF", small, compression=c) for c in ("tiff_lzw", "jpeg", "tiff_adobe_deflate")]
+    files += [
+        stored("PNG", small, exif=exif),
+        stored("JPEG", small, exif=exif),
+        stored("TIFF", small, exif=exif),
+    ]
+    files += [
+        stored("TIFF", small, compression=c) for c in ("tiff_lzw", "jpeg", "tiff_adobe_deflate")
+    ]
     files += [stored_heif(small), stored_jxl(small)]
     source = random.Random(1)
     kinds, several_lines = set(), False
@@ -382,7 +414,9 @@ def test_mutated_files_raise_nothing_but_our_errors():
                 for _ in range(source.randint(1, 6)):
                     changed[source.randrange(len(changed))] = source.randrange(256)
                 try:
-                    read_picture(bytes(changed[: source.choice([None, source.randrange(len(changed))])]))
+                    read_picture(
+                        bytes(changed[: source.choice([None, source.randrange(len(changed))])])
+                    )
                 except GccodecError as error:
                     kinds.add(type(error).__name__)
                     several_lines = several_lines or "\n" in str(error)

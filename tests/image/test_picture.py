@@ -65,7 +65,9 @@ def test_cmyk_is_converted_with_a_note():
     assert picture.notes == ("mode CMYK is converted to RGB",)
 
 
-@pytest.mark.parametrize(("values", "expected"), [([0, 257, 65535], [0, 1, 255]), ([0, 128, 65407], [0, 0, 255])])
+@pytest.mark.parametrize(
+    ("values", "expected"), [([0, 257, 65535], [0, 1, 255]), ([0, 128, 65407], [0, 0, 255])]
+)
 def test_sixteen_bit_gray_is_reduced_with_a_note(values, expected):
     picture = read_picture(stored(np.array([values], np.uint16)))
     assert picture.pixels.tolist() == [expected]
@@ -93,19 +95,31 @@ def png_file(width, height, depth, colour_type, rows):
     import zlib
 
     def chunk(name, body):
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        return (
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
 
 
 def test_floats_are_taken_as_zero_to_one():
-    assert read_picture(stored(np.array([[0, 0.5, 1, 7]], np.float32), "TIFF")).pixels.tolist() == [[0, 128, 255, 255]]
+    assert read_picture(stored(np.array([[0, 0.5, 1, 7]], np.float32), "TIFF")).pixels.tolist() == [
+        [0, 128, 255, 255]
+    ]
 
 
 def test_lab_is_converted_by_its_definition():
     lab = ImageCms.profileToProfile(
-        Image.fromarray(RGB), ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
+        Image.fromarray(RGB),
+        ImageCms.createProfile("sRGB"),
+        ImageCms.createProfile("LAB"),
+        outputMode="LAB",
     )
     picture = read_picture(stored(lab, "TIFF"))
     assert np.abs(picture.pixels.astype(int) - RGB).mean() < 4
@@ -172,7 +186,11 @@ def test_metadata_survives_in_every_format_that_holds_it(form):
     again.load(b"Exif\0\0" + metadata.exif)
     assert again[0x010F] == "Maker"
     assert again.get_ifd(0x8769)[0x9003] == "2026:01:02 03:04:05"
-    if form in ("png", "jpg", "webp"):  # TIFF's tags are the file's own, libavif rewrites the orientation
+    if form in (
+        "png",
+        "jpg",
+        "webp",
+    ):  # TIFF's tags are the file's own, libavif rewrites the orientation
         assert metadata.exif == exif
 
 
@@ -193,7 +211,9 @@ def test_colours_are_converted_when_their_profile_is_not_kept():
     assert np.array_equal(kept.pixels, RGB)
     assert kept.metadata.icc == WIDE
     converted = read_picture(stored(RGB, icc_profile=WIDE), metadata=frozenset())
-    assert np.abs(converted.pixels.astype(int) - RGB[..., ::-1]).max() <= 2  # red and blue are swapped in WIDE
+    assert (
+        np.abs(converted.pixels.astype(int) - RGB[..., ::-1]).max() <= 2
+    )  # red and blue are swapped in WIDE
     assert "converted to sRGB" in converted.notes[0]
 
 

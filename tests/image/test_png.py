@@ -59,7 +59,9 @@ def test_metadata_are_written_once():
     info = PngImagePlugin.PngInfo()
     info.add_itxt("XML:com.adobe.xmp", "<x/>")
     out, image = io.BytesIO(), Image.new("RGB", (20, 30), "red")
-    write_png(out, image.size, strips_of(image, 7), {"pnginfo": info, "exif": EXIF, "icc_profile": WIDE})
+    write_png(
+        out, image.size, strips_of(image, 7), {"pnginfo": info, "exif": EXIF, "icc_profile": WIDE}
+    )
     data = out.getvalue()
     assert [data.count(kind) for kind in (b"IHDR", b"iTXt", b"eXIf", b"iCCP", b"IEND")] == [1] * 5
     with Image.open(io.BytesIO(data)) as back:
@@ -70,7 +72,9 @@ def test_metadata_are_written_once():
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-@pytest.mark.parametrize("options", [{}, {"icc_profile": WIDE}, {"exif": b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"icc_profile": WIDE}, {"exif": b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0"}]
+)
 @pytest.mark.parametrize("kinds", [frozenset(), frozenset({"icc", "exif"})])
 def test_a_streamed_picture_is_the_same_as_one_held(mode, options, kinds, monkeypatch):
     with Image.open(CHELSEA) as photo:
@@ -83,9 +87,13 @@ def test_a_streamed_picture_is_the_same_as_one_held(mode, options, kinds, monkey
     assert streamed[1:] == held[1:]
     assert streamed.image.size == held.image.size
     for _ in range(2):  # the second time from the first row on again
-        for ours, theirs in zip(to_strips(streamed.image, 20_000), to_strips(held.image, 20_000), strict=True):
+        for ours, theirs in zip(
+            to_strips(streamed.image, 20_000), to_strips(held.image, 20_000), strict=True
+        ):
             assert np.array_equal(ours, theirs)
-    assert np.array_equal(streamed.image.crop((5, 200, 90, 290)), held.image.crop((5, 200, 90, 290)))
+    assert np.array_equal(
+        streamed.image.crop((5, 200, 90, 290)), held.image.crop((5, 200, 90, 290))
+    )
     assert np.array_equal(streamed.pixels, held.pixels)
 
 
@@ -158,7 +166,9 @@ def test_formats_that_need_the_whole_picture_get_it():
         assert np.array_equal(back, image)
     wide = Image.new("L", (16_384, 2))
     with pytest.raises(UsageError, match="WEBP cannot hold"):
-        write_strips(strips_of(wide, 1), wide.size, picture_format("webp"), io.BytesIO(), Metadata())
+        write_strips(
+            strips_of(wide, 1), wide.size, picture_format("webp"), io.BytesIO(), Metadata()
+        )
 
 
 def test_the_strategy_of_zlib_is_an_option():

@@ -63,7 +63,9 @@ def test_a_chunk_of_an_unknown_method_or_size_costs_itself_alone(odd):
     picture = read_picture(png_file(PIXELS, chunks=[odd, SIX]))
     assert np.array_equal(picture.pixels, TURNED)
     assert picture.metadata.exif is not None
-    assert [note.endswith("is damaged or too large and left out") for note in picture.notes] == [True]
+    assert [note.endswith("is damaged or too large and left out") for note in picture.notes] == [
+        True
+    ]
 
 
 def test_much_text_in_all_costs_nothing_else():
@@ -75,7 +77,12 @@ def test_much_text_in_all_costs_nothing_else():
 
 @pytest.mark.parametrize(
     ("samples", "body"),
-    [(GRAY, b""), (GRAY, bytes(4)), (PIXELS, bytes(2)), (np.dstack([PIXELS, PIXELS[..., 0]]), bytes(6))],
+    [
+        (GRAY, b""),
+        (GRAY, bytes(4)),
+        (PIXELS, bytes(2)),
+        (np.dstack([PIXELS, PIXELS[..., 0]]), bytes(6)),
+    ],
 )
 def test_transparency_of_a_wrong_length_is_left_out(samples, body):
     picture = read_picture(png_file(samples, chunks=[(b"tRNS", body)]))
@@ -88,7 +95,9 @@ def test_a_damaged_palette_costs_the_pictures_that_need_one():
     damaged = bytearray(chunk(*palette))
     damaged[-1] ^= 1
     for samples, is_palette, needed in ((PIXELS, False, False), (GRAY, True, True)):
-        data = png_file(samples, palette=is_palette, chunks=[palette]).replace(chunk(*palette), bytes(damaged))
+        data = png_file(samples, palette=is_palette, chunks=[palette]).replace(
+            chunk(*palette), bytes(damaged)
+        )
         if needed:
             with pytest.raises(PictureError, match="damaged"):
                 read_picture(data)

@@ -22,7 +22,8 @@ def entry(tag, kind, count, value):
 
 
 def with_directory_at_the_end(*entries, sub=(), following=()):
-    """Pillow's file, its directory moved behind 8 KiB and given more entries, and perhaps others to lead to."""
+    """Pillow's file, its directory moved behind 8 KiB and given more entries, and perhaps others to
+    lead to."""
     data = bytearray(tiff())
     (at,) = struct.unpack_from("<I", data, 4)
     (count,) = struct.unpack_from("<H", data, at)
@@ -43,7 +44,9 @@ def with_directory_at_the_end(*entries, sub=(), following=()):
 
 RAW = {
     "DNG": with_directory_at_the_end(entry(50706, 1, 4, 0x0401)),
-    "colour filter array below the preview": with_directory_at_the_end(sub=[entry(262, 3, 1, 32803)]),
+    "colour filter array below the preview": with_directory_at_the_end(
+        sub=[entry(262, 3, 1, 32803)]
+    ),
     "linear raw below the preview": with_directory_at_the_end(sub=[entry(262, 3, 1, 34892)]),
     "Nikon's compression": with_directory_at_the_end(sub=[entry(259, 3, 1, 34713)]),
     "Sony's compression": with_directory_at_the_end(sub=[entry(259, 3, 1, 32767)]),
@@ -62,11 +65,18 @@ def test_other_tiff_files_are_read_wherever_their_directories_are():
     frames = [Image.new("L", (5, 3))]
     loop = bytearray(with_directory_at_the_end())
     loop[-4:] = loop[4:8]
-    for data in (tiff(), tiff(save_all=True, append_images=frames), with_directory_at_the_end(), bytes(loop)):
+    for data in (
+        tiff(),
+        tiff(save_all=True, append_images=frames),
+        with_directory_at_the_end(),
+        bytes(loop),
+    ):
         assert not is_raw(io.BytesIO(data))
         assert read_picture(data).image.size == (6, 4)
 
 
-@pytest.mark.parametrize("data", [b"", b"II*\0", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\xff", b"junk" * 9])
+@pytest.mark.parametrize(
+    "data", [b"", b"II*\0", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\xff", b"junk" * 9]
+)
 def test_damage_is_not_raw(data):
     assert not is_raw(io.BytesIO(data))

@@ -67,7 +67,9 @@ def test_many_strips_of_any_height_make_one_picture(monkeypatch):
 
 
 @ORDERS
-@pytest.mark.parametrize(("kind", "values"), [(3, [6]), (4, [4000]), (3, [6, 6, 6]), (2, b"structure\0")])
+@pytest.mark.parametrize(
+    ("kind", "values"), [(3, [6]), (4, [4000]), (3, [6, 6, 6]), (2, b"structure\0")]
+)
 def test_structure_in_exif_does_not_become_the_files(order, kind, values):
     for tag in STRUCTURAL_TAGS:
         data, notes = tiff_of(RGB, exif=exif_of(order, (tag, kind, values), MAKER))
@@ -81,17 +83,27 @@ def test_structure_in_exif_does_not_become_the_files(order, kind, values):
 @ORDERS
 @pytest.mark.parametrize(
     "entry",
-    [(0x11A, 2, b"abc\0"), (0x11A, 10, [(-5, 3)]), (0x11B, 5, [(0, 0)]), (0x128, 2, b"in\0"), (0x11A, 5, [])],
+    [
+        (0x11A, 2, b"abc\0"),
+        (0x11A, 10, [(-5, 3)]),
+        (0x11B, 5, [(0, 0)]),
+        (0x128, 2, b"in\0"),
+        (0x11A, 5, []),
+    ],
 )
 def test_a_resolution_that_readers_stumble_over_is_left_out_with_a_note(order, entry):
     data, notes = tiff_of(RGB, exif=exif_of(order, entry, (0x128, 3, [3]), MAKER))
     assert np.array_equal(np.asarray(opened(data)), RGB)
     assert opened(data).getexif()[0x010F] == "Maker"
-    assert (entry[0] == 0x128 and notes == ()) or notes == (f"TIFF cannot hold EXIF's tags 0x{entry[0]:04X}",)
+    assert (entry[0] == 0x128 and notes == ()) or notes == (
+        f"TIFF cannot hold EXIF's tags 0x{entry[0]:04X}",
+    )
 
 
 def test_a_good_resolution_stays():
-    data, notes = tiff_of(RGB, exif=exif_of(">", (0x11A, 5, [(300, 1)]), (0x11B, 5, [(300, 1)]), (0x128, 3, [2])))
+    data, notes = tiff_of(
+        RGB, exif=exif_of(">", (0x11A, 5, [(300, 1)]), (0x11B, 5, [(300, 1)]), (0x128, 3, [2]))
+    )
     assert opened(data).info["dpi"] == (300, 300)
     assert notes == ()
 
@@ -100,10 +112,16 @@ def camera(order):
     """EXIF with all directories, and a maker note that relies on its place."""
     first = exif_of(order, MAKER, (0x8769, 4, [0]), (0x8825, 4, [0]))
     at = len(first)
-    size = len(directory(order, at, [(0x829A, 5, [(1, 50)]), (0x927C, 7, b"maker note"), (0xA005, 4, [0])]))
+    size = len(
+        directory(order, at, [(0x829A, 5, [(1, 50)]), (0x927C, 7, b"maker note"), (0xA005, 4, [0])])
+    )
     gps_at, interop_at = at + size, at + size + 100
-    below = directory(order, at, [(0x829A, 5, [(1, 50)]), (0x927C, 7, b"maker note"), (0xA005, 4, [interop_at])])
-    gps = directory(order, gps_at, [(1, 2, b"N\0"), (2, 5, [(48, 1), (8, 1), (1234, 100)])]).ljust(100, b"\0")
+    below = directory(
+        order, at, [(0x829A, 5, [(1, 50)]), (0x927C, 7, b"maker note"), (0xA005, 4, [interop_at])]
+    )
+    gps = directory(order, gps_at, [(1, 2, b"N\0"), (2, 5, [(48, 1), (8, 1), (1234, 100)])]).ljust(
+        100, b"\0"
+    )
     interop = directory(order, interop_at, [(1, 2, b"R98\0")])
     return exif_of(order, MAKER, (0x8769, 4, [at]), (0x8825, 4, [gps_at])) + below + gps + interop
 
@@ -155,7 +173,9 @@ def test_big_tiff_is_read():
 @pytest.mark.parametrize("value", range(1, 9))
 def test_a_tiff_file_is_turned_once(by, value):
     packet = orientation_packet(value, "t" if by == "other prefix" else "tiff")
-    entry = {"two": (0x112, 3, [value, 1]), "long": (0x112, 4, [value])}.get(by, (0x112, 3, [value]))
+    entry = {"two": (0x112, 3, [value, 1]), "long": (0x112, 4, [value])}.get(
+        by, (0x112, 3, [value])
+    )
     exif = exif_of("<", MAKER, entry) if by in ("tag", "two", "long", "both") else None
     out = io.BytesIO()
     xmp = packet if by in ("xmp", "other prefix", "both") else None
@@ -181,7 +201,9 @@ def test_a_packet_of_any_type_is_obeyed_and_says_1_afterwards(kind):
     assert orientation_of_xmp(picture.metadata.xmp) == 1
 
 
-@pytest.mark.parametrize("data", [b"", b"II*\0", b"II*\0\xff\xff\xff\xff", b"MM\0+\0\x08\0\0" + bytes(30)])
+@pytest.mark.parametrize(
+    "data", [b"", b"II*\0", b"II*\0\xff\xff\xff\xff", b"MM\0+\0\x08\0\0" + bytes(30)]
+)
 def test_a_damaged_file_has_no_metadata(data):
     assert read_tiff_metadata(io.BytesIO(data)) == (None, None, None)
 

@@ -21,7 +21,15 @@ DENIED = "the file says that it has no transparency; its further channels are le
 
 
 def integers(bits, channels=4, dtype=None):
-    dtype = dtype or (np.uint8 if bits <= 8 else np.uint16 if bits <= 16 else np.uint32 if bits <= 32 else np.uint64)
+    dtype = dtype or (
+        np.uint8
+        if bits <= 8
+        else np.uint16
+        if bits <= 16
+        else np.uint32
+        if bits <= 32
+        else np.uint64
+    )
     return np.rint(UNIT[..., :channels] * (2**bits - 1)).astype(dtype)
 
 
@@ -112,10 +120,14 @@ def test_signed_integers_that_are_hardly_ever_negative_are_black_at_zero(dtype, 
     samples[2, 2] = -5
     picture = shown(tiff_file(samples, BLACK_IS_ZERO))
     assert off(picture, np.maximum(samples, 0) / white) <= 0.51 / 255
-    assert picture.notes[0].endswith(f"integers of 0..{white} are reduced to 8 bits; what is below 0 is black")
+    assert picture.notes[0].endswith(
+        f"integers of 0..{white} are reduced to 8 bits; what is below 0 is black"
+    )
 
 
-@pytest.mark.parametrize(("dtype", "half"), [(np.int8, 128), (np.int16, 128), (np.int16, 32768), (np.int32, 32768)])
+@pytest.mark.parametrize(
+    ("dtype", "half"), [(np.int8, 128), (np.int16, 128), (np.int16, 32768), (np.int32, 32768)]
+)
 @pytest.mark.parametrize("photometric", [WHITE_IS_ZERO, BLACK_IS_ZERO])
 def test_signed_integers_with_negatives_are_gray_at_zero(dtype, half, photometric):
     samples = (np.rint(UNIT[..., :1] * (2 * half - 1)) - half).astype(dtype)
@@ -126,7 +138,9 @@ def test_signed_integers_with_negatives_are_gray_at_zero(dtype, half, photometri
 
 
 def test_a_plane_that_nobody_needs_may_be_missing():
-    data = bytearray(tiff_file(integers(16, 2), BLACK_IS_ZERO, extra=[0], planar=True, compression=8))
+    data = bytearray(
+        tiff_file(integers(16, 2), BLACK_IS_ZERO, extra=[0], planar=True, compression=8)
+    )
     at = data.index((273).to_bytes(2, "little") + b"\4\0\2\0\0\0")
     offsets = int.from_bytes(data[at + 8 : at + 12], "little")
     data[offsets + 4 : offsets + 8] = bytes(4)
@@ -137,7 +151,9 @@ def test_a_plane_that_nobody_needs_may_be_missing():
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_missing_photometric_interpretation_is_gray_or_rgb(channels, bits):
     data = tiff_file(integers(bits, channels), RGB)
-    data = data.replace((262).to_bytes(2, "little") + b"\3\0", (65000).to_bytes(2, "little") + b"\3\0")
+    data = data.replace(
+        (262).to_bytes(2, "little") + b"\3\0", (65000).to_bytes(2, "little") + b"\3\0"
+    )
     assert off(shown(data), integers(bits, channels) / (2**bits - 1)) <= 0.51 / 255
 
 
@@ -148,7 +164,14 @@ def test_a_big_endian_bigtiff_is_named():
 
 @pytest.mark.parametrize("compression", [1, 5, 8, 32946, 32773])
 @pytest.mark.parametrize(
-    "layout", [{}, {"cell": 4}, {"cell": (16, 16), "tiled": True}, {"planar": True}, {"planar": True, "cell": 2}]
+    "layout",
+    [
+        {},
+        {"cell": 4},
+        {"cell": (16, 16), "tiled": True},
+        {"planar": True},
+        {"planar": True, "cell": 2},
+    ],
 )
 @pytest.mark.parametrize("kind", ["u2", "f4"])
 def test_every_compression_and_layout(compression, layout, kind):
@@ -161,12 +184,16 @@ def test_every_compression_and_layout(compression, layout, kind):
 
 @pytest.mark.parametrize("compression", [5, 8])
 @pytest.mark.parametrize("layout", [{}, {"cell": (16, 16), "tiled": True}, {"planar": True}])
-@pytest.mark.parametrize(("predictor", "kind"), [(2, "u2"), (2, "u4"), (2, "f4"), (3, "f4"), (3, "f2"), (3, "f8")])
+@pytest.mark.parametrize(
+    ("predictor", "kind"), [(2, "u2"), (2, "u4"), (2, "f4"), (3, "f4"), (3, "f2"), (3, "f8")]
+)
 def test_predictors_are_undone(predictor, kind, layout, compression):
     top = {"u2": 65535, "u4": 2**32 - 1}.get(kind, 1)
     samples = (np.rint(UNIT[..., :3] * top) if top > 1 else UNIT[..., :3]).astype(kind)
     for order in "<>":
-        data = tiff_file(samples, RGB, order=order, compression=compression, predictor=predictor, **layout)
+        data = tiff_file(
+            samples, RGB, order=order, compression=compression, predictor=predictor, **layout
+        )
         assert off(shown(data), samples.astype(float) / top) <= 0.51 / 255
 
 
@@ -253,7 +280,9 @@ def test_palettes_of_every_depth(bits):
     indices = RNG.integers(0, size, (9, 11))
     for factor in (257, 1):  # some writers put 8 bits into the 16
         table = {320: list((colours * factor).T.reshape(-1))}
-        data = tiff_file(indices.astype(np.uint16 if bits > 8 else np.uint8), PALETTE, bits, tags=table)
+        data = tiff_file(
+            indices.astype(np.uint16 if bits > 8 else np.uint8), PALETTE, bits, tags=table
+        )
         assert np.array_equal(shown(data).pixels, colours[indices])
 
 
@@ -274,7 +303,10 @@ def test_lab_in_both_variants(photometric, bits):
     colours = RNG.integers(40, 216, (9, 11, 3), np.uint8)
     lab = np.asarray(
         ImageCms.profileToProfile(
-            Image.fromarray(colours), ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
+            Image.fromarray(colours),
+            ImageCms.createProfile("sRGB"),
+            ImageCms.createProfile("LAB"),
+            outputMode="LAB",
         )
     ).astype(int)  # L 0..255; a and b signed
     chroma = lab[..., 1:] if photometric == CIELAB else (lab[..., 1:] + 128) % 256
@@ -312,7 +344,11 @@ def test_the_profile_of_a_deep_file_is_kept_or_applied():
 
 def tiff_with_profile(samples, profile):
     """Its bytes as SHORTs would be, of type UNDEFINED."""
-    data = bytearray(tiff_file(samples, RGB, tags={34675: np.frombuffer(profile + b"\0" * (len(profile) % 2), "<u2")}))
+    data = bytearray(
+        tiff_file(
+            samples, RGB, tags={34675: np.frombuffer(profile + b"\0" * (len(profile) % 2), "<u2")}
+        )
+    )
     at = data.index((34675).to_bytes(2, "little") + b"\3\0")
     data[at + 2] = 7
     data[at + 4 : at + 8] = len(profile).to_bytes(4, "little")
@@ -323,7 +359,10 @@ def tiff_with_profile(samples, profile):
     ("options", "what"),
     [
         ({"photometric": RGB, "tags": {339: [6]}}, "RGB \\(16/16/16 bits, complex"),
-        ({"photometric": 32845}, "LogLuv \\(16/16/16 bits, unsigned, compression 1\\) cannot be read; convert it"),
+        (
+            {"photometric": 32845},
+            "LogLuv \\(16/16/16 bits, unsigned, compression 1\\) cannot be read; convert it",
+        ),
         ({"photometric": 32845, "tags": {259: [34676]}}, "compression 34676"),
         ({"photometric": RGB, "tags": {259: [54321]}}, "compression 54321"),
         ({"photometric": 32803}, "colour filter array"),
@@ -343,7 +382,9 @@ def with_second_directory(data, directory):
     return bytes(out + directory)
 
 
-@pytest.mark.parametrize(("directory", "frames"), [(b"\1\0" + bytes(16), 2), (b"", 1), (b"\xff", 1)])
+@pytest.mark.parametrize(
+    ("directory", "frames"), [(b"\1\0" + bytes(16), 2), (b"", 1), (b"\xff", 1)]
+)
 @pytest.mark.parametrize("bits", [8, 16])
 def test_a_further_picture_of_any_kind_does_not_cost_the_first(directory, frames, bits):
     samples = integers(bits, 3)

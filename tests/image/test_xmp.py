@@ -1,4 +1,5 @@
-"""XMP packets in every encoding and with every prefix: marked, upright, without claims that are no longer true."""
+"""XMP packets in every encoding and with every prefix: marked, upright, without claims that are no
+longer true."""
 
 import xml.etree.ElementTree as ET
 
@@ -41,7 +42,9 @@ def packet_of(attributes="", elements="", rdf="rdf", wrap=True, padding=""):
 def values_of(packet, namespace, name):
     """All values of a property, as another parser sees them."""
     full, root = f"{{{namespace}}}{name}", ET.fromstring(packet.decode())
-    return [e.attrib[full] for e in root.iter() if full in e.attrib] + [e.text for e in root.iter(full)]
+    return [e.attrib[full] for e in root.iter() if full in e.attrib] + [
+        e.text for e in root.iter(full)
+    ]
 
 
 IPTC = f' xmlns:i="{SOURCE_TYPE_NAMESPACE}"'
@@ -54,15 +57,23 @@ PACKETS = {
     "attribute of another prefix": packet_of(f'{IPTC} i:DigitalSourceType="{CAPTURE}"'),
     "attribute in single quotes": packet_of(f"{IPTC}\n  i:DigitalSourceType = '{CAPTURE}'"),
     "element": packet_of(IPTC, f"<i:DigitalSourceType>{CAPTURE}</i:DigitalSourceType>"),
-    "element with a comment": packet_of(IPTC, f"<i:DigitalSourceType><!--a-->{CAPTURE}\n</i:DigitalSourceType >"),
-    "element that binds its prefix": packet_of("", f"<i:DigitalSourceType{IPTC}>{CAPTURE}</i:DigitalSourceType>"),
+    "element with a comment": packet_of(
+        IPTC, f"<i:DigitalSourceType><!--a-->{CAPTURE}\n</i:DigitalSourceType >"
+    ),
+    "element that binds its prefix": packet_of(
+        "", f"<i:DigitalSourceType{IPTC}>{CAPTURE}</i:DigitalSourceType>"
+    ),
     "resource": packet_of(IPTC, f'<i:DigitalSourceType q:resource="{CAPTURE}" xmlns:q="{RDF}"/>'),
-    "twice": packet_of(f'{IPTC} i:DigitalSourceType="{CAPTURE}"', "<i:DigitalSourceType>x</i:DigitalSourceType>"),
+    "twice": packet_of(
+        f'{IPTC} i:DigitalSourceType="{CAPTURE}"', "<i:DigitalSourceType>x</i:DigitalSourceType>"
+    ),
     "empty description": packet_of().replace("></rdf:Description>", "/>"),
 }
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
+)
 @pytest.mark.parametrize("name", PACKETS)
 def test_the_source_type_is_set_exactly_once_and_nothing_else_is_lost(name, encoding):
     marked, notes = with_source_type(PACKETS[name].encode(encoding))
@@ -84,7 +95,10 @@ def test_what_is_not_edited_stays_byte_for_byte():
 def test_an_rdf_without_content_is_marked():
     for tail in ("/>", " />", "></rdf:RDF>"):
         marked, notes = with_source_type(f'<rdf:RDF xmlns:rdf="{RDF}"{tail}'.encode())
-        assert (values_of(marked, SOURCE_TYPE_NAMESPACE, "DigitalSourceType"), notes) == ([SOURCE_TYPE], ())
+        assert (values_of(marked, SOURCE_TYPE_NAMESPACE, "DigitalSourceType"), notes) == (
+            [SOURCE_TYPE],
+            (),
+        )
 
 
 def test_a_value_of_something_else_than_the_picture_stays():
@@ -96,7 +110,9 @@ def test_a_value_of_something_else_than_the_picture_stays():
     assert values_of(marked, SOURCE_TYPE_NAMESPACE, "DigitalSourceType") == [CAPTURE, SOURCE_TYPE]
 
 
-@pytest.mark.parametrize("junk", ["\0" * 9, " \0", "\n<old></old><?xpacket end='r'?>", " garbage < &"])
+@pytest.mark.parametrize(
+    "junk", ["\0" * 9, " \0", "\n<old></old><?xpacket end='r'?>", " garbage < &"]
+)
 def test_what_stands_behind_the_xml_does_not_matter(junk):
     marked, notes = with_source_type((packet_of() + junk).encode())
     assert notes == ()
@@ -107,7 +123,9 @@ def test_latin_1_in_a_packet_of_utf_8_is_understood():
     marked, notes = with_source_type(packet_of().encode().replace(b"KEEP", b"K\xe4EP"))
     assert notes == ()
     assert "K\xe4EP" in marked.decode()
-    declared = '<?xml version="1.0" encoding="ISO-8859-1"?>\n' + packet_of(wrap=False).replace("KEEP", "K\xe4EP")
+    declared = '<?xml version="1.0" encoding="ISO-8859-1"?>\n' + packet_of(wrap=False).replace(
+        "KEEP", "K\xe4EP"
+    )
     assert "K\xe4EP" in with_source_type(declared.encode("latin-1"))[0].decode()
 
 
@@ -146,9 +164,12 @@ ORIENTED = {
     "attribute": packet_of(f' xmlns:tiff="{TIFF}" tiff:Orientation="6"'),
     "attribute of another prefix": packet_of(f" xmlns:t='{TIFF}' t:Orientation = '6'", rdf="r"),
     "element": packet_of(f' xmlns:tiff="{TIFF}"', "<tiff:Orientation>6</tiff:Orientation>"),
-    "element in lines": packet_of(f' xmlns:t="{TIFF}"', "<t:Orientation\n>\n 6<!-- 1 -->\n</t:Orientation>"),
+    "element in lines": packet_of(
+        f' xmlns:t="{TIFF}"', "<t:Orientation\n>\n 6<!-- 1 -->\n</t:Orientation>"
+    ),
     "element with a qualifier": packet_of(
-        f' xmlns:t="{TIFF}"', '<t:Orientation rdf:parseType="Resource"><rdf:value>6</rdf:value></t:Orientation>'
+        f' xmlns:t="{TIFF}"',
+        '<t:Orientation rdf:parseType="Resource"><rdf:value>6</rdf:value></t:Orientation>',
     ),
 }
 
@@ -180,8 +201,15 @@ def test_the_orientation_of_an_ingredient_turns_nothing_but_says_1_for_readers_t
 
 @pytest.mark.parametrize("name", ["attribute", "element", "element in lines"])
 @pytest.mark.parametrize("damage", [' no:such="1"', ' a="\x02"'])
-def test_an_orientation_in_what_cannot_be_parsed_is_found_as_readers_without_a_parser_do(name, damage):
-    packet = ORIENTED[name].replace("<t:", "<tiff:").replace("</t:", "</tiff:").replace(" xmlns:t=", " xmlns:tiff=")
+def test_an_orientation_in_what_cannot_be_parsed_is_found_as_readers_without_a_parser_do(
+    name, damage
+):
+    packet = (
+        ORIENTED[name]
+        .replace("<t:", "<tiff:")
+        .replace("</t:", "</tiff:")
+        .replace(" xmlns:t=", " xmlns:tiff=")
+    )
     broken = packet.replace(" xmlns:tiff", damage + " xmlns:tiff").encode()
     with pytest.raises(PacketError):
         upright_xmp(broken, turned=True)
@@ -192,7 +220,9 @@ def test_an_orientation_in_what_cannot_be_parsed_is_found_as_readers_without_a_p
 
 def test_thumbnails_of_a_turned_picture_are_taken_out():
     thumbnails = '<xmp:Thumbnails><rdf:Alt><rdf:li g:image="base64" xmlns:g="urn:g"/></rdf:Alt></xmp:Thumbnails>'
-    packet = packet_of(' xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="5"', thumbnails).encode()
+    packet = packet_of(
+        ' xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="5"', thumbnails
+    ).encode()
     assert upright_xmp(packet, turned=False) == packet
     assert upright_xmp(packet, turned=True) == packet.replace(thumbnails.encode(), b"")
 
@@ -205,16 +235,28 @@ CONTAINER = (
 )
 CAMERA = ' xmlns:GCamera="http://ns.google.com/photos/1.0/camera/"'
 CLAIMS = {
-    "attributes": (f' xmlns:hdrgm="{HDRGM}" hdrgm:Version="1.0" hdrgm:GainMapMax="3"', "", "gain map"),
+    "attributes": (
+        f' xmlns:hdrgm="{HDRGM}" hdrgm:Version="1.0" hdrgm:GainMapMax="3"',
+        "",
+        "gain map",
+    ),
     "other prefix": (f' xmlns:gm="{HDRGM}" gm:Version="1.0"', "", "gain map"),
     "elements": (
         f' xmlns:hdrgm="{HDRGM}" hdrgm:Version="1.0"',
         "<hdrgm:GainMapMax><rdf:Seq><rdf:li>1</rdf:li></rdf:Seq></hdrgm:GainMapMax>",
         "gain map",
     ),
-    "Apple": (' xmlns:a="http://ns.apple.com/HDRGainMap/1.0/" a:HDRGainMapVersion="65536"', "", "gain map"),
+    "Apple": (
+        ' xmlns:a="http://ns.apple.com/HDRGainMap/1.0/" a:HDRGainMapVersion="65536"',
+        "",
+        "gain map",
+    ),
     "container": ("", CONTAINER.format("GainMap"), "gain map"),
-    "motion photo": (f'{CAMERA} GCamera:MotionPhoto="1" GCamera:MotionPhotoVersion="1"', "", "video"),
+    "motion photo": (
+        f'{CAMERA} GCamera:MotionPhoto="1" GCamera:MotionPhotoVersion="1"',
+        "",
+        "video",
+    ),
     "micro video": (f'{CAMERA} GCamera:MicroVideo="1" GCamera:MicroVideoOffset="9"', "", "video"),
     "container of a video": ("", CONTAINER.format("MotionPhoto"), "video"),
 }

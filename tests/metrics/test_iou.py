@@ -10,7 +10,8 @@ def test_iou_of_a_known_confusion():
     confusion = Confusion(3)
     truth = np.array([[0, 0, 0, 1], [1, 1, 255, 255]])
     confusion.add(truth, np.array([[0, 0, 1, 1], [1, 255, 0, 2]]))
-    # class 0: 2 hits of 3 true and 2 predicted; class 1: 2 hits of 3 true and 3 predicted; class 2 is not in the truth
+    # class 0: 2 hits of 3 true and 2 predicted; class 1: 2 hits of 3 true and 3 predicted; class 2
+    # is not in the truth
     assert confusion.iou()[:2] == pytest.approx([2 / 3, 2 / 4])
     assert np.isnan(confusion.iou()[2])
     assert confusion.mean_iou() == pytest.approx((2 / 3 + 2 / 4) / 2)

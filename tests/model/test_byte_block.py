@@ -17,7 +17,9 @@ from gccodec.weights.file import WeightsFile
 from tests.model.byte_ranges import ranges_for
 from tests.models import random_model
 
-pytestmark = pytest.mark.skipif(integer_convolver() is None, reason="no exact products of bytes here")
+pytestmark = pytest.mark.skipif(
+    integer_convolver() is None, reason="no exact products of bytes here"
+)
 
 MODEL = random_model(5).eval().requires_grad_(False)
 GENERATOR = MODEL.generator
@@ -25,7 +27,13 @@ QUALITY, REALISM = torch.tensor([0.3]), torch.tensor([0.6])
 
 
 def latents(rows, columns, seed=0):
-    return torch.randn(1, MODEL.config.latent_channels, rows, columns, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(
+        1,
+        MODEL.config.latent_channels,
+        rows,
+        columns,
+        generator=torch.Generator().manual_seed(seed),
+    )
 
 
 RANGES = ranges_for(GENERATOR, [latents(8, 9, seed) for seed in range(3)], REALISM)
@@ -58,7 +66,9 @@ def test_a_block_in_bytes_is_the_block():
     condition = torch.eye(GENERATOR.nodes + 1)[2:3]
     scale, shift = block.film(condition)[0].chunk(2)
     seen = ranges.seen.abs().amax(0) * ranges.growth[0, 2] * 0.2
-    x = (torch.randn(9, 9, len(seen), generator=torch.Generator().manual_seed(1)) * seen - shift) / (1 + scale)
+    x = (
+        torch.randn(9, 9, len(seen), generator=torch.Generator().manual_seed(1)) * seen - shift
+    ) / (1 + scale)
     added = []
     with torch.inference_mode():
         for in_bytes in None, BlockInBytes(block, ranges):
@@ -80,7 +90,8 @@ def test_pictures_in_bytes_are_near_those_of_float32(quality):
 
 @pytest.mark.parametrize("heights", [[1] * 9, [3, 5, 1], [8, 1]])
 def test_strips_of_any_size_give_the_same_picture(heights):
-    """Steps are those of the file, not of what a strip holds: no rounding but float32's moves a byte."""
+    """Steps are those of the file, not of what a strip holds: no rounding but float32's moves a
+    byte."""
     y_hat = latents(9, 5, seed=4) * torch.linspace(0.2, 1.5, 9)[:, None]
     whole = generated(IN_BYTES, y_hat, [9])
     assert error_db(generated(IN_BYTES, y_hat, heights), whole) > 45
@@ -119,8 +130,12 @@ def test_a_file_without_ranges_has_none_and_foreign_ones_are_refused():
             ranges_of(WeightsFile("renderer", broken, "{}", b""), GENERATOR)
 
 
-@pytest.mark.parametrize(("bf16", "exact", "fast"), [(False, True, True), (True, True, False), (False, False, False)])
-def test_bytes_are_for_machines_without_bfloat16_whose_products_are_exact(monkeypatch, bf16, exact, fast):
+@pytest.mark.parametrize(
+    ("bf16", "exact", "fast"), [(False, True, True), (True, True, False), (False, False, False)]
+)
+def test_bytes_are_for_machines_without_bfloat16_whose_products_are_exact(
+    monkeypatch, bf16, exact, fast
+):
     monkeypatch.setattr(precision, "has_fast_bf16", lambda device: bf16)
     monkeypatch.setattr(precision, "integer_convolver", lambda: object() if exact else None)
     assert precision.has_fast_bytes(torch.device("cpu")) is fast

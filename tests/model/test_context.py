@@ -16,14 +16,19 @@ UNIT = 1 << LATENT_FRACTION_BITS
 
 
 def test_quantised_training_and_the_integer_network_agree_up_to_ties():
-    model, integer = random_model().context.eval(), random_weights().bitstream.latent_codec().context
+    model, integer = (
+        random_model().context.eval(),
+        random_weights().bitstream.latent_codec().context,
+    )
     model.quantised = True
     rng = np.random.default_rng(0)
     known = rng.integers(-480, 480, (6, 7, integer.channels))
     basis = hat_basis(torch.tensor([0.4]), model.nodes)
     z = np.random.default_rng(1).integers(-31, 32, (2, 2, integer.hyper.channels)).astype(np.int32)
     with torch.no_grad():
-        offset = model.hyper.synthesise(torch.from_numpy(z).float().permute(2, 0, 1)[None], 6, 7, True)
+        offset = model.hyper.synthesise(
+            torch.from_numpy(z).float().permute(2, 0, 1)[None], 6, 7, True
+        )
     integer_offset = integer.offset(z.reshape(-1), 6, 7)
     assert len(np.unique(integer_offset)) > 20
     assert np.mean(np.abs(offset[0].permute(1, 2, 0).numpy() * 32 - integer_offset) <= 1) > 0.99
@@ -34,7 +39,9 @@ def test_quantised_training_and_the_integer_network_agree_up_to_ties():
         with torch.no_grad():
             tensor = torch.from_numpy(known / UNIT).float().permute(2, 0, 1)[None]
             mean, log_scale = model.parameters_of_step(step, tensor, of_model, basis, offset)
-        prediction = integer.predict(step, known, 400, integer_offset, integer.side_channels(side, 6, 7))
+        prediction = integer.predict(
+            step, known, 400, integer_offset, integer.side_channels(side, 6, 7)
+        )
         float_mean = gather(step, mean[0].permute(1, 2, 0).numpy())
         float_index = gather(step, ((log_scale[0].permute(1, 2, 0).numpy() + 3.25) * 8)).clip(0, 55)
         assert np.mean(np.abs(float_mean * UNIT - prediction.mean) <= UNIT / 16) > 0.99
@@ -42,7 +49,10 @@ def test_quantised_training_and_the_integer_network_agree_up_to_ties():
 
 
 def test_the_encoder_chooses_the_hyper_latents_that_training_chose():
-    model, integer = random_model().context.eval(), random_weights().bitstream.latent_codec().context
+    model, integer = (
+        random_model().context.eval(),
+        random_weights().bitstream.latent_codec().context,
+    )
     y = np.random.default_rng(3).integers(-800, 800, (6, 7, integer.channels))
     z = integer.hyper.analyse(integer.normalised(y, 400))
     with torch.no_grad():
@@ -55,7 +65,8 @@ def test_the_encoder_chooses_the_hyper_latents_that_training_chose():
 
 
 def test_training_leaves_out_what_files_leave_out():
-    """With positions and whole blocks that are not kept, the bits and latents of training are those of a file."""
+    """With positions and whole blocks that are not kept, the bits and latents of training are those
+    of a file."""
     model, latents = random_model().context.eval(), random_weights().bitstream.latent_codec()
     model.quantised = True
     rng = np.random.default_rng(5)
@@ -64,9 +75,19 @@ def test_training_leaves_out_what_files_leave_out():
     keep[:4, 4:8] = False
     side = SideInformation(keep, rng.integers(0, LABEL_CLASSES + 1, (20, 18)))
     with torch.no_grad():
-        mask, labels = torch.from_numpy(keep).float()[None, None], torch.from_numpy(side.labels)[None]
-        coded = model(torch.from_numpy(y / UNIT).float().permute(2, 0, 1)[None], torch.tensor([0.4]), mask, labels)
-        whole = model(torch.from_numpy(y / UNIT).float().permute(2, 0, 1)[None], torch.tensor([0.4]))
+        mask, labels = (
+            torch.from_numpy(keep).float()[None, None],
+            torch.from_numpy(side.labels)[None],
+        )
+        coded = model(
+            torch.from_numpy(y / UNIT).float().permute(2, 0, 1)[None],
+            torch.tensor([0.4]),
+            mask,
+            labels,
+        )
+        whole = model(
+            torch.from_numpy(y / UNIT).float().permute(2, 0, 1)[None], torch.tensor([0.4])
+        )
     payload, digest = latents.encode([y.copy()], 400, 0.0, side)
     decoded = np.concatenate(list(latents.decode(payload, 10, 9, 400, digest, side)))
     y_hat = coded.y_hat[0].permute(1, 2, 0).numpy() * UNIT

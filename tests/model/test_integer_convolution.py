@@ -15,7 +15,9 @@ from gccodec.model import integer_convolution
 from gccodec.model.integer_convolution import integer_convolver, onednn_convolver
 from gccodec.weights.folder import WeightsFolder
 
-needs_exact = pytest.mark.skipif(integer_convolver() is None, reason="this machine has no exact products of bytes")
+needs_exact = pytest.mark.skipif(
+    integer_convolver() is None, reason="this machine has no exact products of bytes"
+)
 SHAPES = [(1, 1), (2, 3), (7, 9), (33, 50)]
 
 
@@ -58,12 +60,22 @@ def test_the_shipped_context_model_predicts_the_same(labelled):
     height, width = 9, 14
     labels = rng.integers(0, 25, (2 * height, 2 * width)) if labelled else None
     side = SideInformation(rng.random((height, width)) < 0.8, labels)
-    z = rng.integers(-31, 32, np.prod(exact.hyper.grid(height, width)) * exact.hyper.channels).astype(np.int32)
+    z = rng.integers(
+        -31, 32, np.prod(exact.hyper.grid(height, width)) * exact.hyper.channels
+    ).astype(np.int32)
     for largest in (0, 300, 32767):
-        known = rng.integers(-largest, largest + 1, (height, width, exact.channels)).astype(np.int16)
+        known = rng.integers(-largest, largest + 1, (height, width, exact.channels)).astype(
+            np.int16
+        )
         for step in range(STEPS):
             a, b = (
-                c.predict(step, known, 350, c.offset(z, height, width), c.side_channels(side, height, width))
+                c.predict(
+                    step,
+                    known,
+                    350,
+                    c.offset(z, height, width),
+                    c.side_channels(side, height, width),
+                )
                 for c in (bytes_, exact)
             )
             assert np.array_equal(a.mean, b.mean)

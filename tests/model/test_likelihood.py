@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from gccodec.model.likelihood import GUARD, LOG_SCALE_MIN, LOG_SCALE_STEP, TABLES, bits, log_logistic
+from gccodec.model.likelihood import (
+    GUARD,
+    LOG_SCALE_MIN,
+    LOG_SCALE_STEP,
+    TABLES,
+    bits,
+    log_logistic,
+)
 
 LOG_SCALE_MAX = LOG_SCALE_MIN + LOG_SCALE_STEP * (TABLES - 1)
 
@@ -19,13 +26,19 @@ def logistic_mass(symbols, scale):
 @pytest.mark.parametrize("log_scale", [-2.0, -0.5, 0.0, 1.5, LOG_SCALE_MAX])
 def test_mass_is_that_of_a_logistic(log_scale):
     symbols = np.linspace(-12.3, 12.3, 83)
-    found = log_logistic(torch.from_numpy(symbols), torch.tensor(log_scale, dtype=torch.float64)).exp().numpy()
+    found = (
+        log_logistic(torch.from_numpy(symbols), torch.tensor(log_scale, dtype=torch.float64))
+        .exp()
+        .numpy()
+    )
     assert np.allclose(found, logistic_mass(symbols, np.exp(log_scale)), rtol=1e-9)
 
 
 @pytest.mark.parametrize("log_scale", [LOG_SCALE_MIN, -1.0, 0.5, LOG_SCALE_MAX])
 def test_probabilities_sum_to_one(log_scale):
-    probabilities = torch.exp2(-bits(torch.arange(-2000.0, 2001.0), torch.tensor(log_scale)).double())
+    probabilities = torch.exp2(
+        -bits(torch.arange(-2000.0, 2001.0), torch.tensor(log_scale)).double()
+    )
     assert abs(float(probabilities.sum()) - 1) < 1e-4
 
 
@@ -36,7 +49,9 @@ def test_surprises_cost_no_more_than_the_guard_allows():
 
 def test_gradients_are_finite_everywhere():
     symbols = torch.tensor([0.0, 0.5, 3.0, 500.0]).repeat(3).requires_grad_()
-    log_scale = torch.tensor([LOG_SCALE_MIN, 0.0, LOG_SCALE_MAX]).repeat_interleave(4).requires_grad_()
+    log_scale = (
+        torch.tensor([LOG_SCALE_MIN, 0.0, LOG_SCALE_MAX]).repeat_interleave(4).requires_grad_()
+    )
     bits(symbols, log_scale).sum().backward()
     assert symbols.grad.isfinite().all()
     assert log_scale.grad.isfinite().all()

@@ -1,4 +1,5 @@
-"""Two qualities in one picture: each position's own, in one pass of the generator, without a seam."""
+"""Two qualities in one picture: each position's own, in one pass of the generator, without a
+seam."""
 
 import numpy as np
 import pytest
@@ -36,7 +37,9 @@ def noise(height, width, share=0.5):
 
 
 def weights_of(keep, side):
-    return F.interpolate(torch.from_numpy(keep).float()[None, None], scale_factor=side, mode="bilinear")[0, 0]
+    return F.interpolate(
+        torch.from_numpy(keep).float()[None, None], scale_factor=side, mode="bilinear"
+    )[0, 0]
 
 
 def painted(patches, weight, first, left):
@@ -61,11 +64,15 @@ def test_patches_hold_what_has_the_other_quality(keep, side):
     mixture = Mixture(keep, (0, 0))
     weight = weights_of(keep, side)
     rows = slice(0, height * side)
-    assert torch.equal(painted(mixture.patches(rows, width * side, side, like), weight, 0, 0), weight)
+    assert torch.equal(
+        painted(mixture.patches(rows, width * side, side, like), weight, 0, 0), weight
+    )
     # of some rows and columns alone, as those of the whole
     top, left = 2, 3
     part, first = Mixture(keep, (top, left)), 1
-    patches = part.patches(slice(first, (height - top) * side), (width - left - 1) * side, side, like)
+    patches = part.patches(
+        slice(first, (height - top) * side), (width - left - 1) * side, side, like
+    )
     seen = torch.zeros_like(weight)
     inside = slice(top * side + first, None), slice(left * side, (width - 1) * side)
     seen[inside] = weight[inside]
@@ -73,7 +80,8 @@ def test_patches_hold_what_has_the_other_quality(keep, side):
 
 
 def test_patches_are_few():
-    """A box has some of one weight inside and a border; a mask of noise has no more than a few in each row."""
+    """A box has some of one weight inside and a border; a mask of noise has no more than a few in
+    each row."""
     like = torch.zeros(0)
     patches = Mixture(box(9, 12), (0, 0)).patches(slice(0, 36), 48, 4, like)
     assert len(patches) == 5
@@ -82,7 +90,9 @@ def test_patches_are_few():
 
 
 def test_a_patch_is_cut_with_its_weights():
-    (patch,) = Mixture(np.array([[True, False]]), (0, 0)).patches(slice(0, 4), 8, 4, torch.zeros(0))[1:]
+    (patch,) = Mixture(np.array([[True, False]]), (0, 0)).patches(
+        slice(0, 4), 8, 4, torch.zeros(0)
+    )[1:]
     assert patch.within(slice(4, 9)) is None
     part = patch.within(slice(-1, 2))
     assert (part.rows, part.columns) == (slice(0, 2), patch.columns)
@@ -101,7 +111,8 @@ def test_networks_are_compiled_for_the_quality_of_most_positions():
 
 @pytest.fixture
 def by_position(monkeypatch):
-    """FiLM by position, the plain way: conditions [2, K] of the rest and of what is kept, weights by width."""
+    """FiLM by position, the plain way: conditions [2, K] of the rest and of what is kept, weights
+    by width."""
 
     def install(keep, pixel_width):
         def forward(self, x, condition):
@@ -131,7 +142,9 @@ def test_generation_by_strips_gives_each_position_its_quality(by_position, mask,
     both = qualities_of(QualityMap(keep, KEPT, REST))
     q = torch.tensor(both) / 1000
     fused = FusedGenerator.of(MODEL.generator, q, torch.full_like(q, REALISM), torch.float32)
-    works = GeneratorRows(MODEL.generator, fused, mixture=Mixture.of(QualityMap(keep, KEPT, REST))).works
+    works = GeneratorRows(
+        MODEL.generator, fused, mixture=Mixture.of(QualityMap(keep, KEPT, REST))
+    ).works
     parts = list(staged(with_last(map(LatentStrip, y_hat.split(heights, 2))), works, 1))
     by_position(keep, 16 * keep.shape[1])
     expected = MODEL.generator(y_hat, quality, torch.full_like(quality, REALISM))
@@ -159,38 +172,57 @@ def test_one_pass_of_the_generator_is_enough(monkeypatch):
     assert sum(latents) == 12
 
 
-@pytest.mark.parametrize("keep", [box(12, 17), ~box(12, 17), np.ones((12, 17), bool)], ids=["little", "most", "all"])
+@pytest.mark.parametrize(
+    "keep", [box(12, 17), ~box(12, 17), np.ones((12, 17), bool)], ids=["little", "most", "all"]
+)
 def test_equal_qualities_decode_as_a_plain_file(keep):
     """And so does a region that is all of the picture."""
     codec = Codec(random_weights())
     plain = codec.decode(codec.encode(picture(), quality=400, effort=0).data).pixels
     rest = 100 if keep.all() else 400
-    mixed = codec.encode(picture(), quality=400, selection=Selection(keep, rest_quality=rest), effort=0).data
+    mixed = codec.encode(
+        picture(), quality=400, selection=Selection(keep, rest_quality=rest), effort=0
+    ).data
     assert np.array_equal(codec.decode(mixed).pixels, plain)
 
 
-@pytest.mark.parametrize("keep", [box(12, 17), ~box(12, 17), noise(12, 17)], ids=["little", "most", "noise"])
+@pytest.mark.parametrize(
+    "keep", [box(12, 17), ~box(12, 17), noise(12, 17)], ids=["little", "most", "noise"]
+)
 def test_strips_and_regions_are_those_of_the_whole(keep):
     codec = Codec(random_weights(2))
-    data = codec.encode(picture(), quality=700, selection=Selection(keep, rest_quality=100), effort=0).data
+    data = codec.encode(
+        picture(), quality=700, selection=Selection(keep, rest_quality=100), effort=0
+    ).data
     whole = codec.decode(data).pixels.astype(int)
     for strip_pixels in (1, 16 * 16 * 17 * 5):
         thin = Codec(codec.weights, strip_pixels=strip_pixels).decode(data).pixels
         assert np.abs(whole - thin).max() <= 1
-    for x, y, width, height in ((100, 60, 90, 80), (0, 0, 20, 190), (60, 33, 207, 157), (266, 189, 1, 1)):
+    for x, y, width, height in (
+        (100, 60, 90, 80),
+        (0, 0, 20, 190),
+        (60, 33, 207, 157),
+        (266, 189, 1, 1),
+    ):
         part = codec.decode(data, region=Region(x, y, width, height)).pixels
         assert np.abs(whole[y : y + height, x : x + width] - part).max() <= 1
 
 
 def test_no_seam_shows(codec, coffee):
-    """With the shipped weights: beside a region of interest the rest is as near to the picture as further away."""
+    """With the shipped weights: beside a region of interest the rest is as near to the picture as
+    further away."""
     keep = np.zeros((25, 38), bool)
     keep[8:16, 12:26] = True
     data = codec.encode(coffee, quality=700, selection=Selection(keep), effort=0).data
     error = np.square(codec.decode(data).pixels.astype(float) - coffee.pixels).mean(2)
 
     def within(px):
-        near = F.max_pool2d(torch.from_numpy(keep.repeat(16, 0).repeat(16, 1)).float()[None, None], 2 * px + 1, 1, px)
+        near = F.max_pool2d(
+            torch.from_numpy(keep.repeat(16, 0).repeat(16, 1)).float()[None, None],
+            2 * px + 1,
+            1,
+            px,
+        )
         return near[0, 0, : error.shape[0], : error.shape[1]].numpy() > 0
 
     assert error[within(8) & ~within(0)].mean() < 1.15 * error[within(40) & ~within(24)].mean()

@@ -1,4 +1,5 @@
-"""Stages beside each other give what they give one after the other, and end when they are no longer wanted."""
+"""Stages beside each other give what they give one after the other, and end when they are no longer
+wanted."""
 
 import threading
 import time

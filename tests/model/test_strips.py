@@ -33,7 +33,9 @@ def test_generation_by_strips_is_generation(heights, threads):
     y_hat = torch.randn(1, MODEL.config.latent_channels, sum(heights), 3)
     works = GeneratorRows(MODEL.generator, FUSED).works
     parts = list(staged(with_last(map(LatentStrip, y_hat.split(heights, 2))), works, threads))
-    assert torch.allclose(torch.cat(parts, 2), MODEL.generator(y_hat, QUALITY, REALISM).clamp(0, 1), atol=1e-4)
+    assert torch.allclose(
+        torch.cat(parts, 2), MODEL.generator(y_hat, QUALITY, REALISM).clamp(0, 1), atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -59,14 +61,22 @@ def test_noise_goes_by_place_in_the_picture(monkeypatch):
     """So a region that is decoded alone is that of the whole picture."""
     torch.manual_seed(0)
     y_hat = torch.zeros(1, MODEL.config.latent_channels, 4, 5)
-    semantics = Semantics(torch.randint(0, LABEL_CLASSES + 1, (1, 8, 10)), (torch.rand(1, 1, 4, 5) < 0.5).float())
+    semantics = Semantics(
+        torch.randint(0, LABEL_CLASSES + 1, (1, 8, 10)), (torch.rand(1, 1, 4, 5) < 0.5).float()
+    )
     noise, outputs = MODEL.generator.noise.forward, []
     for place in (0, 0), (9, 3):
         works = GeneratorRows(MODEL.generator, FUSED, place).works
-        outputs.append(torch.cat(list(staged([(LatentStrip(y_hat, semantics), True)], works, 1)), 2))
+        outputs.append(
+            torch.cat(list(staged([(LatentStrip(y_hat, semantics), True)], works, 1)), 2)
+        )
         with monkeypatch.context() as patched:
-            patched.setattr(MODEL.generator.noise, "forward", lambda like, place=place: noise(like, *place))
-            whole = MODEL.generator(y_hat, QUALITY, REALISM, semantics.label_map, semantics.keep_mask).clamp(0, 1)
+            patched.setattr(
+                MODEL.generator.noise, "forward", lambda like, place=place: noise(like, *place)
+            )
+            whole = MODEL.generator(
+                y_hat, QUALITY, REALISM, semantics.label_map, semantics.keep_mask
+            ).clamp(0, 1)
         assert torch.allclose(outputs[-1], whole, atol=1e-4)
     assert not torch.allclose(*outputs, atol=1e-2)
 

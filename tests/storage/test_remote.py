@@ -161,9 +161,13 @@ def test_an_archive_from_memory_to_memory(store, tiny, monkeypatch):
     photos, archive = store.root + "/in", store.root + "/out"
 
     def encode(**settings):
-        plan = make_plan(entries([photos]), Template("{dir}/{name}.gcz").target, archive, is_picture_name)
+        plan = make_plan(
+            entries([photos]), Template("{dir}/{name}.gcz").target, archive, is_picture_name
+        )
         settings = Settings(archive, **settings)
-        return encode_archive(plan, EncodeOptions(quality=300, effort=0), settings, Machine(), ThisProcess)
+        return encode_archive(
+            plan, EncodeOptions(quality=300, effort=0), settings, Machine(), ThisProcess
+        )
 
     assert encode(verify=True).counts == {"ok": 3}
     with pytest.raises(FileError, match="--resume"):

@@ -51,7 +51,9 @@ def test_nobody_can_read_a_private_file_while_it_is_replaced(tmp_path):
     assert modes == [0o600]
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away"
+)
 def test_the_owner_of_a_replaced_file_stays(tmp_path):
     path = tmp_path / "a"
     path.write_bytes(b"old")
@@ -79,7 +81,9 @@ def test_the_access_list_of_a_replaced_file_stays(tmp_path):
     # version 2; owner rw, user 1234 r, group none, mask r, others none
     entries = [(1, 6, -1), (2, 4, 1234), (4, 0, -1), (16, 4, -1), (32, 0, -1)]
     data = (2).to_bytes(4, "little") + b"".join(
-        tag.to_bytes(2, "little") + rights.to_bytes(2, "little") + (who & 0xFFFFFFFF).to_bytes(4, "little")
+        tag.to_bytes(2, "little")
+        + rights.to_bytes(2, "little")
+        + (who & 0xFFFFFFFF).to_bytes(4, "little")
         for tag, rights, who in entries
     )
     try:
@@ -136,7 +140,9 @@ def test_a_file_system_without_hard_links_is_served_too(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["a"]
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, OSError(28, "No space left on device")])
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt, MemoryError, OSError(28, "No space left on device")]
+)
 def test_what_stops_the_writing_leaves_the_old_file(tmp_path, error):
     path = tmp_path / "a"
     path.write_bytes(b"old")

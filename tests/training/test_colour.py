@@ -1,4 +1,5 @@
-"""Colours of training crops: half as they are, the others under other light, within the range of pixels."""
+"""Colours of training crops: half as they are, the others under other light, within the range of
+pixels."""
 
 import numpy as np
 import torch
@@ -9,7 +10,9 @@ from gccodec.training.colour import UNTOUCHED_SHARE, drawn_colour, with_colour
 def test_half_of_the_crops_stay_as_they_are():
     torch.manual_seed(2)
     x = torch.rand(400, 3, 4, 4)
-    changed = (with_colour(x, drawn_colour(np.random.default_rng(2), 400)) - x).abs().amax((1, 2, 3)) > 1e-5
+    changed = (with_colour(x, drawn_colour(np.random.default_rng(2), 400)) - x).abs().amax(
+        (1, 2, 3)
+    ) > 1e-5
     assert abs(float((~changed).float().mean()) - UNTOUCHED_SHARE) < 0.08
 
 

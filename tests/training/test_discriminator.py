@@ -6,7 +6,12 @@ import torch.nn.functional as F
 
 from gccodec.model.config import LABEL_CLASSES
 from gccodec.training import discriminator as module
-from gccodec.training.discriminator import Discriminator, Judgement, discriminator_loss, generator_loss
+from gccodec.training.discriminator import (
+    Discriminator,
+    Judgement,
+    discriminator_loss,
+    generator_loss,
+)
 from gccodec.training.preset import load_preset
 
 LABELS = torch.tensor([[[3, 7], [LABEL_CLASSES, 3]]])
@@ -19,7 +24,9 @@ def logits(classes):
 
 
 def judged(score, classes=None):
-    return Judgement([torch.full((1, 1, 2, 2), float(score))], [], None if classes is None else logits(classes))
+    return Judgement(
+        [torch.full((1, 1, 2, 2), float(score))], [], None if classes is None else logits(classes)
+    )
 
 
 @pytest.mark.parametrize("kind", ["hinge", "least-squares"])
@@ -36,13 +43,16 @@ def test_the_semantic_head_names_real_patches_and_tells_fakes():
     fooled = discriminator_loss(judged(1, LABELS), judged(-1, LABELS), "hinge", LABELS)
     wrong = discriminator_loss(judged(1, FAKE), judged(-1, FAKE), "hinge", LABELS)
     assert right < 0.01 < min(fooled, wrong)
-    assert generator_loss(judged(0, LABELS), "hinge", LABELS) < generator_loss(judged(0, FAKE), "hinge", LABELS)
+    assert generator_loss(judged(0, LABELS), "hinge", LABELS) < generator_loss(
+        judged(0, FAKE), "hinge", LABELS
+    )
 
 
 def test_cells_of_unknown_class_are_not_judged():
     some = torch.where(LABELS == LABEL_CLASSES, 5, LABELS)
     assert torch.equal(
-        generator_loss(judged(0, some), "hinge", LABELS), generator_loss(judged(0, LABELS), "hinge", LABELS)
+        generator_loss(judged(0, some), "hinge", LABELS),
+        generator_loss(judged(0, LABELS), "hinge", LABELS),
     )
     assert generator_loss(judged(0, FAKE), "hinge", FAKE) == 0
 
@@ -55,7 +65,9 @@ class Trunk(torch.nn.Module):
 
     def stages(self, x):
         maps = {}
-        for stage, channels, stride in zip(module.TAPPED_STAGES, module.TAPPED_CHANNELS, (4, 8, 16, 32), strict=True):
+        for stage, channels, stride in zip(
+            module.TAPPED_STAGES, module.TAPPED_CHANNELS, (4, 8, 16, 32), strict=True
+        ):
             maps[stage] = F.avg_pool2d(x, stride).mean(1, keepdim=True).expand(-1, channels, -1, -1)
         return maps
 
@@ -65,7 +77,10 @@ def test_all_adversaries_reach_the_picture(semantic, monkeypatch, tmp_path):
     monkeypatch.setattr(module, "EfficientNetLite", Trunk)
     config = load_preset("tiny").model
     adversaries = Discriminator(config, 4, tmp_path, semantic)
-    x, latent = torch.rand(1, 3, 64, 96, requires_grad=True), torch.randn(1, config.latent_channels, 4, 6)
+    x, latent = (
+        torch.rand(1, 3, 64, 96, requires_grad=True),
+        torch.randn(1, config.latent_channels, 4, 6),
+    )
     judgement = adversaries(x, latent)
     assert len(judgement.logits) == module.SCALES + len(module.TAPPED_STAGES)
     labels = torch.randint(0, LABEL_CLASSES, (1, 8, 12))

@@ -18,7 +18,11 @@ SIDE = 128
 def test_squares_reach_both_borders_often():
     rng = np.random.default_rng(0)
     squares = [random_square(rng, 320, 160) for _ in range(1000)]
-    assert all(torch.equal(line.diff(), torch.ones(159, dtype=torch.int64)) for square in squares for line in square)
+    assert all(
+        torch.equal(line.diff(), torch.ones(159, dtype=torch.int64))
+        for square in squares
+        for line in square
+    )
     starts = [int(line[0]) for square in squares for line in square]
     assert min(starts) == 0
     assert max(starts) == 160
@@ -62,7 +66,9 @@ def test_our_own_distance_judges_views_of_crops():
     assert 1 < len({shapes for _, shapes in drawn}) <= 6
     distances = torch.stack([perception(x_hat, x.detach(), *chance) for chance in drawn])
     assert len(distances.unique()) > 30  # no two steps see the same
-    assert torch.allclose(distances.mean(0), PRESET.distance_weight * own.between(x_hat, x), rtol=0.5)
+    assert torch.allclose(
+        distances.mean(0), PRESET.distance_weight * own.between(x_hat, x), rtol=0.5
+    )
     assert not any(p.requires_grad for p in own.parameters())
     (gradient,) = torch.autograd.grad(distances.sum(), x_hat)
     assert (gradient.abs().amax((0, 1)) > 0).all()
@@ -85,6 +91,8 @@ def test_lpips_squeeze_judges_a_view_beside_ours():
     x, x_hat = torch.rand(2, 2, 3, SIDE, SIDE)
     preset = dataclasses.replace(PRESET, squeeze_weight=0.5)
     squares, sizes = OwnPerception.draw(np.random.default_rng(0), SIDE)
-    without, beside = (OwnPerception(own, s, preset)(x_hat, x, squares, sizes) for s in (None, Trunk()))
+    without, beside = (
+        OwnPerception(own, s, preset)(x_hat, x, squares, sizes) for s in (None, Trunk())
+    )
     a, b = scaled_parts(x_hat, x, squares[2], sizes[2])
     assert torch.allclose(beside - without, 0.5 * lpips(Trunk(), a, b), rtol=1e-3)

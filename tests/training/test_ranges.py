@@ -24,7 +24,9 @@ def test_a_meter_finds_what_blocks_see_and_hide():
     y_hat, quality = torch.randn(1, generator.latent_scale.numel(), 3, 4), torch.tensor([0.5])
     meter = RangeMeter(generator)
     expected = []
-    handle = generator.mid.blocks[0].conv1.register_forward_hook(lambda _, args, h: expected.extend([args[0], h]))
+    handle = generator.mid.blocks[0].conv1.register_forward_hook(
+        lambda _, args, h: expected.extend([args[0], h])
+    )
     generator(y_hat, quality)
     meter.close()
     handle.remove()
@@ -37,9 +39,12 @@ def test_a_meter_finds_what_blocks_see_and_hide():
 
 
 def test_what_grows_with_quality_holds_all_that_was_found():
-    """As what conv1 sees does; each node's ranges lie within, and none of both ends is wider than need be."""
+    """As what conv1 sees does; each node's ranges lie within, and none of both ends is wider than
+    need be."""
     torch.manual_seed(0)
-    found = torch.rand(5, 2, 8) * torch.tensor([-1.0, 2.0])[:, None] * torch.arange(1, 6)[:, None, None]
+    found = (
+        torch.rand(5, 2, 8) * torch.tensor([-1.0, 2.0])[:, None] * torch.arange(1, 6)[:, None, None]
+    )
     ranges, growth = grown(found)
     held = ranges * growth[:, None, None]
     assert (held[:, 0] <= found[:, 0] * 0.999999).all()

@@ -33,7 +33,9 @@ from tests.models import random_model, whole_weights
 from tests.paths import CHELSEA, COFFEE
 
 CPU = torch.device("cpu")
-PRESET = dataclasses.replace(load_preset("tiny"), tile_px=128, crop_px=96, batch=2, squeeze_weight=0.0)
+PRESET = dataclasses.replace(
+    load_preset("tiny"), tile_px=128, crop_px=96, batch=2, squeeze_weight=0.0
+)
 
 
 class MadeUpTeacher:
@@ -47,7 +49,9 @@ class MadeUpTeacher:
     def __call__(self, pixels):
         MadeUpTeacher.asked += 1
         rows, columns = LabelStore.grid(*pixels.shape[:2])
-        return (np.add.outer(np.arange(rows) // 4, np.arange(columns) // 4) % LABEL_CLASSES).astype(np.uint8)
+        return (np.add.outer(np.arange(rows) // 4, np.arange(columns) // 4) % LABEL_CLASSES).astype(
+            np.uint8
+        )
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +98,10 @@ def test_the_renderer_learns_is_exported_and_renders(stage, tmp_path, store):
     generator = Generator(ModelConfig.from_json(shipped.config))
     prefix = "generator."
     generator.load_state_dict(
-        {n.removeprefix(prefix): torch.from_numpy(a.astype(np.float32)) for n, a in shipped.arrays.items()}
+        {
+            n.removeprefix(prefix): torch.from_numpy(a.astype(np.float32))
+            for n, a in shipped.arrays.items()
+        }
     )
     averaged, y = load_average(run.state_path, Generator(PRESET.renderer)), torch.randn(1, 32, 4, 5)
     assert torch.allclose(rendered(generator, y, 0.3), rendered(averaged, y, 0.3), atol=0.05)
@@ -103,13 +110,22 @@ def test_the_renderer_learns_is_exported_and_renders(stage, tmp_path, store):
 
 def test_adversaries_join_late_and_go_on_where_they_were(stage):
     run = stage()
-    start = {name: value.clone() for name, value in run.adversary.discriminator.state_dict().items()}
+    start = {
+        name: value.clone() for name, value in run.adversary.discriminator.state_dict().items()
+    }
     for _ in range(PRESET.adversary_from // PRESET.batch):
         run.step()
-    assert all(torch.equal(value, start[name]) for name, value in run.adversary.discriminator.state_dict().items())
+    assert all(
+        torch.equal(value, start[name])
+        for name, value in run.adversary.discriminator.state_dict().items()
+    )
     run.step()
     moved = run.adversary.discriminator.state_dict()
-    assert not any(torch.equal(moved[name], value) for name, value in start.items() if name.endswith("weight.original"))
+    assert not any(
+        torch.equal(moved[name], value)
+        for name, value in start.items()
+        if name.endswith("weight.original")
+    )
     run.save()
     resumed = stage().adversary.discriminator.state_dict()
     assert all(torch.equal(value, resumed[name]) for name, value in moved.items())
@@ -134,8 +150,12 @@ def test_a_resumed_run_is_the_run_that_never_stopped(stage):
 
 def test_a_renderer_of_the_teachers_shape_starts_as_the_teacher(stage):
     whole = dataclasses.replace(PRESET, crop_px=PRESET.tile_px, label_share=1.0, mask_share=0.0)
-    faint = {f"generator.{name}" for name in ("linear.weight", "last.conv.weight", "last.conv.bias")}
-    arrays = {n: array * (0.02 if n in faint else 1) for n, array in whole_weights().arrays.items()}  # none clamped
+    faint = {
+        f"generator.{name}" for name in ("linear.weight", "last.conv.weight", "last.conv.bias")
+    }
+    arrays = {
+        n: array * (0.02 if n in faint else 1) for n, array in whole_weights().arrays.items()
+    }  # none clamped
     weights = dataclasses.replace(whole_weights(), arrays=arrays)
     alike = stage("alike", dataclasses.replace(whole, renderer=whole.model), weights).step()
     other = stage("other", whole, weights).step()
@@ -144,7 +164,9 @@ def test_a_renderer_of_the_teachers_shape_starts_as_the_teacher(stage):
 
 
 def test_pictures_latents_and_labels_of_a_part_are_of_one_place(stage, store):
-    run = stage(preset=dataclasses.replace(PRESET, label_share=1.0, mask_share=1.0, faithful_share=0.0))
+    run = stage(
+        preset=dataclasses.replace(PRESET, label_share=1.0, mask_share=1.0, faithful_share=0.0)
+    )
     run.renders.make(3, CPU)
     whole, part = Part(slice(0, 8), slice(0, 8)), Part(slice(1, 6), slice(2, 7))
     all_of, some = run.renders.parts([0, 2], whole, whole), run.renders.parts([0, 2], part, part)
@@ -160,11 +182,20 @@ def test_pictures_latents_and_labels_of_a_part_are_of_one_place(stage, store):
     codec = Autoencoder(PRESET.model)
     start_from_weights(codec, whole_weights())
     codec.context.quantised = True
-    named = torch.from_numpy(plan.named)[None, None].float().repeat_interleave(8, 2).repeat_interleave(8, 3)
+    named = (
+        torch.from_numpy(plan.named)[None, None]
+        .float()
+        .repeat_interleave(8, 2)
+        .repeat_interleave(8, 3)
+    )
     dials = torch.tensor([plan.quality]), torch.tensor([1.0])
     with torch.no_grad():
-        expected = codec.eval()(all_of.photo[1:] / 255, *dials, all_of.told[1:], named).x_hat.clamp(0, 1)
-    assert float((all_of.teacher[1:] / 255 - expected).abs().mean()) < 0.01  # one of them rounds to bfloat16
+        expected = codec.eval()(all_of.photo[1:] / 255, *dials, all_of.told[1:], named).x_hat.clamp(
+            0, 1
+        )
+    assert (
+        float((all_of.teacher[1:] / 255 - expected).abs().mean()) < 0.01
+    )  # one of them rounds to bfloat16
 
 
 def test_a_render_follows_from_its_number_alone(stage, store, tmp_path):
@@ -190,7 +221,11 @@ def test_all_of_a_tile_is_judged_with_what_surrounds_it_in_view(stage):
         assert rendered_part.y_hat.shape[-2:] == (6, 6)
         assert int(judged.rows.max()) < 6
         seen.add(int(judged.rows[0]))
-    assert seen == {0, 1, 2}  # the tile's own border lies on one side or the other, or a margin on both
+    assert seen == {
+        0,
+        1,
+        2,
+    }  # the tile's own border lies on one side or the other, or a margin on both
 
 
 def test_the_file_stop_ends_a_run_with_its_state_saved(stage, tmp_path):
@@ -209,7 +244,9 @@ def test_a_state_of_another_bitstream_is_refused(stage):
     run.save()
     with pytest.raises(UsageError, match="trained for the bitstream"):
         stage(weights=whole_weights(1))
-    narrower = dataclasses.replace(PRESET, renderer=dataclasses.replace(PRESET.renderer, latent_channels=16))
+    narrower = dataclasses.replace(
+        PRESET, renderer=dataclasses.replace(PRESET.renderer, latent_channels=16)
+    )
     with pytest.raises(WeightsError, match="latents of 32 channels, the preset's have 16"):
         stage("narrow", narrower)
 
@@ -245,7 +282,9 @@ class OnlyPixels(torch.nn.Module):
         return torch.ones(3)
 
 
-def test_a_renderer_is_compared_with_the_teacher_on_photographs_held_out(stage, store, tmp_path, monkeypatch):
+def test_a_renderer_is_compared_with_the_teacher_on_photographs_held_out(
+    stage, store, tmp_path, monkeypatch
+):
     monkeypatch.setattr(stage_renderer, "AlexTrunk", lambda path: OnlyPixels())
     run = stage("alike", dataclasses.replace(PRESET, renderer=PRESET.model))
     figures = run.compared(tmp_path, 0.35)
@@ -270,16 +309,31 @@ def test_the_command_trains_compares_and_keeps_the_curve(store, tmp_path, monkey
     weights = tmp_path / "weights"
     place_model(model_files(random_model(), {}), weights, {})
     preset = tmp_path / "small.toml"
-    preset.write_text('extends = "tiny"\ntile_px = 128\ncrop_px = 96\nsqueeze_weight = 0.0\ngrid_every_min = 0.0\n')
+    preset.write_text(
+        'extends = "tiny"\ntile_px = 128\ncrop_px = 96\nsqueeze_weight = 0.0\ngrid_every_min = 0.0\n'
+    )
     folders = ["--data", str(tmp_path), "--nets", str(tmp_path), "--state", str(state)]
-    chosen = ["--stage", "renderer", "--preset", str(preset), "--start", str(weights), "--device", "cpu"]
+    chosen = [
+        "--stage",
+        "renderer",
+        "--preset",
+        str(preset),
+        "--start",
+        str(weights),
+        "--device",
+        "cpu",
+    ]
     result = CliRunner().invoke(cli, ["train", *folders, *chosen], catch_exceptions=False)
     assert result.exit_code == 0
     rows = [line.split("\t") for line in (state / "log.tsv").read_text().splitlines()]
     crops, compared = rows[0].index("crops"), rows[0].index("held_out_lpips_alex")
     assert [row[crops] for row in rows[1:]] == ["8", "16"]
     assert all(float(row[compared]) > 0 for row in rows[1:])
-    reported = [json.loads(line.removeprefix("gccodec: ")) for line in result.stderr.splitlines() if "{" in line]
+    reported = [
+        json.loads(line.removeprefix("gccodec: "))
+        for line in result.stderr.splitlines()
+        if "{" in line
+    ]
     assert [row["quality"] for row in reported[2:]] == [0.18, 0.35, 0.46, 0.58]
     out = str(tmp_path / "weights")
     result = CliRunner().invoke(

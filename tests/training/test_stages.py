@@ -71,7 +71,11 @@ def made_up_labels(store, nets, path, device):
     with open(path, "wb") as out:
         for _, height, width, _ in store.entries:
             rows, columns = LabelStore.grid(height, width)
-            out.write((np.add.outer(np.arange(rows) // 4, np.arange(columns) // 4) % 25).astype(np.uint8).tobytes())
+            out.write(
+                (np.add.outer(np.arange(rows) // 4, np.arange(columns) // 4) % 25)
+                .astype(np.uint8)
+                .tobytes()
+            )
     return LabelStore(store, path)
 
 
@@ -82,7 +86,9 @@ def store(tmp_path_factory):
         with Image.open(path) as image:
             (folder / str(i)).mkdir()
             for j in range(2):
-                image.convert("RGB").crop((40 * j, 0, 40 * j + 300, 290)).save(folder / str(i) / f"{j}.png")
+                image.convert("RGB").crop((40 * j, 0, 40 * j + 300, 290)).save(
+                    folder / str(i) / f"{j}.png"
+                )
     return PhotoStore.pack(folder, tmp_path_factory.mktemp("cache"))
 
 
@@ -92,7 +98,9 @@ def stage_one(store, tmp_path, monkeypatch):
     few_blocks = functools.partial(start_from_klt, count=2000)  # seconds faster
     monkeypatch.setattr("gccodec.training.stage_one.start_from_klt", few_blocks)
     monkeypatch.setattr(LabelStore, "make", made_up_labels)
-    return lambda name="stage1": StageOne(PRESET, store, tmp_path, tmp_path / f"{name}.safetensors", CPU)
+    return lambda name="stage1": StageOne(
+        PRESET, store, tmp_path, tmp_path / f"{name}.safetensors", CPU
+    )
 
 
 def test_all_stages_end_in_a_codec(stage_one, store, tmp_path):
@@ -104,27 +112,45 @@ def test_all_stages_end_in_a_codec(stage_one, store, tmp_path):
     entropy = EntropyStage(PRESET, store, run.state_path, tmp_path / "entropy.safetensors", CPU)
     before = {k: v.clone() for k, v in entropy.model.state_dict().items()}
     entropy.run(10, reports.append)
-    moved = {k.split(".")[0] for k, v in entropy.model.state_dict().items() if not torch.equal(v, before[k])}
+    moved = {
+        k.split(".")[0]
+        for k, v in entropy.model.state_dict().items()
+        if not torch.equal(v, before[k])
+    }
     assert moved == {"context"}
-    generative = GenerativeStage(PRESET, store, tmp_path, entropy.state_path, tmp_path / "generative.safetensors", CPU)
+    generative = GenerativeStage(
+        PRESET, store, tmp_path, entropy.state_path, tmp_path / "generative.safetensors", CPU
+    )
     assert torch.allclose(generative.rate_target.log_lmbda, run.rate_target.log_lmbda)
     before = {k: v.clone() for k, v in generative.model.state_dict().items()}
     adversary = {k: v.clone() for k, v in generative.adversary.discriminator.state_dict().items()}
     generative.run(10, reports.append)
-    moved = {k.split(".")[0] for k, v in generative.model.state_dict().items() if not torch.equal(v, before[k])}
+    moved = {
+        k.split(".")[0]
+        for k, v in generative.model.state_dict().items()
+        if not torch.equal(v, before[k])
+    }
     assert moved == {"generator"}
     after = generative.adversary.discriminator.state_dict()
-    assert not any(torch.equal(v, adversary[k]) for k, v in after.items() if k.endswith("weight.original"))
+    assert not any(
+        torch.equal(v, adversary[k]) for k, v in after.items() if k.endswith("weight.original")
+    )
     (tmp_path / "photos").symlink_to(store.pixels.filename.parent)
     made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
     paths = export_state(generative.state_path, PRESET, tmp_path / "weights")
     folder = WeightsFolder(tmp_path / "weights")
     assert paths == [folder.default(role) for role in ("bitstream", "analysis", "renderer")]
-    facts = json.loads((tmp_path / "weights" / "manifest.json").read_text())["models"][paths[0].name]
+    facts = json.loads((tmp_path / "weights" / "manifest.json").read_text())["models"][
+        paths[0].name
+    ]
     assert facts["crops"] == str(PRESET.crops + PRESET.generative_crops)
     shipped = ModelWeights.load(tmp_path / "weights")
-    again = GenerativeStage(PRESET, store, tmp_path, shipped.whole(), tmp_path / "again.safetensors", CPU)
-    assert model_files(again.model, {}) == model_files(load_average(generative.state_path, again.model), {})
+    again = GenerativeStage(
+        PRESET, store, tmp_path, shipped.whole(), tmp_path / "again.safetensors", CPU
+    )
+    assert model_files(again.model, {}) == model_files(
+        load_average(generative.state_path, again.model), {}
+    )
     with pytest.raises(UsageError, match="another model than the preset's"):
         export_state(generative.state_path, load_preset("base"), tmp_path / "weights")
     codec = Codec(shipped)
@@ -139,15 +165,23 @@ def test_all_stages_end_in_a_codec(stage_one, store, tmp_path):
 def test_the_joint_stage_moves_everything_against_the_rate(stage_one, store, tmp_path):
     preset = dataclasses.replace(PRESET, joint=True)
     made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
-    stage = GenerativeStage(preset, store, tmp_path, whole_weights(), tmp_path / "joint.safetensors", CPU)
+    stage = GenerativeStage(
+        preset, store, tmp_path, whole_weights(), tmp_path / "joint.safetensors", CPU
+    )
     before = {k: v.clone() for k, v in stage.model.state_dict().items()}
     lmbda = stage.rate_target.log_lmbda.clone()
     assert np.allclose(lmbda, whole_weights().log_lmbda + math.log(preset.mse_weight), atol=1e-6)
     stage.run(10, [].append)
-    moved = {k.split(".")[0] for k, v in stage.model.state_dict().items() if not torch.equal(v, before[k])}
+    moved = {
+        k.split(".")[0]
+        for k, v in stage.model.state_dict().items()
+        if not torch.equal(v, before[k])
+    }
     assert moved == {"analysis", "gain", "context", "generator"}
     assert not torch.equal(stage.rate_target.log_lmbda, lmbda)
-    resumed = GenerativeStage(preset, store, tmp_path, whole_weights(), tmp_path / "joint.safetensors", CPU)
+    resumed = GenerativeStage(
+        preset, store, tmp_path, whole_weights(), tmp_path / "joint.safetensors", CPU
+    )
     assert torch.allclose(resumed.rate_target.log_lmbda, stage.rate_target.log_lmbda)
     (tmp_path / "photos").symlink_to(store.pixels.filename.parent)
     export_state(tmp_path / "joint.safetensors", preset, tmp_path / "weights")
@@ -158,7 +192,11 @@ def test_the_joint_stage_moves_everything_against_the_rate(stage_one, store, tmp
 
 def test_what_is_kept_weighs_as_much_as_a_whole_crop():
     named = torch.zeros(3, 1, 128, 128)
-    named[0], named[1, :, 32:96, 64:], named[2, :, :5, :7] = 1, 1, 1  # all, a quarter, a 64th of the positions
+    named[0], named[1, :, 32:96, 64:], named[2, :, :5, :7] = (
+        1,
+        1,
+        1,
+    )  # all, a quarter, a 64th of the positions
     gradient = torch.randn(3, 3, 128, 128)
     raised = as_whole_crops(gradient, named, shares(holding(named))) / gradient
     named_px = named[:, 0].bool()
@@ -174,17 +212,25 @@ def test_the_faithful_part_weighs_perception_a_third(stage_one, store, tmp_path,
     for distance in (0.0, 1.0):
         state = tmp_path / f"{distance}.safetensors"
         stage = GenerativeStage(preset, store, tmp_path, whole_weights(), state, CPU)
-        stage.perception = lambda x_hat, x, squares, sizes, value=distance: torch.full((len(x),), value)
+        stage.perception = lambda x_hat, x, squares, sizes, value=distance: torch.full(
+            (len(x),), value
+        )
         losses.append(float(stage.step().loss))
     assert losses[1] - losses[0] == pytest.approx(preset.perception_weight * factor, rel=1e-3)
 
 
-def test_crops_with_something_missing_do_not_steer_the_rate(stage_one, store, tmp_path, monkeypatch):
+def test_crops_with_something_missing_do_not_steer_the_rate(
+    stage_one, store, tmp_path, monkeypatch
+):
     drawn = "gccodec.training.stage_generative.random_named"
     monkeypatch.setattr(drawn, lambda rng, labels: np.eye(16, dtype=np.float32))
     made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
-    preset = dataclasses.replace(PRESET, joint=True, faithful_share=0.0, label_share=1.0, mask_share=1.0)
-    stage = GenerativeStage(preset, store, tmp_path, whole_weights(), tmp_path / "joint.safetensors", CPU)
+    preset = dataclasses.replace(
+        PRESET, joint=True, faithful_share=0.0, label_share=1.0, mask_share=1.0
+    )
+    stage = GenerativeStage(
+        preset, store, tmp_path, whole_weights(), tmp_path / "joint.safetensors", CPU
+    )
     before = stage.rate_target.log_lmbda.clone()
     measured = stage.step()
     assert torch.equal(stage.rate_target.log_lmbda, before)
@@ -202,7 +248,9 @@ def test_the_mean_block_is_what_is_wrong_everywhere_alike():
 
 def test_baselines_are_trained_without_adversaries(stage_one, store, tmp_path):
     preset = dataclasses.replace(PRESET, joint=True, perception_weight=0.0, adversarial_share=0.0)
-    stage = GenerativeStage(preset, store, tmp_path, whole_weights(), tmp_path / "mse.safetensors", CPU)
+    stage = GenerativeStage(
+        preset, store, tmp_path, whole_weights(), tmp_path / "mse.safetensors", CPU
+    )
     models = stage.model, stage.adversary.discriminator
     before = [{k: v.clone() for k, v in model.state_dict().items()} for model in models]
     stage.run(10, [].append)
@@ -231,7 +279,9 @@ def test_the_label_coder_is_primed_with_the_training_maps(store, tmp_path):
     labels = made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
     primed = LabelMapCodec(label_prime(labels, store))
     assert len(primed.encode(labels.map(3))) < 0.5 * len(LabelMapCodec().encode(labels.map(3)))
-    assert np.array_equal(primed.decode(primed.encode(labels.map(3)), *labels.map(3).shape), labels.map(3))
+    assert np.array_equal(
+        primed.decode(primed.encode(labels.map(3)), *labels.map(3).shape), labels.map(3)
+    )
 
 
 def test_the_label_network_learns_and_is_exported(store, tmp_path, monkeypatch):
@@ -257,7 +307,8 @@ def test_the_label_network_learns_and_is_exported(store, tmp_path, monkeypatch):
 
 
 class MadeUpTeacher(torch.nn.Module):
-    """Stands in for the teachers: the pixels, coarser and coarser, where their maps have their positions."""
+    """Stands in for the teachers: the pixels, coarser and coarser, where their maps have their
+    positions."""
 
     def __init__(self, path):
         super().__init__()
@@ -265,14 +316,21 @@ class MadeUpTeacher(torch.nn.Module):
     def weighted(self, x):
         features = DistanceConfig().features
         sides = [(63, features[0]), (15, features[1]), *((7, width) for width in features[2:])]
-        maps = [torch.nn.functional.adaptive_avg_pool2d(x, side).permute(0, 2, 3, 1) for side, _ in sides]
-        return [m.repeat(1, 1, 1, -(-n // 3))[..., :n] for m, (_, n) in zip(maps, sides, strict=True)]
+        maps = [
+            torch.nn.functional.adaptive_avg_pool2d(x, side).permute(0, 2, 3, 1)
+            for side, _ in sides
+        ]
+        return [
+            m.repeat(1, 1, 1, -(-n // 3))[..., :n] for m, (_, n) in zip(maps, sides, strict=True)
+        ]
 
 
 def test_the_distance_is_learned_and_exported(store, tmp_path, monkeypatch):
     monkeypatch.setattr("gccodec.training.stage_distance.Teacher", MadeUpTeacher)
     preset = dataclasses.replace(PRESET, distance_crops=80)
-    stage = DistanceStage(preset, store, tmp_path, whole_weights(), tmp_path / "distance.safetensors", CPU)
+    stage = DistanceStage(
+        preset, store, tmp_path, whole_weights(), tmp_path / "distance.safetensors", CPU
+    )
     codec = {k: v.clone() for k, v in stage.codec.state_dict().items()}
     first = float(np.mean([stage.step().unexplained for _ in range(5)]))
     stage.run(10, lambda progress: None)
@@ -290,8 +348,12 @@ def test_the_distance_is_learned_and_exported(store, tmp_path, monkeypatch):
         PerceptualDistance.load(whole_weights())
     resumed = DistanceStage(preset, store, tmp_path, whole_weights(), stage.state_path, CPU)
     assert resumed.counters["crops"] == preset.distance_crops
-    trained, installed = (distance_of(state, preset) for state in (stage.state_path, tmp_path / "none.safetensors"))
-    assert torch.equal(trained.heads[0].weight, load_average(stage.state_path, resumed.model).heads[0].weight)
+    trained, installed = (
+        distance_of(state, preset) for state in (stage.state_path, tmp_path / "none.safetensors")
+    )
+    assert torch.equal(
+        trained.heads[0].weight, load_average(stage.state_path, resumed.model).heads[0].weight
+    )
     assert installed.config == DistanceConfig() != trained.config
 
 
@@ -306,7 +368,9 @@ def test_a_resumed_run_is_the_run_that_never_stopped(stage_one):
     assert resumed.counters["step"] == 2
     for _ in range(2):
         resumed.step()
-    for (name, a), b in zip(straight.model.state_dict().items(), resumed.model.state_dict().values(), strict=True):
+    for (name, a), b in zip(
+        straight.model.state_dict().items(), resumed.model.state_dict().values(), strict=True
+    ):
         assert torch.allclose(a, b, atol=1e-5), name
     for name, a in straight.average.state.items():
         assert torch.allclose(a, resumed.average.state[name], atol=1e-5), name
@@ -316,7 +380,9 @@ def test_qualities_crowd_where_they_are_wanted_and_reach_everywhere():
     lowest, highest = FOCUS
     shares = []
     for focus_share in (0.0, 0.75):
-        preset = dataclasses.replace(PRESET, focus_share=focus_share, batch=20_000, quality_power=1.0)
+        preset = dataclasses.replace(
+            PRESET, focus_share=focus_share, batch=20_000, quality_power=1.0
+        )
         drawn = drawn_qualities(np.random.default_rng(0), preset)
         assert drawn.min() < 0.001
         assert drawn.max() > 0.999
@@ -343,7 +409,9 @@ def test_rate_weights_rise_where_crops_cost_too_much_and_fall_where_too_little()
     assert nominal_bpp(quality).tolist() == pytest.approx([0.02, 0.4])
     for _ in range(100):
         target.update(quality, torch.tensor([0.03, 0.3]))
-        target.update(quality, torch.tensor([9.0, 9.0]), torch.tensor([False, False]))  # as if they were not there
+        target.update(
+            quality, torch.tensor([9.0, 9.0]), torch.tensor([False, False])
+        )  # as if they were not there
     assert (target.lmbda(quality) / before).tolist() == pytest.approx([1.162, 0.928], abs=0.002)
     assert float(target.lmbda(torch.tensor([0.5]))) == pytest.approx(9.8**0.5, rel=0.01)
 
@@ -357,7 +425,11 @@ def test_rate_weights_survive_a_stop(stage_one):
 
 def test_stage_one_goes_on_with_exported_rate_weights(stage_one, store, tmp_path):
     run = StageOne(PRESET, store, tmp_path, tmp_path / "new.safetensors", CPU, whole_weights())
-    assert np.allclose(run.rate_target.log_lmbda, whole_weights().log_lmbda + math.log(PRESET.mse_weight), atol=1e-6)
+    assert np.allclose(
+        run.rate_target.log_lmbda,
+        whole_weights().log_lmbda + math.log(PRESET.mse_weight),
+        atol=1e-6,
+    )
     run.rate_target.log_lmbda += 1
     run.save()
     again = StageOne(PRESET, store, tmp_path, tmp_path / "new.safetensors", CPU, whole_weights())
@@ -376,13 +448,23 @@ def test_training_goes_on_from_exported_weights(store):
     arrays = {name: array for data in files.values() for name, array in load(data).items()}
     for name, array in whole_weights(3).arrays.items():
         # float16 cannot hold every log exactly, integers must come back to one unit
-        assert np.abs(arrays[name].astype(np.float64) - np.asarray(array, np.float64)).max() <= 1, name
+        assert np.abs(arrays[name].astype(np.float64) - np.asarray(array, np.float64)).max() <= 1, (
+            name
+        )
 
 
 def test_a_deeper_and_wider_model_starts_as_the_exported_one():
     blocks = {"generator_mid_blocks": 3, "encoder_coarse_blocks": 4}
-    channels = {"generator_coarse_channels": 24, "generator_mid_channels": 20, "generator_fine_channels": 12}
-    channels |= {"encoder_fine_channels": 12, "encoder_mid_channels": 20, "encoder_coarse_channels": 24}
+    channels = {
+        "generator_coarse_channels": 24,
+        "generator_mid_channels": 20,
+        "generator_fine_channels": 12,
+    }
+    channels |= {
+        "encoder_fine_channels": 12,
+        "encoder_mid_channels": 20,
+        "encoder_coarse_channels": 24,
+    }
     config = dataclasses.replace(PRESET.model, **blocks, **channels)
     exported, larger = Autoencoder(PRESET.model).eval(), Autoencoder(config).eval()
     start_from_weights(exported, whole_weights(3))
@@ -391,9 +473,13 @@ def test_a_deeper_and_wider_model_starts_as_the_exported_one():
     with torch.no_grad():
         assert torch.allclose(larger.analysis(x, quality), exported.analysis(x, quality), atol=1e-4)
         y = torch.randn(1, config.latent_channels, 4, 4)
-        assert torch.allclose(larger.generator(y, quality), exported.generator(y, quality), atol=1e-4)
+        assert torch.allclose(
+            larger.generator(y, quality), exported.generator(y, quality), atol=1e-4
+        )
     with pytest.raises(WeightsError, match="another configuration"):
-        start_from_weights(Autoencoder(dataclasses.replace(config, encoder_coarse_blocks=1)), whole_weights(3))
+        start_from_weights(
+            Autoencoder(dataclasses.replace(config, encoder_coarse_blocks=1)), whole_weights(3)
+        )
 
 
 def test_weights_of_another_shape_are_refused():
@@ -423,7 +509,11 @@ def test_what_is_named_varies_and_follows_classes():
     assert all(m.shape == (16, 16) and set(np.unique(m)) <= {0, 1} for m in masks)
     by_class = [m for m in masks if all(len(set(m[labels == c])) == 1 for c in range(16))]
     assert 70 < len(by_class) < 140  # a third, and few of the others
-    bars = [m for m in masks if 0 < m.any(0).sum() <= MOST_BARS and (np.diff(np.flatnonzero(m.any(0))) > 1).any()]
+    bars = [
+        m
+        for m in masks
+        if 0 < m.any(0).sum() <= MOST_BARS and (np.diff(np.flatnonzero(m.any(0))) > 1).any()
+    ]
     assert 40 < len(bars) < 120
 
 
@@ -442,7 +532,9 @@ def test_all_kept_and_unknown_is_as_no_semantics():
 
 def test_muons_update_moves_all_directions_alike():
     torch.manual_seed(0)
-    update = torch.randn(24, 5) @ torch.diag(torch.tensor([9.0, 3, 1, 0.5, 0.2])) @ torch.randn(5, 40)
+    update = (
+        torch.randn(24, 5) @ torch.diag(torch.tensor([9.0, 3, 1, 0.5, 0.2])) @ torch.randn(5, 40)
+    )
     singular = torch.linalg.svdvals(orthogonalised(update))[:5]
     assert singular.min() > 0.3
     assert singular.max() < 1.5
@@ -482,9 +574,13 @@ def test_windows_from_closer_by_lie_in_the_picture(store):
 
 def test_what_is_judged_is_the_same_place_in_pixels_and_latents(stage_one, store, tmp_path):
     made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
-    stage = GenerativeStage(PRESET, store, tmp_path, whole_weights(), tmp_path / "state.safetensors", CPU)
+    stage = GenerativeStage(
+        PRESET, store, tmp_path, whole_weights(), tmp_path / "state.safetensors", CPU
+    )
     pixels = torch.arange(PRESET.crop_px).expand(1, 3, PRESET.crop_px, -1)
-    latents = torch.arange(PRESET.crop_px // DOWNSAMPLING).expand(1, 8, PRESET.crop_px // DOWNSAMPLING, -1)
+    latents = torch.arange(PRESET.crop_px // DOWNSAMPLING).expand(
+        1, 8, PRESET.crop_px // DOWNSAMPLING, -1
+    )
     seen = set()
     for seed in range(40):
         rng = np.random.default_rng(seed)
@@ -497,22 +593,35 @@ def test_what_is_judged_is_the_same_place_in_pixels_and_latents(stage_one, store
 
 
 class ReadsBack(TorchDispatchMode):
-    """Collects what a CUDA graph could not replay: values read by the host, tensors made of the host's numbers."""
+    """Collects what a CUDA graph could not replay: values read by the host, tensors made of the
+    host's numbers."""
 
-    FORBIDDEN = ("_local_scalar_dense", "nonzero", "masked_select", "lift_fresh", "is_nonzero", "unique")
+    FORBIDDEN = (
+        "_local_scalar_dense",
+        "nonzero",
+        "masked_select",
+        "lift_fresh",
+        "is_nonzero",
+        "unique",
+    )
     ON_CPU_ALONE = ("F.one_hot", "adam.py")
-    """The one checks its classes on a CPU, the other counts its steps there unless they are to be captured."""
+    """The one checks its classes on a CPU, the other counts its steps there unless they are to be
+    captured."""
 
     def __init__(self):
         super().__init__()
         self.found = []
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        by_mask = function.overloadpacket in (torch.ops.aten.index, torch.ops.aten.index_put_) and any(
-            t is not None and t.dtype == torch.bool for t in args[1]
-        )
+        by_mask = function.overloadpacket in (
+            torch.ops.aten.index,
+            torch.ops.aten.index_put_,
+        ) and any(t is not None and t.dtype == torch.bool for t in args[1])
         if by_mask or any(name in str(function) for name in self.FORBIDDEN):
-            stack = [f"{frame.filename}:{frame.lineno} {frame.line}" for frame in traceback.extract_stack()]
+            stack = [
+                f"{frame.filename}:{frame.lineno} {frame.line}"
+                for frame in traceback.extract_stack()
+            ]
             if not any(name in line for line in stack for name in self.ON_CPU_ALONE):
                 self.found.append((str(function), stack[-4:]))
         return function(*args, **(kwargs or {}))
@@ -522,7 +631,10 @@ class ReadsBack(TorchDispatchMode):
 def test_steps_can_be_replayed_as_graphs(kind, stage_one, store, tmp_path, monkeypatch):
     monkeypatch.setattr("gccodec.training.stage_distance.Teacher", MadeUpTeacher)
     made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
-    preset, state = dataclasses.replace(PRESET, joint=True, semantic_head=True), tmp_path / "state.safetensors"
+    preset, state = (
+        dataclasses.replace(PRESET, joint=True, semantic_head=True),
+        tmp_path / "state.safetensors",
+    )
     if kind == "entropy":
         stage_one().save()
     run = {
@@ -554,7 +666,9 @@ def test_replayed_steps_are_the_steps(stage_one, store, tmp_path):
     for graphs in (False, True):
         preset = dataclasses.replace(PRESET, joint=True, graphs=graphs)
         state = tmp_path / f"{graphs}.safetensors"
-        stage = GenerativeStage(preset, store, tmp_path, whole_weights(), state, torch.device("cuda"))
+        stage = GenerativeStage(
+            preset, store, tmp_path, whole_weights(), state, torch.device("cuda")
+        )
         for _ in range(24):
             stage.step()
         assert bool(graphs and stage.graphs.captured) == graphs
@@ -566,13 +680,17 @@ def test_replayed_steps_are_the_steps(stage_one, store, tmp_path):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # torch.compile warns of what is its own
 def test_fused_steps_have_the_same_gradients(stage_one, store, tmp_path, monkeypatch):
-    monkeypatch.setattr("gccodec.model.precision.has_fast_bf16", lambda device: False)  # what is rounded may round away
+    monkeypatch.setattr(
+        "gccodec.model.precision.has_fast_bf16", lambda device: False
+    )  # what is rounded may round away
     monkeypatch.setattr("torch._inductor.config.fallback_random", True)
     made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
     gradients = []
     for fused in (False, True):
         preset = dataclasses.replace(PRESET, joint=True)
-        stage = GenerativeStage(preset, store, tmp_path, whole_weights(), tmp_path / "none.safetensors", CPU)
+        stage = GenerativeStage(
+            preset, store, tmp_path, whole_weights(), tmp_path / "none.safetensors", CPU
+        )
         if fused:
             stage.fuse()
         drawn, shapes, seed = stage._prepared(0)

@@ -26,7 +26,13 @@ from tests.training.test_renderer import MadeUpTeacher
 
 CPU = torch.device("cpu")
 PRESET = dataclasses.replace(
-    load_preset("tiny"), tile_px=128, crop_px=96, batch=2, renders=4, thumbnail_renders=4, thumbnail_crops=24
+    load_preset("tiny"),
+    tile_px=128,
+    crop_px=96,
+    batch=2,
+    renders=4,
+    thumbnail_renders=4,
+    thumbnail_crops=24,
 )
 
 
@@ -45,7 +51,12 @@ def stage(store, tmp_path, monkeypatch):
 
     def make(preset=PRESET, weights=None):
         return ThumbnailStage(
-            preset, store, tmp_path, weights or whole_weights(), tmp_path / "thumbnail.safetensors", CPU
+            preset,
+            store,
+            tmp_path,
+            weights or whole_weights(),
+            tmp_path / "thumbnail.safetensors",
+            CPU,
         )
 
     return make
@@ -56,7 +67,10 @@ def test_it_starts_as_the_means_of_the_linear_path(stage):
     generator = Generator(PRESET.model)
     arrays = whole_weights().arrays
     generator.load_state_dict(
-        {n: torch.from_numpy(np.asarray(arrays[f"generator.{n}"], np.float32)) for n in generator.state_dict()}
+        {
+            n: torch.from_numpy(np.asarray(arrays[f"generator.{n}"], np.float32))
+            for n in generator.state_dict()
+        }
     )
     y, quality = torch.randn(1, 32, 4, 5), torch.tensor([0.4])
     with torch.no_grad():
@@ -78,14 +92,20 @@ def test_it_learns_is_exported_and_makes_small_versions(stage, tmp_path):
     bitstream = WeightsFolder(folder).load_bitstream()
     assert path == WeightsFolder(folder).find_serving("thumbnail", bitstream.id)
     facts = json.loads((folder / "manifest.json").read_text())["models"][path.name]
-    assert (facts["serves"], facts["role"], facts["crops"]) == (bitstream.id.hex(), "thumbnail", "24")
+    assert (facts["serves"], facts["role"], facts["crops"]) == (
+        bitstream.id.hex(),
+        "thumbnail",
+        "24",
+    )
     network = SmallVersions.load(bitstream.id, folder).network
     latents = np.random.default_rng(0).integers(-300, 300, (5, 4, 32)).astype(np.int16)
     averaged = ThumbnailGenerator(PRESET.thumbnail)
     averaged.load_state_dict(run.average.state)
     with torch.no_grad():
         y = torch.from_numpy(latents.astype(np.float32) / 128).permute(2, 0, 1)[None]
-        expected = averaged(y, torch.tensor([0.3]), torch.ones(1))[0].permute(1, 2, 0).clamp(0, 1).numpy()
+        expected = (
+            averaged(y, torch.tensor([0.3]), torch.ones(1))[0].permute(1, 2, 0).clamp(0, 1).numpy()
+        )
     assert np.allclose(next(network.picture(latents, 300, 1.0, 2)), expected, atol=0.02)
 
 
@@ -103,7 +123,9 @@ def test_a_state_stays_with_its_bitstream(stage):
     with pytest.raises(UsageError, match="trained for the bitstream"):
         stage(weights=other)
     with pytest.raises(WeightsError, match="steps of"):
-        ThumbnailGenerator(dataclasses.replace(PRESET.thumbnail, latent_channels=16)).start_from(whole_weights())
+        ThumbnailGenerator(dataclasses.replace(PRESET.thumbnail, latent_channels=16)).start_from(
+            whole_weights()
+        )
 
 
 def test_side_channels_are_what_is_missing_and_shares_of_classes():

@@ -28,7 +28,9 @@ def folder(tmp_path):
 
 
 def ids(folder):
-    return sorted(bytes.fromhex(path.stem.rpartition("-")[2]) for path in folder.glob("bitstream-*"))
+    return sorted(
+        bytes.fromhex(path.stem.rpartition("-")[2]) for path in folder.glob("bitstream-*")
+    )
 
 
 def change_manifest(folder, **changes):
@@ -37,11 +39,19 @@ def change_manifest(folder, **changes):
 
 
 def test_each_file_finds_its_bitstream_and_the_networks_that_serve_it(folder):
-    files = [Codec.load(folder, model_id).encode(PICTURE, quality=500, effort=0).data for model_id in ids(folder)]
+    files = [
+        Codec.load(folder, model_id).encode(PICTURE, quality=500, effort=0).data
+        for model_id in ids(folder)
+    ]
     assert [parse(data).model_id for data in files] == ids(folder)
     for data, model_id in zip(files, ids(folder), strict=True):
         weights = ModelWeights.load(folder, model_id)
-        assert weights.analysis().serves == weights.renderer().serves == weights.bitstream.id == model_id
+        assert (
+            weights.analysis().serves
+            == weights.renderer().serves
+            == weights.bitstream.id
+            == model_id
+        )
         assert Codec(weights).decode(data).pixels.shape == (20, 30, 3)
     assert WeightsFolder(folder).default_ids() == {ModelWeights.load(folder).bitstream.id}
 
@@ -89,10 +99,16 @@ def test_one_of_several_renderers_is_chosen_by_name(folder):
     serves = WeightsFolder(folder).load_bitstream().id
     full = WeightsFolder(folder).default("renderer")
     light = place(
-        renderer_bytes(model.generator, model.config, {"serves": serves.hex()}), folder, "light", "renderer", {}
+        renderer_bytes(model.generator, model.config, {"serves": serves.hex()}),
+        folder,
+        "light",
+        "renderer",
+        {},
     )
     find = WeightsFolder(folder).find_serving
-    assert find("renderer", serves) == find("renderer", serves, "light") == light  # placed last, and so the default
+    assert (
+        find("renderer", serves) == find("renderer", serves, "light") == light
+    )  # placed last, and so the default
     assert find("renderer", serves, "full") == full
     with pytest.raises(WeightsError, match="no renderer 'tiny' for"):
         find("renderer", serves, "tiny")

@@ -27,7 +27,15 @@ from gccodec.cli.batch.options import (
 )
 from gccodec.cli.batch.progress import BatchProgress
 from gccodec.cli.batch.report import check_apart, check_report, tell
-from gccodec.cli.options import Messages, Number, check_machine, metadata_kinds, progress_mode, scale, volume
+from gccodec.cli.options import (
+    Messages,
+    Number,
+    check_machine,
+    metadata_kinds,
+    progress_mode,
+    scale,
+    volume,
+)
 from gccodec.cli.progress import ProgressMode
 from gccodec.errors import CorruptError, FileError
 from gccodec.storage.store import is_remote
@@ -43,15 +51,37 @@ from gccodec.storage.store import is_remote
     show_default=True,
     help="By the name of the original, or png, jpg, webp, avif, tiff, bmp, ppm.",
 )
-@click.option("--output-quality", type=click.IntRange(1, 100), help="Of jpg, webp and avif.  [default: 95, avif 90]")
 @click.option(
-    "--realism", type=Number(0, 1), default=1.0, show_default=True, help="0 faithful .. 1 sharp, as for one file."
+    "--output-quality",
+    type=click.IntRange(1, 100),
+    help="Of jpg, webp and avif.  [default: 95, avif 90]",
+)
+@click.option(
+    "--realism",
+    type=Number(0, 1),
+    default=1.0,
+    show_default=True,
+    help="0 faithful .. 1 sharp, as for one file.",
 )
 @scale
-@click.option("--metadata", "kinds", default="all", show_default=True, help="Written: all, none, or of exif,icc,xmp.")
-@click.option("--max-pixels", type=click.IntRange(1), default=1 << 28, show_default=True, help="Refuse larger files.")
+@click.option(
+    "--metadata",
+    "kinds",
+    default="all",
+    show_default=True,
+    help="Written: all, none, or of exif,icc,xmp.",
+)
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(1),
+    default=1 << 28,
+    show_default=True,
+    help="Refuse larger files.",
+)
 @engines
-@click.option("--weights", type=click.Path(path_type=Path), help="Folder of weights.  [default: installed]")
+@click.option(
+    "--weights", type=click.Path(path_type=Path), help="Folder of weights.  [default: installed]"
+)
 @reporting
 @progress_mode
 @volume
@@ -71,15 +101,16 @@ def command(
     progress: ProgressMode,
     messages: Messages,
 ) -> None:
-    """Decompress all .gcz files below INPUT (folders, files, globs or URLs) into a tree of pictures.
+    """Decompress all .gcz files below INPUT (folders, files, globs or URLs) into a tree of
+    pictures.
 
     \b
     gccodec batch decode archive/ --out-dir restored/
     gccodec batch decode archive/ --out-dir restored/ --format png
     gccodec batch decode archive/ --out-dir restored/ --others copy
 
-    Names, formats and times are those of the originals: 2020/IMG_1.jpg.gcz becomes 2020/IMG_1.jpg. A
-    format that cannot be written (HEIC, GIF) becomes PNG, IMG_1.heic.png.
+    Names, formats and times are those of the originals: 2020/IMG_1.jpg.gcz becomes 2020/IMG_1.jpg.
+    A format that cannot be written (HEIC, GIF) becomes PNG, IMG_1.heic.png.
     DIR/manifest-decode.jsonl lists what was done.
     """
     from gccodec.codec.reduction import parse_scale
@@ -91,7 +122,9 @@ def command(
     settings.check()
     check_machine(engines.device, weights)
     name_of = picture_name(format_name)
-    options = DecodeOptions(format_name, output_quality, realism, tuple(sorted(kept)), max_pixels, factor)
+    options = DecodeOptions(
+        format_name, output_quality, realism, tuple(sorted(kept)), max_pixels, factor
+    )
     machine = Machine(None if weights is None else str(weights), engines.device, engines.threads)
     folders = [a for a in inputs.arguments if is_remote(a) or Path(a).is_dir()]
     try:
@@ -107,7 +140,9 @@ def command(
             return
         times = dict(_times(folders))
         with BatchProgress(progress, messages) as told:
-            result = decode_archive(plan, options, settings, machine, engines.start, told.observer, times)
+            result = decode_archive(
+                plan, options, settings, machine, engines.start, told.observer, times
+            )
     except ObstacleError as error:
         tell_obstacles(error, messages)
         raise

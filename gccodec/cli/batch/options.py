@@ -73,7 +73,9 @@ class Engines(NamedTuple):
         if self.name == "ray":
             from gccodec.batch.cluster import Cluster, Slice
 
-            return Cluster(start, self.address, self.jobs, Slice(self.threads, self.gpus), self.tries)
+            return Cluster(
+                start, self.address, self.jobs, Slice(self.threads, self.gpus), self.tries
+            )
         if self.workers == IN_THIS_PROCESS:
             return ThisProcess(start)
         from gccodec.batch.pool import Pool
@@ -86,7 +88,12 @@ def inputs(function: Function) -> Function:
     """INPUT..., --files-from, -0, --root, given to the command as `inputs`."""
 
     def command(
-        *args: Any, inputs: tuple[str, ...], files_from: str | None, nul: bool, root: str | None, **rest: Any
+        *args: Any,
+        inputs: tuple[str, ...],
+        files_from: str | None,
+        nul: bool,
+        root: str | None,
+        **rest: Any,
     ) -> Any:
         return function(*args, inputs=Inputs(inputs, files_from, nul, root), **rest)
 
@@ -94,10 +101,20 @@ def inputs(function: Function) -> Function:
         command,
         function,
         click.option(
-            "--root", metavar="DIR", help="Names in the archive are relative to this.  [default: the input folder]"
+            "--root",
+            metavar="DIR",
+            help="Names in the archive are relative to this.  [default: the input folder]",
         ),
-        click.option("-0", "--null", "nul", is_flag=True, help="Names of --files-from end in NUL, not in a newline."),
-        click.option("--files-from", metavar="FILE", help="A list of files, a line each; - is stdin."),
+        click.option(
+            "-0",
+            "--null",
+            "nul",
+            is_flag=True,
+            help="Names of --files-from end in NUL, not in a newline.",
+        ),
+        click.option(
+            "--files-from", metavar="FILE", help="A list of files, a line each; - is stdin."
+        ),
         click.argument("inputs", metavar="[INPUT]...", nargs=-1),
     )
 
@@ -116,15 +133,23 @@ def engines(function: Function) -> Function:
         gpus: float,
         **rest: Any,
     ) -> Any:
-        return function(*args, engines=Engines(engine, jobs, threads, tries, address, device, gpus), **rest)
+        return function(
+            *args, engines=Engines(engine, jobs, threads, tries, address, device, gpus), **rest
+        )
 
     return _with_options(
         command,
         function,
         click.option(
-            "--gpus", type=Number(0), default=0.0, help="With --engine ray: of one worker, 0.25 for a quarter."
+            "--gpus",
+            type=Number(0),
+            default=0.0,
+            help="With --engine ray: of one worker, 0.25 for a quarter.",
         ),
-        click.option("--address", help="Of a Ray cluster, as ray.init takes it.  [default: this machine alone]"),
+        click.option(
+            "--address",
+            help="Of a Ray cluster, as ray.init takes it.  [default: this machine alone]",
+        ),
         click.option(
             "--engine",
             type=click.Choice(["local", "ray"]),
@@ -132,12 +157,22 @@ def engines(function: Function) -> Function:
             show_default=True,
             help="Processes of this machine, or a Ray cluster (extra ray).",
         ),
-        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."),
         click.option(
-            "--tries", type=click.IntRange(1, 100), default=3, show_default=True, help="For a file whose worker dies."
+            "--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."
         ),
         click.option(
-            "--threads", type=click.IntRange(1, MAX_THREADS), default=1, show_default=True, help="Of one worker."
+            "--tries",
+            type=click.IntRange(1, 100),
+            default=3,
+            show_default=True,
+            help="For a file whose worker dies.",
+        ),
+        click.option(
+            "--threads",
+            type=click.IntRange(1, MAX_THREADS),
+            default=1,
+            show_default=True,
+            help="Of one worker.",
         ),
         click.option(
             "-j",
@@ -177,7 +212,9 @@ def archive_settings(function: Function) -> Function:
     return _with_options(
         command,
         function,
-        click.option("--shard", metavar="I/N", help="Only part I of N; the parts together are the whole."),
+        click.option(
+            "--shard", metavar="I/N", help="Only part I of N; the parts together are the whole."
+        ),
         click.option(
             "--others",
             type=click.Choice(["skip", "copy", "fail"]),
@@ -186,10 +223,18 @@ def archive_settings(function: Function) -> Function:
             help="Other files: listed, copied, or a reason not to start.",
         ),
         click.option("-f", "--force", is_flag=True, help="Start anew; overwrite what is there."),
-        click.option("--redo", is_flag=True, help="With --resume: do again what was done with other options."),
-        click.option("--resume", is_flag=True, help="Go on: skip what the manifest lists and still holds."),
-        click.option("--manifest", metavar="FILE", help="Where the manifest is.  [default: in --out-dir]"),
-        click.option("--out-dir", metavar="DIR", required=True, help="Folder or URL of the output."),
+        click.option(
+            "--redo", is_flag=True, help="With --resume: do again what was done with other options."
+        ),
+        click.option(
+            "--resume", is_flag=True, help="Go on: skip what the manifest lists and still holds."
+        ),
+        click.option(
+            "--manifest", metavar="FILE", help="Where the manifest is.  [default: in --out-dir]"
+        ),
+        click.option(
+            "--out-dir", metavar="DIR", required=True, help="Folder or URL of the output."
+        ),
     )
 
 
@@ -198,12 +243,16 @@ def reporting(function: Function) -> Function:
     return _with_options(
         function,
         function,
-        click.option("--report", metavar="FILE", help="Write a JSON report; replaced if it is there."),
+        click.option(
+            "--report", metavar="FILE", help="Write a JSON report; replaced if it is there."
+        ),
         click.option("--dry-run", is_flag=True, help="Print the plan and an estimate; do nothing."),
     )
 
 
-def _with_options(command: Function, function: Function, *decorators: Callable[[Function], Function]) -> Function:
+def _with_options(
+    command: Function, function: Function, *decorators: Callable[[Function], Function]
+) -> Function:
     """`command` in the place of `function`, with its options and these, the last listed first."""
     if command is not function:
         command.__doc__, command.__name__ = function.__doc__, function.__name__

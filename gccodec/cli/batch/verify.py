@@ -15,7 +15,9 @@ from gccodec.storage.store import shown
 
 @click.command("verify")
 @click.argument("folder", metavar="ARCHIVE")
-@click.option("--symbols", is_flag=True, help="Also decode latents (needs the weights), or exact pictures.")
+@click.option(
+    "--symbols", is_flag=True, help="Also decode latents (needs the weights), or exact pictures."
+)
 @click.option("--manifest", metavar="FILE", help="Where the manifest is.  [default: in ARCHIVE]")
 @click.option("--report", metavar="FILE", help="Write a JSON report; replaced if it is there.")
 @engines
