@@ -145,7 +145,7 @@ def selective(function: Callable[..., Any]) -> Callable[..., Any]:
             "--keep",
             multiple=True,
             metavar="RULE",
-            help="class:NAME,..., instance:ID,..., box:X,Y,W,H, polygon:X,Y;X,Y;..., none; repeatable.",
+            help="class:NAME,.. instance:ID,.. box:X,Y,W,H polygon:X,Y;X,Y;.. or none; repeatable.",
         ),
         click.option("--instances", metavar="PNG", help="Instance ids, for --keep instance:ID."),
         click.option(
