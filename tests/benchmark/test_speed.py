@@ -35,6 +35,6 @@ def test_two_source_trees_work_in_turns(tmp_path):
     assert [comparison.work for comparison in found] == list(WORKS)
     assert all(min(comparison[1:]) > 0 for comparison in found)
     (tmp_path / "gccodec").mkdir()
-    (tmp_path / "gccodec" / "__init__.py").touch()
+    (tmp_path / "gccodec" / "__init__.py").write_text("raise ImportError")
     with pytest.raises(UsageError, match="the other source tree failed"):
         list(side_by_side(tmp_path, COFFEE, (192, 128), 1, 1))
