@@ -33,7 +33,7 @@ from gccodec.image.spool import can_seek, spooled
 
 AlphaPolicy = Literal["keep", "drop", "refuse"]
 CUT_NOTE = "the file ends within the picture after the last that is whole"
-STREAMED_PIXELS = 1 << 25
+STREAMED_PIXELS = 1 << 24
 """Larger PNG files are not held as a whole."""
 
 

@@ -22,9 +22,8 @@ MAX_STAGES_AT_ONCE = 4
 """More than so many never have work at the same time; threads beyond are for the operations inside
 of each."""
 
-PIECES_BETWEEN = 3
-"""That wait between two stages; with one, stages wait for each other more, with more they only take
-memory."""
+PIECES_BETWEEN = 1
+"""That wait between two stages; each is a strip of activations, and more gain little."""
 
 
 FEW_PIECES = 3
