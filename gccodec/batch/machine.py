@@ -32,5 +32,5 @@ def weights_ids(machine: Machine) -> frozenset[str]:
     """Ids, in hexadecimal, that mean the bitstream that workers will load; without loading it."""
     from gccodec.weights.folder import WeightsFolder
 
-    folder = WeightsFolder(Path(machine.weights)) if machine.weights else WeightsFolder.installed()
+    folder = WeightsFolder.at(Path(machine.weights) if machine.weights else None)
     return frozenset(model_id.hex() for model_id in folder.default_ids())

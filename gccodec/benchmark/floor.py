@@ -6,13 +6,13 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import torch
 from torch import nn
 
 from gccodec.model.analysis import Analysis
 from gccodec.model.block import ResidualStack
+from gccodec.model.config import DOWNSAMPLING
 from gccodec.model.convolution import Convolution
 from gccodec.model.generator import Generator
 from gccodec.model.precision import arithmetic
@@ -22,14 +22,6 @@ ROWS, COLUMNS = 34, 256
 
 REPEATS = 30
 OPERATIONS_PER_MAC = 2
-LATENT_PX = 256
-
-
-class Rate(NamedTuple):
-    """Operations a second of 3x3 convolutions between so many channels."""
-
-    channels: int
-    operations_per_second: float
 
 
 @functools.cache
@@ -63,7 +55,7 @@ def stacks(network: Analysis | Generator) -> Iterator[tuple[int, int, int]]:
 def floor_seconds(network: Analysis | Generator, pixels: int) -> float:
     """Of the residual stacks, which have nearly all operations, on a picture of so many pixels."""
     threads = torch.get_num_threads()
-    latents = pixels / LATENT_PX
+    latents = pixels / DOWNSAMPLING**2
     return sum(
         latents
         * places

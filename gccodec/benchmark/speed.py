@@ -16,7 +16,7 @@ from PIL import Image
 
 from gccodec.benchmark.floor import floor_seconds
 from gccodec.codec.codec import Codec
-from gccodec.codec.latent import grid_size
+from gccodec.codec.latent import LATENT_CELL_PX, grid_size
 from gccodec.codec.segmentation import Labeller
 from gccodec.codec.strip import strip_rows, to_strips
 from gccodec.container.file import parse
@@ -68,7 +68,7 @@ def time_parts(
     data = codec.encode(picture, quality=quality, effort=0, lossless=False).data
     file = parse(data)
     rows, columns = grid_size(*picture.image.size[::-1])
-    pixels = 256 * rows * columns
+    pixels = LATENT_CELL_PX**2 * rows * columns
     bands = list(codec.latents.decode(file.payload, rows, columns, quality, file.symbol_digest))
     latent = np.concatenate(bands)
     y_hat = torch.from_numpy(latent.astype(np.float32) / (1 << LATENT_FRACTION_BITS)).permute(

@@ -55,14 +55,9 @@ def command(
 
     from gccodec.codec.label_input import to_png
     from gccodec.codec.segmentation import Labeller, overlay
-    from gccodec.weights.folder import WeightsFolder
 
     where = choose_device(device, threads, messages)
-    labeller = (
-        Labeller(WeightsFolder(weights).load("labels"), where)
-        if weights is not None
-        else Labeller.load(where)
-    )
+    labeller = Labeller.load(where, weights)
     cells = labeller.cells(image)
     png = picture_format("png")
     write_output(output, force, lambda file: to_png(cells, *image.size).save(file, "PNG"))

@@ -254,10 +254,7 @@ class Codec:
         region.check(file.width, file.height)
         if file.coding == "lossless":
             return decode_lossless(file, region)
-        if not self.bitstream.decodes(file.model_id):
-            raise WeightsError(
-                f"the file needs model {file.model_id.hex()}, loaded is {self.bitstream.id.hex()}"
-            )
+        self.bitstream.require(file.model_id)
         self.transforms.generator  # noqa: B018  # where it is missing, that is said before anything is written
         bodies = {section.id: section.body for section in file.sections}
         alpha = None

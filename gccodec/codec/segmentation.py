@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -36,9 +38,9 @@ class Labeller:
         self.network.to(self.device).eval().requires_grad_(False)
 
     @classmethod
-    def load(cls, device: torch.device | str = "cpu") -> Labeller:
-        """The installed one."""
-        return cls(WeightsFolder.installed().load("labels"), device)
+    def load(cls, device: torch.device | str = "cpu", folder: Path | None = None) -> Labeller:
+        """From a folder of weights, None for the installed one."""
+        return cls(WeightsFolder.at(folder).load("labels"), device)
 
     def cells(self, image: Image.Image) -> npt.NDArray[np.uint8]:
         """Unified ids [ceil(H / 8), ceil(W / 8)] of a picture in mode RGB or L.

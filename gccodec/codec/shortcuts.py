@@ -18,6 +18,7 @@ from gccodec.container.file import parse
 from gccodec.errors import FileError, UsageError
 from gccodec.image.picture import Picture
 from gccodec.image.reader import read_picture
+from gccodec.weights.file import id_in_name
 from gccodec.weights.folder import WeightsFolder
 
 PNG_MODES = frozenset(["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
@@ -32,7 +33,7 @@ def installed_codec(model_id: bytes | None = None) -> Codec:
 
 @functools.cache
 def _loaded(bitstream: Path) -> Codec:
-    model_id = bytes.fromhex(bitstream.stem.rpartition("-")[2])
+    model_id = id_in_name(bitstream)
     return Codec.load(bitstream.parent, model_id, "cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -58,7 +58,7 @@ class SmallVersions:
         threads: for large pictures; latents: the bitstream's entropy layer, where the caller has
         it.
         """
-        files = _weights_of(folder)
+        files = WeightsFolder.at(folder)
         bitstream = files.load_bitstream(model_id)
         network = load_weights(files.find_serving("thumbnail", bitstream.id), "thumbnail")
         latents = latents or bitstream.latent_codec(threads=threads)
@@ -73,7 +73,7 @@ class SmallVersions:
         latents: LatentCodec | None = None,
     ) -> SmallVersions | None:
         """As `load`; None where no network for the bitstream is installed."""
-        files = _weights_of(folder)
+        files = WeightsFolder.at(folder)
         try:
             files.find_serving("thumbnail", id_in_name(files.find_bitstream(model_id)))
         except WeightsError:
@@ -86,10 +86,7 @@ class SmallVersions:
 
         WeightsError for another model's file, CorruptError subclasses for a damaged one.
         """
-        if not self.bitstream.decodes(file.model_id):
-            raise WeightsError(
-                f"the file needs model {file.model_id.hex()}, loaded is {self.bitstream.id.hex()}"
-            )
+        self.bitstream.require(file.model_id)
         selection = Selection.of(file, self.bitstream)
         latents = np.concatenate(list(decode_latent(self.latents, file, selection)))
         quality = file.quality if selection is None else selection.quality(file.quality)
@@ -98,10 +95,6 @@ class SmallVersions:
         size = reduced_size((file.width, file.height), scale)
         strips = _images(rows, size, file, scale)
         return Decoding(strips, size, metadata_at(metadata_of(file.sections), size), file)
-
-
-def _weights_of(folder: Path | None) -> WeightsFolder:
-    return WeightsFolder.installed() if folder is None else WeightsFolder(folder)
 
 
 def _images(

@@ -3,6 +3,7 @@ cropped at random."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gccodec.errors import UsageError
 from gccodec.model.analysis import holding
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, HALF_CELL_PX, LABEL_CELL_PX, LABEL_CLASSES
@@ -80,6 +82,20 @@ class Plan(NamedTuple):
     realism: float
     told: bool
     named: np.ndarray
+
+
+def as_rendered(preset: Preset) -> Preset:
+    """For a stage that is taught by renders: the teacher has seen the pictures as they are."""
+    return dataclasses.replace(preset, colour=False, grain=False)
+
+
+def claim_bitstream(counters: dict[str, float], kind: str, weights: Bitstream, state: Path) -> None:
+    """Note in a state's counters what bitstream it is trained for, which says what kind of model it
+    holds, too; UsageError where it is another."""
+    own = int.from_bytes(weights.id, "big")
+    found = int(counters.setdefault(kind, own))
+    if found != own:
+        raise UsageError(f"{state}: trained for the bitstream {found:08x}, not {own:08x}")
 
 
 class RenderStore:

@@ -3,7 +3,6 @@ bitstream's own."""
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gccodec.errors import UsageError
 from gccodec.metrics.networks import AlexTrunk, SqueezeTrunk
 from gccodec.metrics.perceptual import lpips
 from gccodec.model.config import DOWNSAMPLING, LABEL_CELL_PX, LABEL_CLASSES
@@ -29,7 +27,14 @@ from gccodec.training.losses import Square, random_square, scaled_parts
 from gccodec.training.optimizer import is_kernel, parameter_groups
 from gccodec.training.photos import PhotoStore
 from gccodec.training.preset import Preset
-from gccodec.training.renders import AT_ONCE, Part, Rendered, RenderStore
+from gccodec.training.renders import (
+    AT_ONCE,
+    Part,
+    Rendered,
+    RenderStore,
+    as_rendered,
+    claim_bitstream,
+)
 from gccodec.training.run import READERS, Batch, Drawn, Prepared, Run
 from gccodec.training.stage_generative import (
     FAITHFUL_PERCEPTION,
@@ -131,17 +136,14 @@ class RendererStage(Run):
         state: Path,
         device: torch.device,
     ) -> None:
-        preset = dataclasses.replace(
-            preset, colour=False, grain=False
-        )  # the teacher has seen the pictures as they are
+        preset = as_rendered(preset)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(preset.seed)
             model = Generator(preset.renderer)
         start_renderer(model, weights)
         with torch.no_grad():
-            model.labels.weight[LABEL_CLASSES] = (
-                0  # "unknown" is as no label map; stays so, as padding
-            )
+            # "unknown" is as no label map; stays so, as padding
+            model.labels.weight[LABEL_CLASSES] = 0
         model.to(device, memory_format=torch.channels_last)
         self.held_out: dict[float, HeldOut] = {}
         self.gain = GainUnit.load(weights).to(device)
@@ -163,14 +165,7 @@ class RendererStage(Run):
             ),
         )
         super().__init__(preset, store, model, groups, preset.renderer_crops, state, device)
-        serves = int.from_bytes(weights.id, "big")
-        if (
-            self.counters.setdefault("serves", serves) != serves
-        ):  # also says what kind of model the state holds
-            raise UsageError(
-                f"{state}: trained for the bitstream {int(self.counters['serves']):08x}, not "
-                f"{serves:08x}"
-            )
+        claim_bitstream(self.counters, "serves", weights, state)
 
     def made(self, step: int) -> int:
         """How many renders a step draws from."""

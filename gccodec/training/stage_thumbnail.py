@@ -3,7 +3,6 @@ full generator."""
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gccodec.errors import UsageError
 from gccodec.model.precision import autocast
 from gccodec.model.thumbnail import ThumbnailGenerator, side_channels
 from gccodec.training.distributed import rank
@@ -20,7 +18,7 @@ from gccodec.training.labels import LABELS_FILE, LabelStore
 from gccodec.training.optimizer import is_kernel, parameter_groups
 from gccodec.training.photos import PhotoStore
 from gccodec.training.preset import Preset
-from gccodec.training.renders import RenderStore, Whole
+from gccodec.training.renders import RenderStore, Whole, as_rendered, claim_bitstream
 from gccodec.training.run import Batch, Drawn, Prepared, Run
 from gccodec.training.stage_generative import LABELS_A_LATENT
 from gccodec.weights.bitstream import Bitstream
@@ -57,9 +55,7 @@ class ThumbnailStage(Run):
         device: torch.device,
     ) -> None:
         """`weights`: all of the model whose pictures are to be made small."""
-        preset = dataclasses.replace(
-            preset, colour=False, grain=False
-        )  # the teacher has seen the pictures as they are
+        preset = as_rendered(preset)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(preset.seed)
             model = ThumbnailGenerator(preset.thumbnail)
@@ -72,12 +68,7 @@ class ThumbnailStage(Run):
             model, lambda name, p: (rate, is_kernel(p) and not name.startswith("linear."))
         )
         super().__init__(preset, store, model, groups, preset.thumbnail_crops, state, device)
-        serves = int.from_bytes(weights.id, "big")
-        if (
-            self.counters.setdefault("thumbnail_of", serves) != serves
-        ):  # also says what kind of model the state holds
-            found = int(self.counters["thumbnail_of"])
-            raise UsageError(f"{state}: trained for the bitstream {found:08x}, not {serves:08x}")
+        claim_bitstream(self.counters, "thumbnail_of", weights, state)
         self.renders.make(preset.thumbnail_renders, device)
 
     def _prepared(self, step: int) -> Prepared:

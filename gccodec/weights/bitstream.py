@@ -35,6 +35,11 @@ class Bitstream(WeightsFile):
         """Whether a .gcz with this id holds its symbols."""
         return model_id == self.id or model_id in self.aliases
 
+    def require(self, model_id: bytes) -> None:
+        """WeightsError for a .gcz with the id of other symbols."""
+        if not self.decodes(model_id):
+            raise WeightsError(f"the file needs model {model_id.hex()}, loaded is {self.id.hex()}")
+
     @property
     def label_prime(self) -> Prime:
         """Where the label-map coder starts; WeightsError for a model that was not trained for

@@ -9,7 +9,7 @@ from typing import Any
 
 from gccodec.errors import WeightsError
 from gccodec.weights.bitstream import Bitstream
-from gccodec.weights.file import Role, WeightsFile, describe, load_weights
+from gccodec.weights.file import Role, WeightsFile, describe, id_in_name, load_weights
 
 ENVIRONMENT_VARIABLE = "GCCODEC_WEIGHTS"
 MANIFEST = "manifest.json"
@@ -31,6 +31,11 @@ class WeightsFolder:
         package = Path(__file__).resolve().parents[1]
         files = package / "weights" / "files"
         return cls(files if files.is_dir() else package.parent / "weights")
+
+    @classmethod
+    def at(cls, path: Path | None) -> WeightsFolder:
+        """A folder that a caller names; None: the installed one."""
+        return cls.installed() if path is None else cls(path)
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -76,11 +81,11 @@ class WeightsFolder:
     def default_ids(self) -> frozenset[bytes]:
         """The default bitstream's id and its aliases, without reading the file."""
         path = self.find_bitstream()
-        return self._aliases_of(path) | {bytes.fromhex(path.stem.rpartition("-")[2])}
+        return self._aliases_of(path) | {id_in_name(path)}
 
     def _aliases_of(self, path: Path) -> frozenset[bytes]:
-        own = path.stem.rpartition("-")[2]
-        return frozenset(alias for alias, meant in self._aliases().items() if meant.hex() == own)
+        own = id_in_name(path)
+        return frozenset(alias for alias, meant in self._aliases().items() if meant == own)
 
     def find_serving(self, role: Role, bitstream: bytes, name: str | None = None) -> Path:
         """An analysis or renderer for a bitstream's id, the default one if that is: by the heads of

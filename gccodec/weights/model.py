@@ -33,7 +33,7 @@ class ModelWeights(NamedTuple):
         model_id: of the bitstream that a file asks for, None for the default; renderer: a name to
         choose by.
         """
-        files = WeightsFolder.installed() if folder is None else WeightsFolder(folder)
+        files = WeightsFolder.at(folder)
         bitstream = files.load_bitstream(model_id)
         return cls(
             bitstream,
