@@ -87,9 +87,8 @@ def own_streams() -> Iterator[None]:
         yield
     finally:
         for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(
-                FileError, ValueError
-            ):  # said before; nothing is left for the interpreter's end
+            # said before; nothing is left for the interpreter's end
+            with contextlib.suppress(FileError, ValueError):
                 stream.close()
         sys.stdout, sys.stderr = before
         for copy in _private.values():

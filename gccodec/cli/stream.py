@@ -134,9 +134,8 @@ def read_input(name: str, max_bytes: int = 1 << 32) -> bytes:
         try:
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
-            data = (
-                file.read() if size <= max_bytes else b""
-            )  # with a number, read() sets so much aside
+            # with a number, read() sets so much aside
+            data = file.read() if size <= max_bytes else b""
         except OSError as error:
             raise FileError(f"{name}: {reason(error)}") from error
     if max(size, len(data)) > max_bytes:

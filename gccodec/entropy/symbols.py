@@ -17,9 +17,8 @@ def _groups(table_index: IntArray) -> list[tuple[int, npt.NDArray[np.intp]]]:
     if not len(table_index):
         return []
     small = np.uint8 if table_index.max() < 1 << 8 else np.uint16
-    order = np.argsort(
-        table_index.astype(small), kind="stable"
-    )  # of so few bits it is a radix sort
+    # of so few bits it is a radix sort
+    order = np.argsort(table_index.astype(small), kind="stable")
     ends = np.cumsum(np.bincount(table_index)).tolist()
     starts = [0, *ends[:-1]]
     return [

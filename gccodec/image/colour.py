@@ -38,6 +38,7 @@ def srgb_conversion(icc: bytes, mode: str) -> Convert | None:
     """
     if not profile_fits(icc, mode):
         return None
+    # of whatever class: PyCMSError, OSError, ValueError, OverflowError, MemoryError
     try:
         transform = ImageCms.buildTransform(
             ImageCms.ImageCmsProfile(io.BytesIO(icc)),
@@ -53,9 +54,7 @@ def srgb_conversion(icc: bytes, mode: str) -> Convert | None:
             shown = np.asarray(_applied(transform, ramp)).astype(np.float64).mean(-1)
             return _gray_conversion(np.rint(shown).astype(np.uint8).reshape(-1))
         _applied(transform, Image.new(mode, (1, 1)))
-    except (
-        Exception
-    ):  # of whatever class: PyCMSError, OSError, ValueError, OverflowError, MemoryError
+    except Exception:
         return None
     return lambda image: _beside_alpha(image, lambda colours: _applied(transform, colours))
 

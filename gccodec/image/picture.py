@@ -31,9 +31,8 @@ def cropped(image: Pixels, box: tuple[int, int, int, int]) -> Image.Image:
     if not isinstance(image, Image.Image):
         return image.crop(box)
     left, top, right, bottom = box
-    part = Image.new(
-        image.mode, (right - left, bottom - top), None
-    )  # without a colour it is left unfilled
+    # without a colour it is left unfilled
+    part = Image.new(image.mode, (right - left, bottom - top), None)
     part.paste(image, (-left, -top))
     return part
 

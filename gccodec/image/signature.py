@@ -256,9 +256,8 @@ def _text_of(head: bytes) -> str:
         "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     )
     try:
-        text = codecs.getincrementaldecoder(encoding)().decode(
-            head
-        )  # the last character may be cut
+        # the last character may be cut
+        text = codecs.getincrementaldecoder(encoding)().decode(head)
     except UnicodeDecodeError:
         return ""
     return text if all(character.isprintable() or character.isspace() for character in text) else ""

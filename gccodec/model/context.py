@@ -43,9 +43,8 @@ def step_masks(channels: int, height: int, width: int, device: torch.device) -> 
     masks = torch.zeros(STEPS, height, width, channels, device=device)
     for step, mask in enumerate(masks):
         for view in views(step):
-            mask[view].fill_(
-                1
-            )  # assigning would copy the 1 from the host, which a CUDA graph cannot
+            # assigning would copy the 1 from the host, which a CUDA graph cannot
+            mask[view].fill_(1)
     return masks.permute(0, 3, 1, 2).contiguous()
 
 

@@ -25,7 +25,6 @@ of each."""
 PIECES_BETWEEN = 1
 """That wait between two stages; each is a strip of activations, and more gain little."""
 
-
 FEW_PIECES = 3
 """With fewer, threads are of more use inside of each operation."""
 
@@ -170,9 +169,8 @@ def _beside_each_other(
     for worker in workers:
         worker.start()
     started.wait()
-    torch.set_num_threads(
-        each
-    )  # whoever takes the pieces, too: its helpers would wait for it by spinning
+    # whoever takes the pieces, too: its helpers would wait for it by spinning
+    torch.set_num_threads(each)
     _set_for_threads_to_come(before)
     try:
         for piece in channels[-1]:

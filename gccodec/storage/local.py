@@ -63,9 +63,8 @@ class LocalStore:
         write_whole(path, path, force, write)
 
     def set_mtime(self, name: str, mtime_ns: int) -> None:
-        with contextlib.suppress(
-            OSError, OverflowError
-        ):  # on some file systems times cannot be set
+        # on some file systems times cannot be set
+        with contextlib.suppress(OSError, OverflowError):
             os.utime(self._path(name), ns=(mtime_ns, mtime_ns))
 
     def remove(self, name: str) -> None:

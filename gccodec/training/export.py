@@ -215,9 +215,8 @@ def export_state(state: Path, preset: Preset, folder: Path) -> list[Path]:
     """
     counters = load_counters(state)
     crops = counters.get("stage_one_crops", counters["crops"])
-    if (
-        "selective" in counters
-    ):  # the generator's crops count; those of the context model alone do not
+    # the generator's crops count; those of the context model alone do not
+    if "selective" in counters:
         crops += counters["crops"]
     seconds = counters["seconds"] + counters.get("stage_one_seconds", 0)
     facts = {"crops": str(int(crops)), "minutes": str(round(seconds / 60))}

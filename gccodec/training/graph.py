@@ -34,9 +34,8 @@ class StepGraphs:
             return self._warmed(shapes)
         if shapes not in self.captured:
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(
-                graph, self.pool, capture_error_mode="thread_local"
-            ):  # readers pin memory meanwhile
+            # readers pin memory meanwhile
+            with torch.cuda.graph(graph, self.pool, capture_error_mode="thread_local"):
                 outputs = self.function(self.inputs, shapes)
             self.captured[shapes] = graph, outputs
         graph, outputs = self.captured[shapes]

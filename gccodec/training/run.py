@@ -156,9 +156,8 @@ class Run(ABC):
             self.counters = checkpoint.restore(state, model, self.average, self.optimizer)
         self.readers = ThreadPoolExecutor(READERS)
         self.ahead: deque[Future[Prepared]] = deque()
-        replayed = (
-            preset.graphs and device.type == "cuda" and world_size() == 1
-        )  # adversaries average theirs in a step
+        # adversaries average theirs in a step
+        replayed = preset.graphs and device.type == "cuda" and world_size() == 1
         self.graphs = StepGraphs(self._differentiate, device) if replayed else None
 
     def draw(self, rng: np.random.Generator, windows: list[Window]) -> Chance:

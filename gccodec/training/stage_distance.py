@@ -141,9 +141,8 @@ class DistanceStage(Run):
         errors = [a - b for a, b in zip(found, wanted, strict=True)]
         energy, differences = energy_of_differences(wanted), energy_of_differences(errors)
         with torch.no_grad():
-            ratio = (energy / energy_of_differences(found)).clamp_max(
-                SCALE_LIMIT
-            )  # it starts by predicting nothing
+            # it starts by predicting nothing
+            ratio = (energy / energy_of_differences(found)).clamp_max(SCALE_LIMIT)
             self.model.scale.lerp_(ratio, SCALE_SHARE)
         maps = torch.stack([e.chunk(3)[0].square().sum(-1).mean() for e in errors]).sum()
         return Distilled((differences + MAP_WEIGHT * maps) / energy, (differences / energy)[None])

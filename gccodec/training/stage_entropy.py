@@ -38,10 +38,11 @@ class EntropyStage(Run):
         ]
         super().__init__(preset, store, model, groups, preset.entropy_crops, state, device)
         self.counters = rate_weights_of(before) | self.counters
+        # what the transforms have seen; kept by a state that exists already
         for name in (
             "crops",
             "seconds",
-        ):  # what the transforms have seen; kept by a state that exists already
+        ):
             self.counters.setdefault(f"stage_one_{name}", before[name])
 
     def measure(self, batch: Batch) -> Measured:

@@ -26,9 +26,8 @@ class Validation(NamedTuple):
 
 
 @torch.no_grad()
-@torch.compiler.set_stance(
-    "force_eager"
-)  # other shapes than those of training are not worth compiling for
+# other shapes than those of training are not worth compiling for
+@torch.compiler.set_stance("force_eager")
 def validate(
     model: Autoencoder,
     store: PhotoStore,

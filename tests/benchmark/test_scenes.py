@@ -37,9 +37,8 @@ def judged(tmp_path, monkeypatch):
     monkeypatch.setattr(scenes, "AlexTrunk", lambda path: None)
     monkeypatch.setattr(scenes, "lpips", lambda trunk, x, y: (x - y).abs().mean((1, 2, 3)))
     for i in range(2):
-        pixels = (
-            np.random.default_rng(i).integers(40, 80, (HEIGHT, WIDTH, 3)).astype(np.uint8)
-        )  # not flat
+        # not flat
+        pixels = np.random.default_rng(i).integers(40, 80, (HEIGHT, WIDTH, 3)).astype(np.uint8)
         pixels[HEIGHT // 2 :] += 140
         Image.fromarray(pixels).save(tmp_path / f"{i}.bmp")
         ids = np.where(pixels[..., 0] > 127, CAR, PAVEMENT).astype(np.uint8)

@@ -79,9 +79,8 @@ def test_a_second_signal_does_not_disturb_the_cleaning_up(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         handler(signal.SIGHUP, None)
     handler(signal.SIGHUP, None)
-    monkeypatch.setattr(
-        time, "monotonic", lambda: handler.at_s + 10
-    )  # whoever waits so long is heard again
+    # whoever waits so long is heard again
+    monkeypatch.setattr(time, "monotonic", lambda: handler.at_s + 10)
     with pytest.raises(KeyboardInterrupt):
         handler(signal.SIGINT, None)
 

@@ -29,9 +29,8 @@ def test_streams_and_exit_code_are_those_of_a_process(arguments):
     inside, outside = run(*arguments), run_process(*arguments)
     assert inside.returncode == outside.returncode
     assert inside.stdout == outside.stdout
-    named = re.compile(
-        rb"^Usage: .* \[OPTIONS\]"
-    )  # click names the program by how Python was started
+    # click names the program by how Python was started
+    named = re.compile(rb"^Usage: .* \[OPTIONS\]")
     assert named.sub(b"", inside.stderr) == named.sub(b"", outside.stderr)
 
 

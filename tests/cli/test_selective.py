@@ -47,9 +47,8 @@ def test_a_region_is_kept_by_every_kind_of_rule(folder, tiny, tmp_path, keep):
     assert decoded.returncode == 0, decoded.stderr
     with Image.open(shown) as image:
         kept = np.asarray(image) == 255
-    assert np.array_equal(
-        kept[16:48, 16:64], np.ones((32, 48), bool)
-    )  # the cells that the person touches
+    # the cells that the person touches
+    assert np.array_equal(kept[16:48, 16:64], np.ones((32, 48), bool))
     assert kept.sum() == 32 * 48
     facts = json.loads(run("info", file, "--json").stdout)
     assert (facts["coding"], facts["kept_share"]) == ("selective", 0.25)
@@ -100,9 +99,8 @@ def test_bad_selections_say_what_is_valid(folder, tiny, tmp_path, options, messa
 def test_without_labels_a_region_is_finer_than_the_rest(folder, tmp_path):
     file, shown = tmp_path / "a.gcz", tmp_path / "map.png"
     options = ["--keep", "box:30,20,20,20", "--rest-quality", 10, "--quality", 60, "--effort", 0]
-    assert (
-        run("encode", folder / "a.png", "-o", file, *options).returncode == 0
-    )  # with the shipped weights
+    # with the shipped weights
+    assert run("encode", folder / "a.png", "-o", file, *options).returncode == 0
     facts = json.loads(run("info", file, "--json").stdout)
     assert (facts["coding"], facts["kept_share"]) == ("region", 0.25)
     assert [r["name"] for r in facts["regions"]] == ["rest", "kept"]

@@ -27,9 +27,8 @@ def noise(height, width):
 
 def test_flat_positions_have_none_and_lively_ones_much():
     pixels = np.full((40, 50, 3), 90, np.uint8)
-    pixels[:16, 16:32] = np.where(np.arange(16)[:, None] < 8, 50, 90)[
-        ..., None
-    ]  # black and white bars
+    # black and white bars
+    pixels[:16, 16:32] = np.where(np.arange(16)[:, None] < 8, 50, 90)[..., None]
     pixels[16:32, :16, 2] = np.where(np.arange(16) < 8, 50, 130)  # blue ones
     luma, colour = activity(Image.fromarray(pixels))
     assert luma.shape == colour.shape == (3, 4)

@@ -97,9 +97,8 @@ def test_beside_what_is_named_only_a_blur_steers_the_refining():
     codec = small_codec(selective=True)
     places = np.arange(16)
     blur = np.exp(-0.5 * ((places[:, None] - places) / BLUR_PX) ** 2)
-    unseen = np.linalg.svd(blur[:, 8:] / blur.sum(1, keepdims=True))[2][
-        -1
-    ]  # eight values that the blur takes away
+    # eight values that the blur takes away
+    unseen = np.linalg.svd(blur[:, 8:] / blur.sum(1, keepdims=True))[2][-1]
     pattern = torch.zeros(64, 96)
     pattern[40:48, 40:48] = torch.from_numpy(np.outer(unseen, unseen) / np.abs(unseen).max() ** 2)
     named = torch.zeros(1, 1, 64, 96)
@@ -225,9 +224,8 @@ def test_places_are_changed_together_without_a_cast():
     costs = torch.rand(2, 1, 20, 30, generator=rng)
     before = 0.1 * torch.randn(3, 20, 30, generator=rng)
     before -= before.mean((1, 2), keepdim=True)
-    after = before + 0.05 * torch.rand(
-        3, 20, 30, generator=rng
-    )  # whatever is changed becomes brighter
+    # whatever is changed becomes brighter
+    after = before + 0.05 * torch.rand(3, 20, 30, generator=rng)
     alone, together = (cheaper(costs, (before, after), weight) for weight in (0.0, 1000.0))
     assert torch.equal(alone, costs[1] < costs[0])
 

@@ -18,9 +18,8 @@ from gccodec.errors import UsageError
 
 def test_rules_are_read():
     assert parse_rule("class:car,animal") == KeepClasses((13, 15))
-    assert parse_rule("class:person") == KeepClasses(
-        (11, 20, 21, 22)
-    )  # with hair, skin and clothing
+    # with hair, skin and clothing
+    assert parse_rule("class:person") == KeepClasses((11, 20, 21, 22))
     assert parse_rule("instance:7,12") == KeepInstances((7, 12))
     assert parse_rule("box:40,60,200,300") == Region(40, 60, 200, 300)
     assert parse_rule("polygon:0,0;10,0;0,10") == KeepPolygon(((0, 0), (10, 0), (0, 10)))

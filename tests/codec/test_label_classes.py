@@ -28,7 +28,8 @@ def test_ade20k_folds_into_every_class_that_it_knows():
     ]
     assert table[0] == 24
     assert (table[151:] == 24).all()
+    # hair and skin have no class of their own there
     assert set(range(24)) - set(np.unique(table[:151])) == {
         20,
         21,
-    }  # hair and skin have no class of their own there
+    }

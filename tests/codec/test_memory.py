@@ -21,9 +21,8 @@ def test_strips_shrink_with_the_limit():
     assert LEAST_STRIP_PIXELS < tight < STRIP_PIXELS
     with pytest.raises(LimitError, match="this picture of 12000000 pixels needs"):
         strip_pixels_within(720 << 20, 4000, 3000, False, refined=True)
-    with pytest.raises(
-        LimitError, match="this picture of 393216 pixels needs"
-    ):  # measured: 1140 MiB
+    # measured: 1140 MiB
+    with pytest.raises(LimitError, match="this picture of 393216 pixels needs"):
         strip_pixels_within(1100 << 20, 768, 512, False, refined=True)
     with pytest.raises(LimitError, match="memory limit: 104857600 bytes"):
         strip_pixels_within(100 << 20, 4000, 3000, False)

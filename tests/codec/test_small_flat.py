@@ -47,9 +47,8 @@ def test_an_even_picture_becomes_the_means_of_what_the_decoder_makes_of_it(
         [filter_.applied(small[top : top + 5], top) for top in range(0, len(small), 5)]
     )
     inside = np.abs(found - expected).max(2) < 1.5 / 255
-    assert (
-        inside.mean() > 0.9
-    )  # along the mountain's border the mean of a fading differs from its middle
+    # along the mountain's border the mean of a fading differs from its middle
+    assert inside.mean() > 0.9
     assert np.abs(found - expected).mean() < 1 / 255
     rock = np.s_[len(small) // 2 + 32 // scale :, : len(small[0]) // 2 - 32 // scale]
     assert np.array_equal(found[rock], small[rock])

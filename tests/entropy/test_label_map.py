@@ -98,9 +98,8 @@ def test_probabilities_stay_inside_the_tables():
 def test_the_logistic_tables_are_each_others_inverse():
     squashed, logits = logistic()
     x = np.arange(-LOGIT_LIMIT, LOGIT_LIMIT + 1)
-    assert (
-        np.abs(np.array(squashed) - 4096 / (1 + np.exp(-x / 256))).max() < 40
-    )  # a hundredth, as lines are straight
+    # a hundredth, as lines are straight
+    assert np.abs(np.array(squashed) - 4096 / (1 + np.exp(-x / 256))).max() < 40
     assert (np.diff(squashed) >= 0).all()
     assert (np.diff(logits) >= 0).all()
     inner = range(16, 4080)

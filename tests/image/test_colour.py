@@ -179,9 +179,8 @@ def test_cmyk_is_converted_by_its_profile(kinds):
     picture = read_picture(
         stored(image, "TIFF", icc_profile=neutral_cmyk_profile()), metadata=kinds
     )
-    assert (
-        np.abs(picture.pixels[0, 0].astype(int) - 0).max() <= 2
-    )  # by the simple formula this is cyan
+    # by the simple formula this is cyan
+    assert np.abs(picture.pixels[0, 0].astype(int) - 0).max() <= 2
     assert picture.pixels[0, 3].min() >= 250
     assert picture.metadata.icc is None
     assert picture.notes == ("CMYK is converted to sRGB by its profile",)

@@ -186,11 +186,12 @@ def test_metadata_survives_in_every_format_that_holds_it(form):
     again.load(b"Exif\0\0" + metadata.exif)
     assert again[0x010F] == "Maker"
     assert again.get_ifd(0x8769)[0x9003] == "2026:01:02 03:04:05"
+    # TIFF's tags are the file's own, libavif rewrites the orientation
     if form in (
         "png",
         "jpg",
         "webp",
-    ):  # TIFF's tags are the file's own, libavif rewrites the orientation
+    ):
         assert metadata.exif == exif
 
 
@@ -211,9 +212,8 @@ def test_colours_are_converted_when_their_profile_is_not_kept():
     assert np.array_equal(kept.pixels, RGB)
     assert kept.metadata.icc == WIDE
     converted = read_picture(stored(RGB, icc_profile=WIDE), metadata=frozenset())
-    assert (
-        np.abs(converted.pixels.astype(int) - RGB[..., ::-1]).max() <= 2
-    )  # red and blue are swapped in WIDE
+    # red and blue are swapped in WIDE
+    assert np.abs(converted.pixels.astype(int) - RGB[..., ::-1]).max() <= 2
     assert "converted to sRGB" in converted.notes[0]
 
 

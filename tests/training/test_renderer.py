@@ -153,9 +153,8 @@ def test_a_renderer_of_the_teachers_shape_starts_as_the_teacher(stage):
     faint = {
         f"generator.{name}" for name in ("linear.weight", "last.conv.weight", "last.conv.bias")
     }
-    arrays = {
-        n: array * (0.02 if n in faint else 1) for n, array in whole_weights().arrays.items()
-    }  # none clamped
+    # none clamped
+    arrays = {n: array * (0.02 if n in faint else 1) for n, array in whole_weights().arrays.items()}
     weights = dataclasses.replace(whole_weights(), arrays=arrays)
     alike = stage("alike", dataclasses.replace(whole, renderer=whole.model), weights).step()
     other = stage("other", whole, weights).step()
@@ -193,9 +192,8 @@ def test_pictures_latents_and_labels_of_a_part_are_of_one_place(stage, store):
         expected = codec.eval()(all_of.photo[1:] / 255, *dials, all_of.told[1:], named).x_hat.clamp(
             0, 1
         )
-    assert (
-        float((all_of.teacher[1:] / 255 - expected).abs().mean()) < 0.01
-    )  # one of them rounds to bfloat16
+    # one of them rounds to bfloat16
+    assert float((all_of.teacher[1:] / 255 - expected).abs().mean()) < 0.01
 
 
 def test_a_render_follows_from_its_number_alone(stage, store, tmp_path):
@@ -221,11 +219,12 @@ def test_all_of_a_tile_is_judged_with_what_surrounds_it_in_view(stage):
         assert rendered_part.y_hat.shape[-2:] == (6, 6)
         assert int(judged.rows.max()) < 6
         seen.add(int(judged.rows[0]))
+    # the tile's own border lies on one side or the other, or a margin on both
     assert seen == {
         0,
         1,
         2,
-    }  # the tile's own border lies on one side or the other, or a margin on both
+    }
 
 
 def test_the_file_stop_ends_a_run_with_its_state_saved(stage, tmp_path):

@@ -192,11 +192,12 @@ def test_the_joint_stage_moves_everything_against_the_rate(stage_one, store, tmp
 
 def test_what_is_kept_weighs_as_much_as_a_whole_crop():
     named = torch.zeros(3, 1, 128, 128)
+    # all, a quarter, a 64th of the positions
     named[0], named[1, :, 32:96, 64:], named[2, :, :5, :7] = (
         1,
         1,
         1,
-    )  # all, a quarter, a 64th of the positions
+    )
     gradient = torch.randn(3, 3, 128, 128)
     raised = as_whole_crops(gradient, named, shares(holding(named))) / gradient
     named_px = named[:, 0].bool()
@@ -409,9 +410,8 @@ def test_rate_weights_rise_where_crops_cost_too_much_and_fall_where_too_little()
     assert nominal_bpp(quality).tolist() == pytest.approx([0.02, 0.4])
     for _ in range(100):
         target.update(quality, torch.tensor([0.03, 0.3]))
-        target.update(
-            quality, torch.tensor([9.0, 9.0]), torch.tensor([False, False])
-        )  # as if they were not there
+        # as if they were not there
+        target.update(quality, torch.tensor([9.0, 9.0]), torch.tensor([False, False]))
     assert (target.lmbda(quality) / before).tolist() == pytest.approx([1.162, 0.928], abs=0.002)
     assert float(target.lmbda(torch.tensor([0.5]))) == pytest.approx(9.8**0.5, rel=0.01)
 
@@ -680,9 +680,8 @@ def test_replayed_steps_are_the_steps(stage_one, store, tmp_path):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # torch.compile warns of what is its own
 def test_fused_steps_have_the_same_gradients(stage_one, store, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "gccodec.model.precision.has_fast_bf16", lambda device: False
-    )  # what is rounded may round away
+    # what is rounded may round away
+    monkeypatch.setattr("gccodec.model.precision.has_fast_bf16", lambda device: False)
     monkeypatch.setattr("torch._inductor.config.fallback_random", True)
     made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
     gradients = []

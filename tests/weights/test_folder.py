@@ -106,9 +106,8 @@ def test_one_of_several_renderers_is_chosen_by_name(folder):
         {},
     )
     find = WeightsFolder(folder).find_serving
-    assert (
-        find("renderer", serves) == find("renderer", serves, "light") == light
-    )  # placed last, and so the default
+    # placed last, and so the default
+    assert find("renderer", serves) == find("renderer", serves, "light") == light
     assert find("renderer", serves, "full") == full
     with pytest.raises(WeightsError, match="no renderer 'tiny' for"):
         find("renderer", serves, "tiny")
