@@ -24,6 +24,20 @@ from gccodec.weights.folder import WeightsFolder
 from gccodec.weights.model import ModelWeights
 
 
+def drawing_apart(build):
+    """`build` with a random state of its own from seed 0 on: whoever builds first leaves torch's as
+    it was."""
+
+    @functools.wraps(build)
+    def built(*args, **keywords):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return build(*args, **keywords)
+
+    return built
+
+
+@drawing_apart
 def random_model(seed: int = 0) -> Autoencoder:
     """The tiny preset with weights that give lively means and scales."""
     generator = torch.Generator().manual_seed(seed)
@@ -82,15 +96,16 @@ def whole_weights(seed: int = 0, selective: bool = False) -> Bitstream:
 
 
 @functools.cache
+@drawing_apart
 def random_distance() -> WeightsFile:
     """A small one."""
-    torch.manual_seed(0)
     return as_loaded(
         "distance",
         network_bytes("distance", PerceptualDistance(DistanceConfig((4, 4, 4, 4), (4, 4, 4))), {}),
     )
 
 
+@drawing_apart
 def random_thumbnail_bytes(bitstream: bytes, seed: int = 0) -> bytes:
     """The tiny preset's network of small versions, for a bitstream's id, with weights of all
     sizes."""
@@ -104,9 +119,9 @@ def random_thumbnail_bytes(bitstream: bytes, seed: int = 0) -> bytes:
 
 
 @functools.cache
+@drawing_apart
 def random_segmenter_weights() -> WeightsFile:
     """Of the tiny preset's label network."""
-    torch.manual_seed(0)
     return as_loaded(
         "labels", network_bytes("labels", Segmenter(load_preset("tiny").segmenter), {})
     )

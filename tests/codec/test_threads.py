@@ -136,7 +136,6 @@ def test_the_callers_settings_are_left_as_they_are():
         Labeller(random_segmenter_weights()).cells(picture(seed).whole())
         return settings() == before
 
-    random_segmenter_weights()
     torch.manual_seed(5)
     before = settings()
     assert everything(0)
