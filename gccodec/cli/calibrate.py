@@ -34,8 +34,8 @@ def command(data: Path, weights: Path, renderer: str | None, tiles: int) -> None
     gccodec calibrate --data photos --weights weights/
     """
     from gccodec.codec.codec import Codec
+    from gccodec.training.data.dataset import read_pictures
     from gccodec.training.export import place_ranges
-    from gccodec.training.photos import read_pictures
     from gccodec.training.ranges import measured_ranges, range_arrays, spread_over
 
     pictures = spread_over(read_pictures(data), tiles)

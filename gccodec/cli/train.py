@@ -125,19 +125,19 @@ def command(
     if cool and minutes == UNTIL_DONE:
         raise UsageError("--cool needs --minutes")
 
+    from gccodec.training.data.dataset import PhotoStore
     from gccodec.training.distributed import join, leave, rank, wait_for_all
     from gccodec.training.log import LOG_FILE, append_row
-    from gccodec.training.photos import PhotoStore
     from gccodec.training.preset import load_preset
-    from gccodec.training.run import Progress, Run
-    from gccodec.training.samples import write_grid
-    from gccodec.training.stage_distance import DistanceStage
-    from gccodec.training.stage_entropy import EntropyStage
-    from gccodec.training.stage_generative import GenerativeStage
-    from gccodec.training.stage_labels import LabelStage, agreement_with_teacher
-    from gccodec.training.stage_one import StageOne
-    from gccodec.training.stage_renderer import RendererStage
-    from gccodec.training.stage_thumbnail import ThumbnailStage
+    from gccodec.training.sample_grid import write_grid
+    from gccodec.training.stages.autoencoder import StageOne
+    from gccodec.training.stages.distance import DistanceStage
+    from gccodec.training.stages.entropy import EntropyStage
+    from gccodec.training.stages.generative import GenerativeStage
+    from gccodec.training.stages.labels import LabelStage, agreement_with_teacher
+    from gccodec.training.stages.renderer import RendererStage
+    from gccodec.training.stages.thumbnail import ThumbnailStage
+    from gccodec.training.trainer import Progress, Run
     from gccodec.training.validation import validate
     from gccodec.weights.folder import WeightsFolder
     from gccodec.weights.model import ModelWeights

@@ -28,8 +28,8 @@ from gccodec.model.ranges import PREFIX
 from gccodec.model.segmenter import Segmenter
 from gccodec.model.thumbnail import ThumbnailGenerator
 from gccodec.training.checkpoint import load_average, load_counters
-from gccodec.training.labels import LABELS_FILE, LabelStore, label_prime
-from gccodec.training.photos import PhotoStore
+from gccodec.training.data.dataset import PhotoStore
+from gccodec.training.data.label_maps import LABELS_FILE, LabelStore, label_prime
 from gccodec.training.preset import Preset
 from gccodec.training.rate_target import RateTarget, rate_weights_of
 from gccodec.training.tables import all_tables
@@ -114,8 +114,8 @@ def model_files(
 ) -> dict[Role, bytes]:
     """The three weights files of a model. Proves exactness and stores the known answer on the way.
 
-    `label_prime`, of a model trained for selective coding alone:
-    `gccodec.training.labels.label_prime`; `log_lmbda`, for `--effort`: `Bitstream.log_lmbda`.
+    `label_prime`, of a model trained for selective coding alone: see `data/label_maps.py`;
+    `log_lmbda`, for `--effort`: `Bitstream.log_lmbda`.
     """
     model = model.to("cpu", torch.float32)
     sizes, frequencies = all_tables()

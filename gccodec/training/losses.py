@@ -15,7 +15,7 @@ from gccodec.metrics.networks import SqueezeTrunk, VggTrunk
 from gccodec.metrics.perceptual import feature_distance, layer_distance, lpips
 from gccodec.model.distance import STRIDE_PX, PerceptualDistance, tap_distance
 from gccodec.training.preset import Preset
-from gccodec.training.run import Chance
+from gccodec.training.trainer import Chance
 
 SQUEEZE_SIDES_PX, SQUEEZE_PX = (128, 160, 192, 224, 256), 160
 VGG_SIDES_PX, VGG_PX = (64, 96, 128), 80

@@ -24,8 +24,8 @@ class Preset:
     focus_share: part of the crops whose quality is drawn evenly from where files have 0.025 to 0.15
     bpp instead.
     colour: change white balance, contrast and saturation of half of the crops
-    (`gccodec.training.colour`).
-    grain: add noise to the crops, as uncompressed photographs have it (`gccodec.training.grain`).
+    (`data/augment_colour.py`).
+    grain: add noise to the crops, as uncompressed photographs have it (`data/augment_noise.py`).
     judged_px: side of the part of each crop that the adversaries see.
     colour_weight: of the squared error of mean colours (blocks of 64 px) in the generative stage;
         adversaries pay no attention to casts.

@@ -11,7 +11,7 @@ import torch
 from gccodec.metrics.networks import AlexTrunk
 from gccodec.metrics.perceptual import lpips
 from gccodec.model.autoencoder import Autoencoder
-from gccodec.training.photos import VALIDATION_PX, PhotoStore
+from gccodec.training.data.dataset import VALIDATION_PX, PhotoStore
 
 
 class Validation(NamedTuple):

@@ -9,7 +9,7 @@ import torch
 from gccodec.metrics.perceptual import lpips
 from gccodec.training.losses import OwnPerception, random_square, scaled_parts
 from gccodec.training.preset import load_preset
-from gccodec.training.stage_generative import distance_of
+from gccodec.training.stages.generative import distance_of
 
 PRESET = load_preset("tiny")
 SIDE = 128

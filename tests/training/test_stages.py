@@ -24,26 +24,32 @@ from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, LABEL_CLASSES
 from gccodec.model.distance import DistanceConfig, PerceptualDistance, map_distance
 from gccodec.training.checkpoint import load_average
+from gccodec.training.data.dataset import PhotoStore, Window
+from gccodec.training.data.label_maps import (
+    LABELS_FILE,
+    MOST_BARS,
+    LabelStore,
+    label_prime,
+    random_named,
+)
 from gccodec.training.export import export_state, model_files, network_bytes
-from gccodec.training.labels import LABELS_FILE, MOST_BARS, LabelStore, label_prime, random_named
+from gccodec.training.initialization import start_from_klt, start_from_weights
 from gccodec.training.losses import Perception
 from gccodec.training.optimizer import orthogonalised
-from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import load_preset
 from gccodec.training.rate_target import RateTarget, nominal_bpp
-from gccodec.training.run import FOCUS, drawn_qualities
-from gccodec.training.stage_distance import DistanceStage
-from gccodec.training.stage_entropy import EntropyStage
-from gccodec.training.stage_generative import (
+from gccodec.training.stages.autoencoder import StageOne
+from gccodec.training.stages.distance import DistanceStage
+from gccodec.training.stages.entropy import EntropyStage
+from gccodec.training.stages.generative import (
     GenerativeStage,
     as_whole_crops,
     distance_of,
     mean_block,
     shares,
 )
-from gccodec.training.stage_labels import LabelStage, agreement_with_teacher
-from gccodec.training.stage_one import StageOne
-from gccodec.training.start import start_from_klt, start_from_weights
+from gccodec.training.stages.labels import LabelStage, agreement_with_teacher
+from gccodec.training.trainer import FOCUS, drawn_qualities
 from gccodec.weights.file import load_weights
 from gccodec.weights.folder import WeightsFolder
 from gccodec.weights.model import ModelWeights
@@ -94,9 +100,9 @@ def store(tmp_path_factory):
 
 @pytest.fixture
 def stage_one(store, tmp_path, monkeypatch):
-    monkeypatch.setattr("gccodec.training.stage_one.Perception", NoPerception)
+    monkeypatch.setattr("gccodec.training.stages.autoencoder.Perception", NoPerception)
     few_blocks = functools.partial(start_from_klt, count=2000)  # seconds faster
-    monkeypatch.setattr("gccodec.training.stage_one.start_from_klt", few_blocks)
+    monkeypatch.setattr("gccodec.training.stages.autoencoder.start_from_klt", few_blocks)
     monkeypatch.setattr(LabelStore, "make", made_up_labels)
     return lambda name="stage1": StageOne(
         PRESET, store, tmp_path, tmp_path / f"{name}.safetensors", CPU
@@ -223,7 +229,7 @@ def test_the_faithful_part_weighs_perception_a_third(stage_one, store, tmp_path,
 def test_crops_with_something_missing_do_not_steer_the_rate(
     stage_one, store, tmp_path, monkeypatch
 ):
-    drawn = "gccodec.training.stage_generative.random_named"
+    drawn = "gccodec.training.stages.generative.random_named"
     monkeypatch.setattr(drawn, lambda rng, labels: np.eye(16, dtype=np.float32))
     made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
     preset = dataclasses.replace(
@@ -327,7 +333,7 @@ class MadeUpTeacher(torch.nn.Module):
 
 
 def test_the_distance_is_learned_and_exported(store, tmp_path, monkeypatch):
-    monkeypatch.setattr("gccodec.training.stage_distance.Teacher", MadeUpTeacher)
+    monkeypatch.setattr("gccodec.training.stages.distance.Teacher", MadeUpTeacher)
     preset = dataclasses.replace(PRESET, distance_crops=80)
     stage = DistanceStage(
         preset, store, tmp_path, whole_weights(), tmp_path / "distance.safetensors", CPU
@@ -629,7 +635,7 @@ class ReadsBack(TorchDispatchMode):
 
 @pytest.mark.parametrize("kind", ["1", "entropy", "distance", "generative", "labels"])
 def test_steps_can_be_replayed_as_graphs(kind, stage_one, store, tmp_path, monkeypatch):
-    monkeypatch.setattr("gccodec.training.stage_distance.Teacher", MadeUpTeacher)
+    monkeypatch.setattr("gccodec.training.stages.distance.Teacher", MadeUpTeacher)
     made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
     preset, state = (
         dataclasses.replace(PRESET, joint=True, semantic_head=True),

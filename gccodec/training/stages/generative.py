@@ -22,15 +22,15 @@ from gccodec.model.precision import autocast
 from gccodec.model.refiner import CAST_PX
 from gccodec.training import checkpoint
 from gccodec.training.adversary import ADVERSARY_FILE, Adversary
+from gccodec.training.data.dataset import PhotoStore, Window
+from gccodec.training.data.label_maps import LABELS_FILE, LabelStore, random_named
 from gccodec.training.distributed import rank
-from gccodec.training.labels import LABELS_FILE, LabelStore, random_named
+from gccodec.training.initialization import start_from_weights
 from gccodec.training.losses import OwnPerception, Square, random_square
-from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
 from gccodec.training.rate_target import RateTarget, exported_rate_weights, rate_weights_of
-from gccodec.training.run import Batch, Chance, Measured, Run
-from gccodec.training.stage_one import codec_groups
-from gccodec.training.start import start_from_weights
+from gccodec.training.stages.autoencoder import codec_groups
+from gccodec.training.trainer import Batch, Chance, Measured, Run
 from gccodec.weights.bitstream import Bitstream
 from gccodec.weights.folder import WeightsFolder
 

@@ -3,7 +3,13 @@
 import numpy as np
 import torch
 
-from gccodec.training.grain import CLEAN_SHARE, LEVELS_LIMIT, LEVELS_MEDIAN, drawn_grain, with_grain
+from gccodec.training.data.augment_noise import (
+    CLEAN_SHARE,
+    LEVELS_LIMIT,
+    LEVELS_MEDIAN,
+    drawn_grain,
+    with_grain,
+)
 
 
 def grain_levels(count=400, seed=3):

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from gccodec.model.autoencoder import Autoencoder
-from gccodec.training.photos import VALIDATION_PX, PhotoStore
+from gccodec.training.data.dataset import VALIDATION_PX, PhotoStore
 
 QUALITIES = (0.1, 0.3, 0.6)
 

@@ -16,11 +16,11 @@ from gccodec.metrics.iou import Confusion
 from gccodec.model.config import LABEL_CLASSES
 from gccodec.model.precision import autocast
 from gccodec.model.segmenter import STRIDE_PX, Segmenter
-from gccodec.training.labels import LABELS_FILE, LabelStore
+from gccodec.training.data.dataset import PhotoStore, Window
+from gccodec.training.data.label_maps import LABELS_FILE, LabelStore
 from gccodec.training.optimizer import parameter_groups
-from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
-from gccodec.training.run import Batch, Chance, Run
+from gccodec.training.trainer import Batch, Chance, Run
 from gccodec.weights.file import WeightsFile
 
 FREQUENCY_POWER = -0.3

@@ -15,18 +15,20 @@ from gccodec.errors import UsageError, WeightsError
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, LABEL_CLASSES, ModelConfig
 from gccodec.model.generator import Generator
-from gccodec.training import labels, photos, stage_renderer
 from gccodec.training.checkpoint import load_average
+from gccodec.training.data import dataset as photos
+from gccodec.training.data import label_maps as labels
+from gccodec.training.data.dataset import PhotoStore
+from gccodec.training.data.held_out import rendered
+from gccodec.training.data.label_maps import UNLABELLED, LabelStore
+from gccodec.training.data.render_cache import Part, RenderStore
 from gccodec.training.export import export_state, model_files, place_model
-from gccodec.training.held_out import rendered
-from gccodec.training.labels import UNLABELLED, LabelStore
+from gccodec.training.initialization import start_from_weights
 from gccodec.training.log import append_row
-from gccodec.training.photos import PhotoStore
 from gccodec.training.preset import load_preset
-from gccodec.training.renders import Part, RenderStore
-from gccodec.training.run import STOP_FILE
-from gccodec.training.stage_renderer import RendererStage
-from gccodec.training.start import start_from_weights
+from gccodec.training.stages import renderer as stage_renderer
+from gccodec.training.stages.renderer import RendererStage
+from gccodec.training.trainer import STOP_FILE
 from gccodec.weights.file import load_weights
 from gccodec.weights.folder import WeightsFolder
 from tests.models import random_model, whole_weights
@@ -301,7 +303,7 @@ def test_the_command_trains_compares_and_keeps_the_curve(store, tmp_path, monkey
     monkeypatch.setattr(labels, "Teacher", MadeUpTeacher)
     monkeypatch.setattr(stage_renderer, "AlexTrunk", lambda path: OnlyPixels())
     monkeypatch.setattr(stage_renderer, "FIRST_RENDERS", 4)
-    monkeypatch.setattr("gccodec.training.run.REPORT_EVERY_STEPS", 2)
+    monkeypatch.setattr("gccodec.training.trainer.REPORT_EVERY_STEPS", 2)
     state = tmp_path / "state"
     state.mkdir()
     (state / "photos").symlink_to(store.pixels.filename.parent)

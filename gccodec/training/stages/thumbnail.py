@@ -13,14 +13,14 @@ from torch import Tensor
 
 from gccodec.model.precision import autocast
 from gccodec.model.thumbnail import ThumbnailGenerator, side_channels
+from gccodec.training.data.dataset import PhotoStore
+from gccodec.training.data.label_maps import LABELS_FILE, LabelStore
+from gccodec.training.data.render_cache import RenderStore, Whole, as_rendered, claim_bitstream
 from gccodec.training.distributed import rank
-from gccodec.training.labels import LABELS_FILE, LabelStore
 from gccodec.training.optimizer import is_kernel, parameter_groups
-from gccodec.training.photos import PhotoStore
 from gccodec.training.preset import Preset
-from gccodec.training.renders import RenderStore, Whole, as_rendered, claim_bitstream
-from gccodec.training.run import Batch, Drawn, Prepared, Run
-from gccodec.training.stage_generative import LABELS_A_LATENT
+from gccodec.training.stages.generative import LABELS_A_LATENT
+from gccodec.training.trainer import Batch, Drawn, Prepared, Run
 from gccodec.weights.bitstream import Bitstream
 
 SCALE_WEIGHTS = (0.5, 1.0, 2.0, 4.0)

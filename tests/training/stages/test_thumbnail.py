@@ -14,15 +14,15 @@ from gccodec.errors import UsageError, WeightsError
 from gccodec.model.config import HALF_CELL_PX
 from gccodec.model.generator import Generator
 from gccodec.model.thumbnail import ThumbnailGenerator, side_channels
-from gccodec.training import labels
+from gccodec.training.data import label_maps as labels
+from gccodec.training.data.dataset import PhotoStore
 from gccodec.training.export import export_state, model_files, place_model
-from gccodec.training.photos import PhotoStore
 from gccodec.training.preset import load_preset
-from gccodec.training.stage_thumbnail import ThumbnailStage
+from gccodec.training.stages.thumbnail import ThumbnailStage
 from gccodec.weights.folder import WeightsFolder
 from tests.models import random_model, whole_weights
 from tests.paths import CHELSEA
-from tests.training.test_renderer import MadeUpTeacher
+from tests.training.stages.test_renderer import MadeUpTeacher
 
 CPU = torch.device("cpu")
 PRESET = dataclasses.replace(

@@ -17,12 +17,12 @@ from torch.utils._pytree import tree_map
 
 from gccodec.training import checkpoint
 from gccodec.training.average import RunningAverage
-from gccodec.training.colour import drawn_colour, with_colour
+from gccodec.training.data.augment_colour import drawn_colour, with_colour
+from gccodec.training.data.augment_noise import drawn_grain, with_grain
+from gccodec.training.data.dataset import PhotoStore, Window
 from gccodec.training.distributed import average_gradients, rank, world_size
-from gccodec.training.grain import drawn_grain, with_grain
 from gccodec.training.graph import StepGraphs
 from gccodec.training.optimizer import MuonAdamW
-from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
 
 COOLDOWN_SHARE = 0.5

@@ -4,7 +4,7 @@ pixels."""
 import numpy as np
 import torch
 
-from gccodec.training.colour import UNTOUCHED_SHARE, drawn_colour, with_colour
+from gccodec.training.data.augment_colour import UNTOUCHED_SHARE, drawn_colour, with_colour
 
 
 def test_half_of_the_crops_stay_as_they_are():

@@ -20,11 +20,11 @@ from gccodec.model.analysis import holding
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, HALF_CELL_PX, LABEL_CELL_PX, LABEL_CLASSES
 from gccodec.model.precision import autocast
-from gccodec.training.labels import LabelStore, random_named
-from gccodec.training.photos import PhotoStore, Window
+from gccodec.training.data.dataset import PhotoStore, Window
+from gccodec.training.data.label_maps import LabelStore, random_named
+from gccodec.training.initialization import start_from_weights
 from gccodec.training.preset import Preset
-from gccodec.training.run import drawn_qualities
-from gccodec.training.start import start_from_weights
+from gccodec.training.trainer import drawn_qualities
 from gccodec.weights.bitstream import Bitstream
 
 AT_ONCE = 4

@@ -12,10 +12,10 @@ import torch
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.precision import autocast
 from gccodec.training.checkpoint import load_average, load_counters
-from gccodec.training.photos import PhotoStore
+from gccodec.training.data.dataset import PhotoStore
 from gccodec.training.preset import Preset
 from gccodec.training.rate_target import rate_weights_of
-from gccodec.training.run import Batch, Measured, Run
+from gccodec.training.trainer import Batch, Measured, Run
 
 
 class EntropyStage(Run):

@@ -19,7 +19,7 @@ from gccodec.metrics.pixel import psnr_db
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.generator import Generator
 from gccodec.model.precision import autocast
-from gccodec.training.photos import PhotoStore
+from gccodec.training.data.dataset import PhotoStore
 
 SHOWN = 6
 """Rows of the picture to look at."""

@@ -13,7 +13,7 @@ from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, ModelConfig
 from gccodec.model.generator import Generator
 from gccodec.model.integer_context import load_integer_context
-from gccodec.training.photos import PhotoStore
+from gccodec.training.data.dataset import PhotoStore
 from gccodec.weights.bitstream import Bitstream
 
 COARSEST_STEP = 9.0

@@ -17,7 +17,7 @@ from gccodec.entropy.label_map import PRIMING_SHIFT, Adaptive, Prime, code_label
 from gccodec.metrics.deeplab import DeepLab
 from gccodec.model.config import LABEL_CELL_PX, LABEL_CLASSES
 from gccodec.model.precision import autocast
-from gccodec.training.photos import PhotoStore, Window
+from gccodec.training.data.dataset import PhotoStore, Window
 
 LABELS_FILE = "labels.u8"
 """Beside the state of the run."""

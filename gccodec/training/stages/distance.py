@@ -20,11 +20,11 @@ from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.distance import PerceptualDistance, map_distance
 from gccodec.model.precision import autocast
 from gccodec.training.checkpoint import load_average
+from gccodec.training.data.dataset import PhotoStore, Window
+from gccodec.training.initialization import start_from_weights
 from gccodec.training.optimizer import parameter_groups
-from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
-from gccodec.training.run import Batch, Chance, Run
-from gccodec.training.start import start_from_weights
+from gccodec.training.trainer import Batch, Chance, Run
 from gccodec.weights.bitstream import Bitstream
 
 CROP_PX = 128

@@ -20,14 +20,10 @@ from gccodec.model.generator import Generator
 from gccodec.model.precision import autocast
 from gccodec.model.refiner import CAST_PX
 from gccodec.training.adversary import ADVERSARY_FILE, Adversary
-from gccodec.training.distributed import rank
-from gccodec.training.held_out import Compared, HeldOut
-from gccodec.training.labels import LABELS_FILE, LabelStore
-from gccodec.training.losses import Square, random_square, scaled_parts
-from gccodec.training.optimizer import is_kernel, parameter_groups
-from gccodec.training.photos import PhotoStore
-from gccodec.training.preset import Preset
-from gccodec.training.renders import (
+from gccodec.training.data.dataset import PhotoStore
+from gccodec.training.data.held_out import Compared, HeldOut
+from gccodec.training.data.label_maps import LABELS_FILE, LabelStore
+from gccodec.training.data.render_cache import (
     AT_ONCE,
     Part,
     Rendered,
@@ -35,8 +31,12 @@ from gccodec.training.renders import (
     as_rendered,
     claim_bitstream,
 )
-from gccodec.training.run import READERS, Batch, Drawn, Prepared, Run
-from gccodec.training.stage_generative import (
+from gccodec.training.distributed import rank
+from gccodec.training.initialization import start_renderer
+from gccodec.training.losses import Square, random_square, scaled_parts
+from gccodec.training.optimizer import is_kernel, parameter_groups
+from gccodec.training.preset import Preset
+from gccodec.training.stages.generative import (
     FAITHFUL_PERCEPTION,
     LABELS_A_LATENT,
     SELECTIVE_FIDELITY,
@@ -45,7 +45,7 @@ from gccodec.training.stage_generative import (
     mean_block,
     shares,
 )
-from gccodec.training.start import start_renderer
+from gccodec.training.trainer import READERS, Batch, Drawn, Prepared, Run
 from gccodec.weights.bitstream import Bitstream
 
 FIRST_RENDERS = 256

@@ -12,13 +12,13 @@ from torch import nn
 
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.precision import autocast
+from gccodec.training.data.dataset import PhotoStore, Window
+from gccodec.training.initialization import start_from_klt, start_from_weights
 from gccodec.training.losses import Perception, terms
 from gccodec.training.optimizer import is_kernel, parameter_groups
-from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
 from gccodec.training.rate_target import RateTarget, exported_rate_weights
-from gccodec.training.run import Batch, Chance, Measured, Run
-from gccodec.training.start import start_from_klt, start_from_weights
+from gccodec.training.trainer import Batch, Chance, Measured, Run
 from gccodec.weights.bitstream import Bitstream
 
 
@@ -50,7 +50,7 @@ def codec_groups(model: Autoencoder, preset: Preset) -> list[dict[str, Any]]:
 
 
 class StageOne(Run):
-    """Starts as a transform codec (start.py) or from exported weights, and trains every weight."""
+    """Starts as a transform codec or from exported weights, and trains every weight."""
 
     def __init__(
         self,

@@ -1,0 +1,1 @@
+"""Photographs, their label maps and renders: what a step of training is made of."""
