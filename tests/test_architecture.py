@@ -4,6 +4,7 @@ small."""
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,11 @@ def test_light_commands_load_neither_torch_nor_numpy(arguments):
         subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True).returncode
         == 0
     )
+
+
+def test_every_folder_with_code_is_in_the_wheel():
+    """A folder that pyproject.toml does not name is missing where the package is installed."""
+    pyproject = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())
+    folders = {p.parent.relative_to(PACKAGE.parent) for p in PACKAGE.rglob("*.py")}
+    assert {".".join(f.parts) for f in folders} <= set(pyproject["tool"]["setuptools"]["packages"])
+    assert all((PACKAGE.parent / folder / "__init__.py").exists() for folder in folders)

@@ -22,7 +22,7 @@ from gccodec.training.stages.thumbnail import ThumbnailStage
 from gccodec.weights.folder import WeightsFolder
 from tests.models import random_model, whole_weights
 from tests.paths import CHELSEA
-from tests.training.stages.test_renderer import MadeUpTeacher
+from tests.training.stand_ins import CountingTeacher
 
 CPU = torch.device("cpu")
 PRESET = dataclasses.replace(
@@ -47,7 +47,7 @@ def store(tmp_path_factory):
 
 @pytest.fixture
 def stage(store, tmp_path, monkeypatch):
-    monkeypatch.setattr(labels, "Teacher", MadeUpTeacher)
+    monkeypatch.setattr(labels, "Teacher", CountingTeacher)
 
     def make(preset=PRESET, weights=None):
         return ThumbnailStage(
