@@ -36,13 +36,13 @@ def command(data: Path, weights: Path, renderer: str | None, tiles: int) -> None
     from gccodec.codec.codec import Codec
     from gccodec.training.data.dataset import read_pictures
     from gccodec.training.export import place_ranges
-    from gccodec.training.ranges import measured_ranges, range_arrays, spread_over
+    from gccodec.training.ranges import evenly_spaced, measure_ranges, range_arrays
 
-    pictures = spread_over(read_pictures(data), tiles)
+    pictures = evenly_spaced(read_pictures(data), tiles)
     if not pictures:
         raise NothingToDoError(f"{data}: no pictures")
     codec, nodes = Codec.load(weights, renderer=renderer), []
-    for found in measured_ranges(codec, pictures):
+    for found in measure_ranges(codec, pictures):
         nodes.append(found)
         click.echo(f"quality node {len(nodes)}", err=True)
     click.echo(place_ranges(codec.weights.renderer(), range_arrays(nodes), weights))

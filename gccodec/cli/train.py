@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import time
 from pathlib import Path
-from typing import Any
 
 import click
 
 from gccodec.cli.options import Messages, Number, choose_device, volume
 from gccodec.errors import FileError, UsageError
-
-CROPS_OF_STAGE = {
-    "1": "crops",
-    "entropy": "entropy_crops",
-    "generative": "generative_crops",
-    "labels": "labels_crops",
-    "distance": "distance_crops",
-    "renderer": "renderer_crops",
-    "thumbnail": "thumbnail_crops",
-}
-BEFORE = {"entropy": "stage1", "generative": "entropy", "distance": "entropy"}
-"""The stage whose state another stage starts from."""
-UNTIL_DONE = 1e9
-COMPARED_AT, COMPARED_QUALITIES = 0.35, (0.18, 0.35, 0.46, 0.58)
-"""A renderer is compared with the bitstream's own generator: now and then at about 0.05 bpp, at the
-end more."""
+from gccodec.training.stages.names import STAGE_NAMES, StageName, state_path
 
 
 @click.command("train")
@@ -48,7 +31,7 @@ end more."""
 )
 @click.option(
     "--stage",
-    type=click.Choice(list(CROPS_OF_STAGE)),
+    type=click.Choice(STAGE_NAMES),
     default="1",
     show_default=True,
     help="What to train.",
@@ -67,7 +50,6 @@ end more."""
 @click.option(
     "--minutes",
     type=Number(),
-    default=UNTIL_DONE,
     help="Stop after so long, state saved.  [default: no end]",
 )
 @click.option(
@@ -82,11 +64,11 @@ def command(
     data: Path,
     nets: Path,
     state: Path,
-    stage: str,
+    stage: StageName,
     preset: str,
     start: Path | None,
     crops: int | None,
-    minutes: float,
+    minutes: float | None,
     cool: bool,
     device: str,
     threads: int | None,
@@ -120,91 +102,44 @@ def command(
             raise FileError(f"{folder}: not a folder")
     if start is not None and stage == "entropy":
         raise UsageError("--start is not for the stage entropy")
-    if minutes <= 0:
+    if minutes is not None and minutes <= 0:
         raise UsageError(f"--minutes {minutes}: must be above 0")
-    if cool and minutes == UNTIL_DONE:
+    if cool and minutes is None:
         raise UsageError("--cool needs --minutes")
 
-    from gccodec.training.data.dataset import PhotoStore
+    from gccodec.training.data.dataset import PhotoDataset
     from gccodec.training.distributed import join, leave, rank, wait_for_all
     from gccodec.training.log import LOG_FILE, append_row
     from gccodec.training.preset import load_preset
-    from gccodec.training.sample_grid import write_grid
-    from gccodec.training.stages.autoencoder import StageOne
-    from gccodec.training.stages.distance import DistanceStage
-    from gccodec.training.stages.entropy import EntropyStage
-    from gccodec.training.stages.generative import GenerativeStage
-    from gccodec.training.stages.labels import LabelStage, agreement_with_teacher
-    from gccodec.training.stages.renderer import RendererStage
-    from gccodec.training.stages.thumbnail import ThumbnailStage
-    from gccodec.training.trainer import Progress, Run
-    from gccodec.training.validation import validate
-    from gccodec.weights.folder import WeightsFolder
-    from gccodec.weights.model import ModelWeights
+    from gccodec.training.progress import Progress
+    from gccodec.training.stages.registry import open_stage
+    from gccodec.training.trainer import Setup
 
-    chosen = load_preset(preset)
+    plan = load_preset(preset)
     if crops is not None:
-        changed: dict[str, Any] = {CROPS_OF_STAGE[stage]: crops}
-        chosen = dataclasses.replace(chosen, **changed)
+        plan = plan.with_target_crops(stage, crops)
     rank_device = join()
     where = rank_device if rank_device is not None else choose_device(device, threads, messages)
+    photos = state / "photos"
     if rank() == 0:
-        PhotoStore.pack(data, state / "photos", chosen.crop_px)
+        PhotoDataset.pack(data, photos, plan.crop_px)
     wait_for_all()
-    store = PhotoStore(state / "photos")
-    run: Run
-    labels = stage == "labels"
-    weights = ModelWeights.load(start).whole() if start is not None and not labels else None
-    if stage == "1":
-        run = StageOne(chosen, store, nets, state / "stage1.safetensors", where, weights)
-    elif labels:
-        begun = WeightsFolder(start).load("labels") if start is not None else None
-        run = LabelStage(chosen, store, nets, state / "labels.safetensors", where, begun)
-    elif stage in ("renderer", "thumbnail"):
-        served = weights or ModelWeights.load().whole()
-        kind = RendererStage if stage == "renderer" else ThumbnailStage
-        run = kind(chosen, store, nets, served, state / f"{stage}.safetensors", where)
-    else:
-        start_state, own_state = (
-            state / f"{BEFORE[stage]}.safetensors",
-            state / f"{stage}.safetensors",
-        )
-        needed = stage == "distance" or not own_state.exists()
-        if needed and not start_state.exists() and weights is None:
-            raise FileError(f"{start_state}: does not exist; train that stage first")
-        if stage == "entropy":
-            run = EntropyStage(chosen, store, start_state, own_state, where)
-        elif stage == "distance":
-            run = DistanceStage(chosen, store, nets, weights or start_state, own_state, where)
-        else:
-            run = GenerativeStage(chosen, store, nets, weights or start_state, own_state, where)
-    dials = [0.0, 1.0] if stage == "generative" else [0.0]
-    last_grid = time.monotonic()
+    setup = Setup(plan, PhotoDataset(photos), nets, state_path(state, stage), where)
+    trainer = open_stage(stage, setup, start)
+    last_look = time.monotonic()
 
     def report(progress: Progress) -> None:
-        nonlocal last_grid
-        left = (progress.target_crops - progress.crops) / max(progress.crops_per_second, 1e-6)
-        values = progress._asdict() | progress.means._asdict() | {"minutes_left": left / 60}
-        del values["means"]
+        nonlocal last_look
+        values = progress.values()
         messages.note(json.dumps({k: round(v, 4) for k, v in values.items()}))
-        due = time.monotonic() - last_grid > 60 * chosen.grid_every_min
-        if isinstance(run, RendererStage):
-            append_row(state / LOG_FILE, values | run.compared(nets, COMPARED_AT, due)._asdict())
-        elif due and stage in ("1", "generative"):
-            write_grid(run.model, store, state / "samples.png", dials[-1])
-        last_grid = time.monotonic() if due else last_grid
+        due = time.monotonic() - last_look > 60 * plan.grid_every_min
+        figures = trainer.interim_figures(due)
+        if figures:
+            append_row(state / LOG_FILE, values | figures)
+        last_look = time.monotonic() if due else last_look
 
-    run.run(minutes, report, cool)
+    trainer.run(minutes, report, cool)
     if rank() == 0:
-        run.model.load_state_dict(run.average.state)
-        if isinstance(run, LabelStage):
-            agreement = agreement_with_teacher(run.model, store, run.labels)
-            messages.note(json.dumps({"mean_iou_with_teacher": round(agreement, 4)}))
-        elif isinstance(run, RendererStage):
-            for quality in COMPARED_QUALITIES:
-                messages.note(json.dumps(run.compared(nets, quality)._asdict()))
-        elif not isinstance(run, DistanceStage | ThumbnailStage):
-            for realism in dials:
-                for row in validate(run.model, store, nets, [0.0, 0.25, 0.5, 0.75, 1.0], realism):
-                    messages.note(json.dumps(row._asdict()))
+        for figures in trainer.finish():
+            messages.note(json.dumps(figures))
     leave()

@@ -1,4 +1,4 @@
-"""What a stage trains against: the discriminator, its optimizer and its state beside the run's."""
+"""The adversaries of a stage: the discriminator, its optimizer and its state beside the run's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from torch.nn.utils import parametrize
 
 from gccodec.model.precision import autocast
 from gccodec.training import checkpoint
-from gccodec.training.average import RunningAverage
 from gccodec.training.discriminator import (
     Discriminator,
     discriminator_loss,
@@ -21,15 +20,18 @@ from gccodec.training.distributed import average_gradients
 from gccodec.training.preset import Preset
 
 ADVERSARY_FILE = "discriminator.safetensors"
-"""Beside the state of the run."""
+"""The state of the adversaries lies under this name beside that of the run."""
 
-ADVERSARY_BETAS = (0.5, 0.99)
-NOVICE_STEPS = 300
-"""A new adversary knows nothing: its say rises over so many of its steps."""
+BETAS = (0.5, 0.99)
+"""Decays of Adam's moments."""
+
+WARMUP_STEPS = 300
+"""Over so many of its first steps the weight of an adversary rises, which knows nothing yet."""
 
 
 class Adversary:
-    """Learns with every step that it judges; goes on from its state where there is one."""
+    """The discriminator and its optimizer, resumed if there is a state; it learns from every step
+    that it judges."""
 
     def __init__(self, preset: Preset, nets: Path, path: Path, device: torch.device) -> None:
         self.preset, self.path, self.device = preset, path, device
@@ -43,46 +45,43 @@ class Adversary:
         self.optimizer = torch.optim.Adam(
             self.discriminator.parameters(),
             preset.discriminator_learning_rate,
-            ADVERSARY_BETAS,
+            BETAS,
             capturable=device.type == "cuda",
             fused=device.type == "cuda",
         )
-        self.average = RunningAverage(self.discriminator, decay=0.0)
         if path.exists():
-            checkpoint.restore(path, self.discriminator, self.average, self.optimizer)
+            checkpoint.restore(path, self.discriminator, self.optimizer)
 
     def gradient(
-        self, x: Tensor, x_hat: Tensor, known: Tensor, labels: Tensor, norm: Tensor
+        self, x: Tensor, x_hat: Tensor, condition: Tensor, labels: Tensor, norm: Tensor
     ) -> Tensor:
-        """One step of the discriminator, and from the same judgement the generator's gradient at
-        x_hat.
+        """Make one step of the discriminator, and return the generator's gradient at x_hat from the
+        same judgement.
 
-        Its length is a given share of the reconstruction's, `norm`, so that neither drowns the
-        other as training goes on (Esser et al. 2021, "Taming transformers", equation 7).
+        x, x_hat: [B, 3, H, W] in [0, 1]. condition: latents [B, C, H / 16, W / 16] of about unit
+        scale. labels: [B, H / 8, W / 8]. norm: length of the gradient of the reconstruction; the
+        result's is a given share of it, so that neither drowns the other as training goes on (Esser
+        et al. 2021, "Taming transformers", equation 7).
         """
-        preset, parameters = (
-            self.preset,
-            [p for p in self.discriminator.parameters() if p.requires_grad],
-        )
+        preset = self.preset
+        parameters = [p for p in self.discriminator.parameters() if p.requires_grad]
         x_hat.requires_grad_()
         with autocast(self.device), parametrize.cached():  # kernels are normalised once for both
-            real, fake = self.discriminator(x, known), self.discriminator(x_hat, known)
+            real = self.discriminator(x, condition)
+            fake = self.discriminator(x_hat, condition)
         loss = generator_loss(fake, preset.adversarial_loss, labels)
         loss = loss + preset.feature_matching_weight * feature_matching(real, fake)
         (gradient,) = torch.autograd.grad(loss, x_hat, retain_graph=True)
         loss = discriminator_loss(real, fake, preset.adversarial_loss, labels)
-        for parameter, its_gradient in zip(
-            parameters, torch.autograd.grad(loss, parameters), strict=True
-        ):
+        gradients = torch.autograd.grad(loss, parameters)
+        for parameter, its_gradient in zip(parameters, gradients, strict=True):
             parameter.grad = its_gradient
         average_gradients(parameters)
         self.optimizer.step()
-        share = preset.adversarial_share * (
-            self.optimizer.state[parameters[0]]["step"] / NOVICE_STEPS
-        ).clamp_max(1)
+        steps = self.optimizer.state[parameters[0]]["step"]
+        share = preset.adversarial_share * (steps / WARMUP_STEPS).clamp_max(1)
         return gradient * (share * norm / gradient.norm().clamp_min(1e-12))
 
     def save(self) -> None:
-        """Write the state."""
-        self.average.update(self.discriminator)
-        checkpoint.save(self.path, self.discriminator, self.average, self.optimizer, {})
+        """Write the state of the adversaries."""
+        checkpoint.save(self.path, self.discriminator, self.optimizer)

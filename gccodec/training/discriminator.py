@@ -140,7 +140,7 @@ class Discriminator(nn.Module):
         return Judgement(logits + judged.logits, features, judged.classes)
 
 
-def _named_right(classes: Tensor | None, labels: Tensor) -> list[Tensor]:
+def _classification_loss(classes: Tensor | None, labels: Tensor) -> list[Tensor]:
     """Cross entropy with the labels [B, H / 8, W / 8], LABEL_CLASSES where unknown; nothing without
     a semantic head."""
     if classes is None:
@@ -154,7 +154,7 @@ def discriminator_loss(
 ) -> Tensor:
     """Mean over the heads; least squares as in the paper (Mao et al. 2017), or hinge (Lim and Ye
     2017)."""
-    losses = _named_right(real.classes, labels)
+    losses = _classification_loss(real.classes, labels)
     if fake.classes is not None:
         losses.append(F.cross_entropy(fake.classes.float(), torch.full_like(labels, LABEL_CLASSES)))
     for r, f in zip(real.logits, fake.logits, strict=True):
@@ -167,7 +167,7 @@ def discriminator_loss(
 
 def generator_loss(fake: Judgement, kind: AdversarialLoss, labels: Tensor) -> Tensor:
     """What the generator pays for being found out, or taken for another class."""
-    losses = _named_right(fake.classes, labels)
+    losses = _classification_loss(fake.classes, labels)
     if kind == "hinge":
         losses += [-f.float().mean() for f in fake.logits]
     else:

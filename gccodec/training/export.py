@@ -27,11 +27,12 @@ from gccodec.model.quantization import ACTIVATION_LIMIT, INPUT_LIMIT, INPUT_UNIT
 from gccodec.model.ranges import PREFIX
 from gccodec.model.segmenter import Segmenter
 from gccodec.model.thumbnail import ThumbnailGenerator
-from gccodec.training.checkpoint import load_average, load_counters
-from gccodec.training.data.dataset import PhotoStore
-from gccodec.training.data.label_maps import LABELS_FILE, LabelStore, label_prime
+from gccodec.training.checkpoint import load_average, load_record
+from gccodec.training.data.dataset import PhotoDataset
+from gccodec.training.data.label_maps import LABELS_FILE, LabelMaps, label_prime
 from gccodec.training.preset import Preset
-from gccodec.training.rate_target import RateTarget, rate_weights_of
+from gccodec.training.rate_target import RateTarget
+from gccodec.training.record import RunRecord
 from gccodec.training.tables import all_tables
 from gccodec.weights.file import HEADER_LENGTH_BYTES, ID_BYTES, Role, WeightsFile
 from gccodec.weights.folder import MANIFEST
@@ -208,56 +209,59 @@ def place_model(files: dict[Role, bytes], folder: Path, facts: dict[str, str]) -
 
 
 def export_state(state: Path, preset: Preset, folder: Path) -> list[Path]:
-    """Place the averaged model of a training state, with what selective coding needs if it was
-    trained for that.
+    """Place the averaged model of a training state, as the defaults of a folder.
 
-    Returns the files: three for a whole model, else one.
+    Returns the files: three for a whole model, with what selective coding needs if it was trained
+    for that, else one.
     """
-    counters = load_counters(state)
-    crops = counters.get("stage_one_crops", counters["crops"])
-    # the generator's crops count; those of the context model alone do not
-    if "selective" in counters:
-        crops += counters["crops"]
-    seconds = counters["seconds"] + counters.get("stage_one_seconds", 0)
-    facts = {"crops": str(int(crops)), "minutes": str(round(seconds / 60))}
-    if "labels" in counters:
-        segmenter = load_average(state, Segmenter(preset.segmenter))
-        return [place(network_bytes("labels", segmenter, facts), folder, "labels", "labels", facts)]
-    if "distance" in counters:
-        distance = load_average(state, PerceptualDistance(preset.distance))
-        return [
-            place(network_bytes("distance", distance, facts), folder, "distance", "distance", facts)
-        ]
-    if "thumbnail_of" in counters:
-        facts |= {"serves": f"{int(counters['thumbnail_of']):08x}"}
-        network = load_average(state, ThumbnailGenerator(preset.thumbnail))
-        return [
-            place(
-                network_bytes("thumbnail", network, facts), folder, "thumbnail", "thumbnail", facts
-            )
-        ]
-    if "serves" in counters:
-        facts |= {"serves": f"{int(counters['serves']):08x}"}
+    record = load_record(state)
+    facts = _facts(record)
+    if record.stage in ("1", "entropy", "generative"):
+        return place_model(_whole_model(state, record, preset, facts), folder, facts)
+    if record.stage == "renderer":
         generator = load_average(state, Generator(preset.renderer))
-        return [
-            place(
-                renderer_bytes(generator, preset.renderer, facts),
-                folder,
-                preset.name,
-                "renderer",
-                facts,
-            )
-        ]
+        data = renderer_bytes(generator, preset.renderer, facts)
+        return [place(data, folder, preset.name, "renderer", facts)]
+    role: Role = record.stage
+    network = load_average(state, _network(role, preset))
+    return [place(network_bytes(role, network, facts), folder, role, role, facts)]
+
+
+def _facts(record: RunRecord) -> dict[str, str]:
+    """What a weights file says of the run that it came from."""
+    crops, seconds = record.crops, record.seconds + (record.transform_seconds or 0)
+    if record.transform_crops is not None:
+        # the generator's crops count; those of the context model alone do not
+        own = record.crops if record.stage == "generative" else 0
+        crops = record.transform_crops + own
+    facts = {"crops": str(crops), "minutes": str(round(seconds / 60))}
+    return facts if record.bitstream is None else facts | {"serves": record.bitstream}
+
+
+def _network(role: Role, preset: Preset) -> Segmenter | PerceptualDistance | ThumbnailGenerator:
+    """A network beside the codec, in the preset's shape."""
+    if role == "labels":
+        return Segmenter(preset.segmenter)
+    if role == "distance":
+        return PerceptualDistance(preset.distance)
+    return ThumbnailGenerator(preset.thumbnail)
+
+
+def _whole_model(
+    state: Path, record: RunRecord, preset: Preset, facts: dict[str, str]
+) -> dict[Role, bytes]:
+    """The weights files of a whole model's state."""
     prime = None
-    if "selective" in counters:
-        photos = PhotoStore(state.with_name("photos"))
-        prime = label_prime(LabelStore(photos, state.with_name(LABELS_FILE)), photos)
+    if record.stage == "generative":  # trained with label maps and masks: files may be selective
+        dataset = PhotoDataset(state.with_name("photos"))
+        prime = label_prime(LabelMaps(dataset, state.with_name(LABELS_FILE)), dataset)
     log_lmbda = None
-    if rate_weights_of(counters):
-        steered = RateTarget(preset.model.quality_nodes, torch.device("cpu"), counters)
-        log_lmbda = steered.exported(preset.mse_weight)
+    if record.log_lmbda:
+        nodes = preset.model.quality_nodes
+        target = RateTarget(nodes, torch.device("cpu"), record.log_lmbda)
+        log_lmbda = target.exported(preset.mse_weight)
     model = load_average(state, Autoencoder(preset.model))
-    return place_model(model_files(model, facts, prime, log_lmbda), folder, facts)
+    return model_files(model, facts, prime, log_lmbda)
 
 
 def place_ranges(weights: WeightsFile, ranges: dict[str, np.ndarray], folder: Path) -> Path:

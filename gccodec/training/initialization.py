@@ -13,7 +13,7 @@ from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, ModelConfig
 from gccodec.model.generator import Generator
 from gccodec.model.integer_context import load_integer_context
-from gccodec.training.data.dataset import PhotoStore
+from gccodec.training.data.dataset import PhotoDataset
 from gccodec.weights.bitstream import Bitstream
 
 COARSEST_STEP = 9.0
@@ -22,11 +22,11 @@ FINEST_STEP = 0.7
 0.4 bpp."""
 
 
-def sample_blocks(store: PhotoStore, rng: np.random.Generator, count: int) -> torch.Tensor:
+def sample_blocks(dataset: PhotoDataset, rng: np.random.Generator, count: int) -> torch.Tensor:
     """`count` blocks of 16x16 colour pixels, centred on grey: [count, 768], channel-major."""
     blocks = []
     while len(blocks) < count:
-        crop = store.crops(store.windows(rng, 1, 256), 256)[0] / 255 - 0.5
+        crop = dataset.crops(dataset.windows(rng, 1, 256), 256)[0] / 255 - 0.5
         tiles = crop.unfold(1, DOWNSAMPLING, DOWNSAMPLING).unfold(2, DOWNSAMPLING, DOWNSAMPLING)
         blocks.extend(
             tiles.permute(1, 2, 0, 3, 4).reshape(256, -1)[
@@ -36,12 +36,12 @@ def sample_blocks(store: PhotoStore, rng: np.random.Generator, count: int) -> to
     return torch.stack(blocks[:count])
 
 
-def start_from_klt(
-    model: Autoencoder, store: PhotoStore, seed: int = 0, count: int = 40_000
+def initialize_from_klt(
+    model: Autoencoder, dataset: PhotoDataset, seed: int = 0, count: int = 40_000
 ) -> None:
     """Set the linear paths to the leading eigenvectors, gains to common steps, scales to the
     deviations."""
-    blocks = sample_blocks(store, np.random.default_rng(seed), count).double()
+    blocks = sample_blocks(dataset, np.random.default_rng(seed), count).double()
     values, vectors = torch.linalg.eigh(blocks.T @ blocks / len(blocks))
     channels = model.config.latent_channels
     basis = vectors.flip(1)[:, :channels].T.float().reshape(channels, 3, DOWNSAMPLING, DOWNSAMPLING)
@@ -58,7 +58,7 @@ def start_from_klt(
         model.context.log_scale.copy_((spread - 0.7).clamp(-2.5, 3.5))
 
 
-def start_from_weights(model: Autoencoder, weights: Bitstream) -> None:
+def initialize_from_weights(model: Autoencoder, weights: Bitstream) -> None:
     """Set every weight to an exported one, the context model to the float twin of the integer
     network.
 
@@ -91,7 +91,7 @@ def start_from_weights(model: Autoencoder, weights: Bitstream) -> None:
     load_integer_context(model.context, weights)
 
 
-def start_renderer(generator: Generator, weights: Bitstream) -> None:
+def initialize_renderer(generator: Generator, weights: Bitstream) -> None:
     """Set what has the shape of a weight of the exported generator to that; the others stay as they
     are.
 

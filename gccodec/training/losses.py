@@ -15,7 +15,7 @@ from gccodec.metrics.networks import SqueezeTrunk, VggTrunk
 from gccodec.metrics.perceptual import feature_distance, layer_distance, lpips
 from gccodec.model.distance import STRIDE_PX, PerceptualDistance, tap_distance
 from gccodec.training.preset import Preset
-from gccodec.training.trainer import Chance
+from gccodec.training.trainer import StageDraw
 
 SQUEEZE_SIDES_PX, SQUEEZE_PX = (128, 160, 192, 224, 256), 160
 VGG_SIDES_PX, VGG_PX = (64, 96, 128), 80
@@ -95,10 +95,10 @@ class Perception(nn.Module):
         self.vgg = VggTrunk(nets / "vgg16_imagenet.safetensors", stages=3)
 
     @staticmethod
-    def draw(rng: np.random.Generator, crop_px: int) -> Chance:
+    def draw(rng: np.random.Generator, crop_px: int) -> StageDraw:
         """What of the crops each network sees, and the sides of that."""
         sides = tuple(int(rng.choice(choices)) for choices in (SQUEEZE_SIDES_PX, VGG_SIDES_PX))
-        return Chance([random_square(rng, crop_px, side) for side in sides], sides)
+        return StageDraw([random_square(rng, crop_px, side) for side in sides], sides)
 
     def forward(self, x_hat: Tensor, x: Tensor, squares: list[Square]) -> Tensor:
         """Distance of each picture, [B]."""
@@ -138,12 +138,12 @@ class OwnPerception(nn.Module):
         )
 
     @staticmethod
-    def draw(rng: np.random.Generator, crop_px: int) -> Chance:
+    def draw(rng: np.random.Generator, crop_px: int) -> StageDraw:
         """Places of the views, and their sizes: few combinations, as a GPU captures each."""
         side, first = crop_px - STRIDE_PX, int(rng.integers(len(VIEW_SCALES)))
         scales = [VIEW_SCALES[(first + i) % len(VIEW_SCALES)] for i in VIEW_OFFSETS]
         sizes = tuple(STRIDE_PX * round(side * scale / STRIDE_PX) for scale in scales)
-        return Chance([random_square(rng, crop_px, side) for _ in sizes], sizes)
+        return StageDraw([random_square(rng, crop_px, side) for _ in sizes], sizes)
 
     def forward(
         self, x_hat: Tensor, x: Tensor, squares: list[Square], sizes: tuple[int, ...]

@@ -1,6 +1,6 @@
 """One optimizer: Muon for convolution kernels, AdamW for everything else.
 
-Muon (Jordan et al. 2024): momentum, orthogonalised by a Newton-Schulz iteration, so that every
+Muon (Jordan et al. 2024): momentum, orthogonalized by a Newton-Schulz iteration, so that every
 direction of a kernel moves alike. The step is scaled to AdamW's usual RMS (Liu et al. 2025), so
 both share a learning rate. torch.optim.Muon takes matrices only; our kernels have four dimensions.
 """
@@ -21,13 +21,13 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 UPDATE_RMS = 0.2
 BETAS = (0.9, 0.98)
 EPSILON = 1e-8
-LEAST_MATRIX = 16
+MIN_MATRIX_SIDE = 16
 """Smaller ones have no directions to balance."""
 
 
 def is_kernel(parameter: Tensor) -> bool:
     """Whether Muon suits it: a convolution that is a matrix of some size."""
-    return parameter.dim() == 4 and min(parameter.shape[:2]) > LEAST_MATRIX
+    return parameter.dim() == 4 and min(parameter.shape[:2]) > MIN_MATRIX_SIDE
 
 
 def parameter_groups(
@@ -56,7 +56,7 @@ def batches(parameters: list[Tensor], alike: bool) -> Collection[list[Tensor]]:
     return found.values()
 
 
-def orthogonalised(update: Tensor) -> Tensor:
+def orthogonalized(update: Tensor) -> Tensor:
     """The nearest semi-orthogonal matrices, roughly: singular values of each [..., m, n] go to
     about one."""
     tall = update.shape[-2] > update.shape[-1]
@@ -100,7 +100,7 @@ class MuonAdamW(torch.optim.Optimizer):
         # one alone stays a matrix: products of batches of one take half as long again
         updates = (torch.stack(moves) if len(moves) > 1 else moves[0]).flatten(-3)
         scale = rate * UPDATE_RMS * max(updates.shape[-2:]) ** 0.5
-        moved = orthogonalised(updates).reshape(len(moves), *parameters[0].shape)
+        moved = orthogonalized(updates).reshape(len(moves), *parameters[0].shape)
         torch._foreach_add_(parameters, list(moved.unbind()), alpha=-scale)
 
     def _adam(self, parameters: list[Tensor], rate: float) -> None:

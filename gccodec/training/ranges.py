@@ -24,7 +24,7 @@ from gccodec.model.strips import Semantics
 MARGIN = 1.2
 """Pictures that were not measured may reach further."""
 
-WITHIN = 1500
+MAX_PICTURES_READ = 1500
 """So many pictures, at most, are read for those that are measured to be of many sources."""
 
 REALISMS = (0.0, 1.0)
@@ -33,9 +33,9 @@ PATCH_LATENTS = 4
 measured."""
 
 
-def spread_over(pictures: Iterable[tuple[str, Image.Image]], count: int) -> list[Image.Image]:
-    """Some of them, evenly, of the first WITHIN."""
-    known = [picture for _, picture in itertools.islice(pictures, WITHIN)]
+def evenly_spaced(pictures: Iterable[tuple[str, Image.Image]], count: int) -> list[Image.Image]:
+    """Some of them, evenly, of the first MAX_PICTURES_READ."""
+    known = [picture for _, picture in itertools.islice(pictures, MAX_PICTURES_READ)]
     return known[:: max(1, len(known) // count)][:count]
 
 
@@ -73,7 +73,7 @@ class RangeMeter:
             handle.remove()
 
 
-def grown(ranges: Tensor) -> tuple[Tensor, Tensor]:
+def factor_out_growth(ranges: Tensor) -> tuple[Tensor, Tensor]:
     """Ranges [nodes, 2, C] as [2, C] and a factor for each node, [nodes], by which they hold at
     least what they did."""
     growth = ranges.abs().amax(1).median(1).values.clamp_min(torch.finfo(torch.float16).tiny)
@@ -86,7 +86,7 @@ def range_arrays(nodes: list[dict[tuple[str, str], Tensor]]) -> dict[str, np.nda
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     for block in sorted({name for name, _ in nodes[0]}):
         seen, hidden = (
-            grown(torch.stack([found[block, field] for found in nodes]))
+            factor_out_growth(torch.stack([found[block, field] for found in nodes]))
             for field in ("seen", "hidden")
         )
         parts = BlockRanges(seen[0] * MARGIN, hidden[0] * MARGIN, torch.stack([seen[1], hidden[1]]))
@@ -96,7 +96,7 @@ def range_arrays(nodes: list[dict[tuple[str, str], Tensor]]) -> dict[str, np.nda
 
 
 @torch.inference_mode()
-def measured_ranges(
+def measure_ranges(
     codec: Codec, pictures: Iterable[Image.Image]
 ) -> Iterator[dict[tuple[str, str], Tensor]]:
     """At each quality node, of all pictures as files hold them: at both realisms, whole and

@@ -6,14 +6,15 @@ import pytest
 from PIL import Image
 
 from gccodec.training.data import label_maps as labels
-from gccodec.training.data.dataset import PhotoStore
+from gccodec.training.data.dataset import PhotoDataset
 from gccodec.training.data.label_maps import (
-    LabelStore,
+    LabelMaps,
 )
-from gccodec.training.initialization import start_from_klt
+from gccodec.training.initialization import initialize_from_klt
 from gccodec.training.stages import renderer as stage_renderer
-from gccodec.training.stages.autoencoder import StageOne
+from gccodec.training.stages.autoencoder import AutoencoderStage
 from gccodec.training.stages.renderer import RendererStage
+from gccodec.training.trainer import Setup
 from tests.models import whole_weights
 from tests.paths import CHELSEA, COFFEE
 from tests.training.stand_ins import (
@@ -27,7 +28,7 @@ from tests.training.stand_ins import (
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory):
+def dataset(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photos")
     for i, path in enumerate((CHELSEA, COFFEE)):
         with Image.open(path) as image:
@@ -36,28 +37,30 @@ def store(tmp_path_factory):
                 image.convert("RGB").crop((40 * j, 0, 40 * j + 300, 290)).save(
                     folder / str(i) / f"{j}.png"
                 )
-    return PhotoStore.pack(folder, tmp_path_factory.mktemp("cache"))
+    return PhotoDataset.pack(folder, tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture
-def stage_one(store, tmp_path, monkeypatch):
+def stage_one(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr("gccodec.training.stages.autoencoder.Perception", NoPerception)
-    few_blocks = functools.partial(start_from_klt, count=2000)  # seconds faster
-    monkeypatch.setattr("gccodec.training.stages.autoencoder.start_from_klt", few_blocks)
-    monkeypatch.setattr(LabelStore, "make", made_up_labels)
-    return lambda name="stage1": StageOne(
-        PRESET, store, tmp_path, tmp_path / f"{name}.safetensors", CPU
+    few_blocks = functools.partial(initialize_from_klt, count=2000)  # seconds faster
+    monkeypatch.setattr("gccodec.training.stages.autoencoder.initialize_from_klt", few_blocks)
+    monkeypatch.setattr(LabelMaps, "make", made_up_labels)
+    return lambda name="stage1": AutoencoderStage(
+        Setup(PRESET, dataset, tmp_path, tmp_path / f"{name}.safetensors", CPU)
     )
 
 
 @pytest.fixture
-def renderer_stage(store, tmp_path, monkeypatch):
+def renderer_stage(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(labels, "Teacher", CountingTeacher)
     monkeypatch.setattr(stage_renderer, "FIRST_RENDERS", 4)
 
     def make(name="renderer", preset=RENDER_PRESET, weights=None):
         (tmp_path / name).mkdir(exist_ok=True)
         state = tmp_path / name / "renderer.safetensors"
-        return RendererStage(preset, store, tmp_path, weights or whole_weights(), state, CPU)
+        return RendererStage(
+            Setup(preset, dataset, tmp_path, state, CPU), weights or whole_weights()
+        )
 
     return make

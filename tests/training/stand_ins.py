@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from gccodec.model.config import LABEL_CLASSES
 from gccodec.model.distance import DistanceConfig
 from gccodec.training.data.label_maps import (
-    LabelStore,
+    LabelMaps,
 )
 from gccodec.training.losses import Perception
 from gccodec.training.preset import load_preset
@@ -33,17 +33,17 @@ class NoPerception(torch.nn.Module):
         return (x_hat - x).abs().mean((1, 2, 3))
 
 
-def made_up_labels(store, nets, path, device):
+def made_up_labels(dataset, nets, path, device):
     """Stands in for the teacher: a class for every 4x4 cells."""
     with open(path, "wb") as out:
-        for _, height, width, _ in store.entries:
-            rows, columns = LabelStore.grid(height, width)
+        for _, height, width, _ in dataset.entries:
+            rows, columns = LabelMaps.grid(height, width)
             out.write(
                 (np.add.outer(np.arange(rows) // 4, np.arange(columns) // 4) % 25)
                 .astype(np.uint8)
                 .tobytes()
             )
-    return LabelStore(store, path)
+    return LabelMaps(dataset, path)
 
 
 class PixelTeacher(torch.nn.Module):
@@ -75,7 +75,7 @@ class CountingTeacher:
 
     def __call__(self, pixels):
         CountingTeacher.asked += 1
-        rows, columns = LabelStore.grid(*pixels.shape[:2])
+        rows, columns = LabelMaps.grid(*pixels.shape[:2])
         return (np.add.outer(np.arange(rows) // 4, np.arange(columns) // 4) % LABEL_CLASSES).astype(
             np.uint8
         )

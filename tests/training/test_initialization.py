@@ -10,7 +10,7 @@ from safetensors.numpy import load
 from gccodec.errors import WeightsError
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.training.export import model_files
-from gccodec.training.initialization import start_from_klt, start_from_weights
+from gccodec.training.initialization import initialize_from_klt, initialize_from_weights
 from gccodec.training.preset import load_preset
 from tests.models import random_model, whole_weights
 from tests.training.stand_ins import (
@@ -18,21 +18,21 @@ from tests.training.stand_ins import (
 )
 
 
-def test_the_start_is_a_working_transform_codec(store):
+def test_the_start_is_a_working_transform_codec(dataset):
     model = Autoencoder(PRESET.model)
-    start_from_klt(model, store, count=2000)
-    x = store.validation(2, 256)
+    initialize_from_klt(model, dataset, count=2000)
+    x = dataset.validation(2, 256)
     with torch.no_grad():
         out = model(x, torch.ones(2))
     assert float((out.x_hat - x).square().mean()) < 0.01
     assert 0.01 < float(out.bits.mean()) / 65536 < 1
 
 
-def test_training_goes_on_from_exported_weights(store):
+def test_training_goes_on_from_exported_weights(dataset):
     exported, again = random_model(3), Autoencoder(PRESET.model)
-    start_from_weights(again, whole_weights(3))
+    initialize_from_weights(again, whole_weights(3))
     exported.context.quantised = again.context.quantised = True
-    x, quality = store.validation(2, 128), torch.tensor([0.2, 0.9])
+    x, quality = dataset.validation(2, 128), torch.tensor([0.2, 0.9])
     with torch.no_grad():
         a, b = exported.eval()(x, quality), again.eval()(x, quality)
     assert torch.allclose(a.bits, b.bits, rtol=0.02)
@@ -59,8 +59,8 @@ def test_a_deeper_and_wider_model_starts_as_the_exported_one():
     }
     config = dataclasses.replace(PRESET.model, **blocks, **channels)
     exported, larger = Autoencoder(PRESET.model).eval(), Autoencoder(config).eval()
-    start_from_weights(exported, whole_weights(3))
-    start_from_weights(larger, whole_weights(3))
+    initialize_from_weights(exported, whole_weights(3))
+    initialize_from_weights(larger, whole_weights(3))
     x, quality = torch.rand(1, 3, 64, 64), torch.tensor([0.4])
     with torch.no_grad():
         assert torch.allclose(larger.analysis(x, quality), exported.analysis(x, quality), atol=1e-4)
@@ -69,11 +69,11 @@ def test_a_deeper_and_wider_model_starts_as_the_exported_one():
             larger.generator(y, quality), exported.generator(y, quality), atol=1e-4
         )
     with pytest.raises(WeightsError, match="another configuration"):
-        start_from_weights(
+        initialize_from_weights(
             Autoencoder(dataclasses.replace(config, encoder_coarse_blocks=1)), whole_weights(3)
         )
 
 
 def test_weights_of_another_shape_are_refused():
     with pytest.raises(WeightsError, match="another configuration"):
-        start_from_weights(Autoencoder(load_preset("base").model), whole_weights(3))
+        initialize_from_weights(Autoencoder(load_preset("base").model), whole_weights(3))

@@ -9,7 +9,7 @@ import torch
 from gccodec.metrics.perceptual import lpips
 from gccodec.training.losses import OwnPerception, random_square, scaled_parts
 from gccodec.training.preset import load_preset
-from gccodec.training.stages.generative import distance_of
+from gccodec.training.reconstruction import load_distance
 
 PRESET = load_preset("tiny")
 SIDE = 128
@@ -59,7 +59,7 @@ def test_a_square_is_the_same_place_at_every_resolution_and_can_be_added_to():
 
 
 def test_our_own_distance_judges_views_of_crops():
-    own = distance_of(Path("none.safetensors"), PRESET)
+    own = load_distance(Path("none.safetensors"), PRESET)
     perception, rng = OwnPerception(own, None, PRESET), np.random.default_rng(0)
     x, x_hat = torch.rand(2, 2, 3, SIDE, SIDE).requires_grad_()
     drawn = [OwnPerception.draw(rng, SIDE) for _ in range(30)]
@@ -87,7 +87,7 @@ class Trunk:
 
 
 def test_lpips_squeeze_judges_a_view_beside_ours():
-    own = distance_of(Path("none.safetensors"), PRESET)
+    own = load_distance(Path("none.safetensors"), PRESET)
     x, x_hat = torch.rand(2, 2, 3, SIDE, SIDE)
     preset = dataclasses.replace(PRESET, squeeze_weight=0.5)
     squares, sizes = OwnPerception.draw(np.random.default_rng(0), SIDE)

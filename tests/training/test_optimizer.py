@@ -2,7 +2,7 @@
 
 import torch
 
-from gccodec.training.optimizer import orthogonalised
+from gccodec.training.optimizer import orthogonalized
 
 
 def test_muons_update_moves_all_directions_alike():
@@ -10,7 +10,7 @@ def test_muons_update_moves_all_directions_alike():
     update = (
         torch.randn(24, 5) @ torch.diag(torch.tensor([9.0, 3, 1, 0.5, 0.2])) @ torch.randn(5, 40)
     )
-    singular = torch.linalg.svdvals(orthogonalised(update))[:5]
+    singular = torch.linalg.svdvals(orthogonalized(update))[:5]
     assert singular.min() > 0.3
     assert singular.max() < 1.5
-    assert torch.allclose(orthogonalised(update.T), orthogonalised(update).T, atol=1e-4)
+    assert torch.allclose(orthogonalized(update.T), orthogonalized(update).T, atol=1e-4)

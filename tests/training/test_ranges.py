@@ -14,7 +14,7 @@ from gccodec.image.picture import Picture
 from gccodec.model import transforms
 from gccodec.model.integer_convolution import integer_convolver
 from gccodec.model.ranges import STACKS, ranges_of
-from gccodec.training.ranges import RangeMeter, grown, spread_over
+from gccodec.training.ranges import RangeMeter, evenly_spaced, factor_out_growth
 from gccodec.weights.folder import WeightsFolder
 from tests.models import random_model
 
@@ -45,7 +45,7 @@ def test_what_grows_with_quality_holds_all_that_was_found():
     found = (
         torch.rand(5, 2, 8) * torch.tensor([-1.0, 2.0])[:, None] * torch.arange(1, 6)[:, None, None]
     )
-    ranges, growth = grown(found)
+    ranges, growth = factor_out_growth(found)
     held = ranges * growth[:, None, None]
     assert (held[:, 0] <= found[:, 0] * 0.999999).all()
     assert (held[:, 1] >= found[:, 1] * 0.999999).all()
@@ -55,8 +55,8 @@ def test_what_grows_with_quality_holds_all_that_was_found():
 
 def test_pictures_are_taken_evenly():
     names = [(str(i), i) for i in range(10)]
-    assert spread_over(names, 3) == [0, 3, 6]
-    assert spread_over(names, 100) == list(range(10))
+    assert evenly_spaced(names, 3) == [0, 3, 6]
+    assert evenly_spaced(names, 100) == list(range(10))
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from gccodec.training.stages.generative import (
     GenerativeStage,
 )
 from gccodec.training.stages.labels import LabelStage
+from gccodec.training.trainer import Setup
 from tests.models import whole_weights
 from tests.training.stand_ins import (
     CPU,
@@ -32,7 +33,7 @@ def test_a_resumed_run_is_the_run_that_never_stopped(stage_one):
         stopped.step()
     stopped.save()
     resumed = stage_one("b")
-    assert resumed.counters["step"] == 2
+    assert resumed.record.step == 2
     for _ in range(2):
         resumed.step()
     for (name, a), b in zip(
@@ -46,16 +47,16 @@ def test_a_resumed_run_is_the_run_that_never_stopped(stage_one):
 def test_a_run_cools_down_with_its_minutes(stage_one):
     run, rates = stage_one(), []
     for done in (0.0, 0.75, 1.0):
-        run.counters["step"] = 1000
+        run.record.step = 1000
         run.step(done)
         rates.append(run.optimizer.param_groups[0]["lr"] / run.optimizer.param_groups[0]["base"])
     assert rates == pytest.approx([1, 0.5, 0.02])
 
 
 @pytest.mark.parametrize("kind", ["1", "entropy", "distance", "generative", "labels"])
-def test_steps_can_be_replayed_as_graphs(kind, stage_one, store, tmp_path, monkeypatch):
+def test_steps_can_be_replayed_as_graphs(kind, stage_one, dataset, tmp_path, monkeypatch):
     monkeypatch.setattr("gccodec.training.stages.distance.Teacher", PixelTeacher)
-    made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
+    made_up_labels(dataset, None, tmp_path / LABELS_FILE, CPU)
     preset, state = (
         dataclasses.replace(PRESET, joint=True, semantic_head=True),
         tmp_path / "state.safetensors",
@@ -64,26 +65,32 @@ def test_steps_can_be_replayed_as_graphs(kind, stage_one, store, tmp_path, monke
         stage_one().save()
     run = {
         "1": lambda: stage_one(),
-        "entropy": lambda: EntropyStage(preset, store, tmp_path / "stage1.safetensors", state, CPU),
-        "distance": lambda: DistanceStage(preset, store, tmp_path, whole_weights(), state, CPU),
-        "generative": lambda: GenerativeStage(preset, store, tmp_path, whole_weights(), state, CPU),
-        "labels": lambda: LabelStage(preset, store, tmp_path, state, CPU),
+        "entropy": lambda: EntropyStage(
+            Setup(preset, dataset, tmp_path, state, CPU), tmp_path / "stage1.safetensors"
+        ),
+        "distance": lambda: DistanceStage(
+            Setup(preset, dataset, tmp_path, state, CPU), whole_weights()
+        ),
+        "generative": lambda: GenerativeStage(
+            Setup(preset, dataset, tmp_path, state, CPU), whole_weights()
+        ),
+        "labels": lambda: LabelStage(Setup(preset, dataset, tmp_path, state, CPU)),
     }[kind]()
-    drawn, shapes, _ = run._prepared(0)
+    drawn, shapes, _ = run._prepare_step(0)
     with ReadsBack() as seen:
         run._differentiate(drawn, shapes)
     assert not seen.found
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs")
-def test_replayed_steps_are_the_steps(stage_one, store, tmp_path):
-    made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
+def test_replayed_steps_are_the_steps(stage_one, dataset, tmp_path):
+    made_up_labels(dataset, None, tmp_path / LABELS_FILE, CPU)
     models = []
     for graphs in (False, True):
         preset = dataclasses.replace(PRESET, joint=True, graphs=graphs)
         state = tmp_path / f"{graphs}.safetensors"
         stage = GenerativeStage(
-            preset, store, tmp_path, whole_weights(), state, torch.device("cuda")
+            Setup(preset, dataset, tmp_path, state, torch.device("cuda")), whole_weights()
         )
         for _ in range(24):
             stage.step()

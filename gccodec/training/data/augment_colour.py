@@ -15,7 +15,7 @@ GAIN_SPREAD, GAMMA_SPREAD, SATURATION_SPREAD = 0.07, 0.15, 0.2
 UNTOUCHED_SHARE = 0.5
 
 
-def drawn_colour(rng: np.random.Generator, count: int) -> Tensor:
+def draw_colour(rng: np.random.Generator, count: int) -> Tensor:
     """Logarithms of a gain for each channel, of an exponent and of the saturation of each crop: [5,
     count]."""
     spreads = np.array([GAIN_SPREAD] * 3 + [GAMMA_SPREAD, SATURATION_SPREAD])
@@ -25,7 +25,7 @@ def drawn_colour(rng: np.random.Generator, count: int) -> Tensor:
     return torch.from_numpy(drawn.astype(np.float32))
 
 
-def with_colour(x: Tensor, drawn: Tensor) -> Tensor:
+def change_colour(x: Tensor, drawn: Tensor) -> Tensor:
     """x [B, 3, H, W] in [0, 1], each crop with its own white balance, contrast and saturation, some
     as they are."""
     gains, exponent, saturation = (t.T[:, :, None, None] for t in drawn.exp().split((3, 1, 1)))

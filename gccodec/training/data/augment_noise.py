@@ -17,7 +17,7 @@ CHROMA_SHARE_LIMIT = 0.5
 BLUR_LIMIT = 0.25
 
 
-def drawn_grain(rng: np.random.Generator, count: int) -> Tensor:
+def draw_noise(rng: np.random.Generator, count: int) -> Tensor:
     """Strength (of pixels in [0, 1]), share of colour and softness of the grain of each crop: [3,
     count]."""
     levels = np.minimum(
@@ -28,7 +28,7 @@ def drawn_grain(rng: np.random.Generator, count: int) -> Tensor:
     return torch.from_numpy(np.stack([levels / 255, chroma, blur]).astype(np.float32))
 
 
-def with_grain(x: Tensor, drawn: Tensor) -> Tensor:
+def add_noise(x: Tensor, drawn: Tensor) -> Tensor:
     """x [B, 3, H, W] in [0, 1] with noise of its own strength, softness and colour for each crop,
     some left clean."""
     strength, colour, side = (t.view(-1, 1, 1, 1) for t in drawn)

@@ -28,7 +28,7 @@ VALIDATION_PX = 256
 BOXED_WEIGHT = 2
 """Pictures with faces or letters are drawn so much more often."""
 
-LARGER_SHARE, CLOSER_SHARE = 0.4, 0.8
+LARGER_SHARE, CLOSE_UP_SHARE = 0.4, 0.8
 """Of the windows whose side is drawn; the others are as large as a crop."""
 
 
@@ -79,7 +79,7 @@ class Window(NamedTuple):
     flipped: bool
 
 
-class PhotoStore:
+class PhotoDataset:
     """Pictures of at least `minimum_side` px as one flat memory map beside a JSON index."""
 
     def __init__(self, cache: Path) -> None:
@@ -99,7 +99,7 @@ class PhotoStore:
         self.weight = weight / weight.sum()
 
     @classmethod
-    def pack(cls, folder: Path, cache: Path, crop_px: int = VALIDATION_PX) -> PhotoStore:
+    def pack(cls, folder: Path, cache: Path, crop_px: int = VALIDATION_PX) -> PhotoDataset:
         """Decode once every picture that holds a crop; keeps an existing cache, whatever the
         folder."""
         minimum_side = max(crop_px, VALIDATION_PX)
@@ -134,21 +134,21 @@ class PhotoStore:
         return self.pixels[offset : offset + height * width * 3].reshape(height, width, 3)
 
     def windows(
-        self, rng: np.random.Generator, count: int, size: int, closer: bool = False
+        self, rng: np.random.Generator, count: int, size: int, close_up: bool = False
     ) -> list[Window]:
         """Random squares of training pictures, some larger than `size`, half of them flipped.
 
-        closer: most of any size from half of that on, so that things are as large as they are from
-        close by.
+        close_up: most windows have any side from half of `size` on, so that things look as large as
+        they do from close by.
         """
         windows = []
         for i in rng.choice(self.train, count, p=self.weight):
             _, height, width, _ = self.entries[i]
             most = min(height, width)
-            if closer:
+            if close_up:
                 side = (
                     round(size / 2 * (2 * most / size) ** rng.random())
-                    if rng.random() < CLOSER_SHARE
+                    if rng.random() < CLOSE_UP_SHARE
                     else size
                 )
             else:

@@ -17,7 +17,7 @@ from gccodec.entropy.label_map import PRIMING_SHIFT, Adaptive, Prime, code_label
 from gccodec.metrics.deeplab import DeepLab
 from gccodec.model.config import LABEL_CELL_PX, LABEL_CLASSES
 from gccodec.model.precision import autocast
-from gccodec.training.data.dataset import PhotoStore, Window
+from gccodec.training.data.dataset import PhotoDataset, Window
 
 LABELS_FILE = "labels.u8"
 """Beside the state of the run."""
@@ -25,11 +25,11 @@ LABELS_FILE = "labels.u8"
 UNLABELLED = 255
 """In cells that the teacher has not seen."""
 
-MOST_BARS = 6
+MAX_BARS = 6
 """Of cells to keep in a crop; alone amid what is missing, these are the hardest to synthesise
 around."""
 
-PRIME_FROM_EVERY = 8
+PRIMING_STRIDE = 8
 """The label-map coder is primed with every 8th training picture: it settles long before."""
 
 
@@ -45,23 +45,23 @@ class Teacher:
         return DeepLab(self.path).to(self.device)
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
-        """uint8 [H, W, 3] -> unified class ids uint8 [h, w] on the grid of `LabelStore`."""
+        """uint8 [H, W, 3] -> unified class ids uint8 [h, w] on the grid of `LabelMaps`."""
         x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
         with torch.no_grad(), autocast(self.device):
-            ids = self.network.labels(x.to(self.device), *LabelStore.grid(*pixels.shape[:2]))
+            ids = self.network.labels(x.to(self.device), *LabelMaps.grid(*pixels.shape[:2]))
         return self.fold[ids[0].cpu().numpy()]
 
 
-class LabelStore:
+class LabelMaps:
     """Unified class ids on a grid of 8 px cells, LABEL_CLASSES where unknown: one flat memory map.
 
     teacher: labels a picture whose cells are still UNLABELLED when it is asked for.
     """
 
-    def __init__(self, store: PhotoStore, path: Path, teacher: Teacher | None = None) -> None:
-        self.store, self.teacher = store, teacher
+    def __init__(self, dataset: PhotoDataset, path: Path, teacher: Teacher | None = None) -> None:
+        self.dataset, self.teacher = dataset, teacher
         self.cells = np.memmap(path, np.uint8, "r" if teacher is None else "r+")
-        self.shapes = [self.grid(height, width) for _, height, width, _ in store.entries]
+        self.shapes = [self.grid(height, width) for _, height, width, _ in dataset.entries]
         self.offsets = np.concatenate([[0], np.cumsum([h * w for h, w in self.shapes])])
         assert len(self.cells) == self.offsets[-1], f"{path} belongs to other photographs"
 
@@ -70,33 +70,37 @@ class LabelStore:
         return -(-height // LABEL_CELL_PX), -(-width // LABEL_CELL_PX)
 
     @classmethod
-    def make(cls, store: PhotoStore, nets: Path, path: Path, device: torch.device) -> LabelStore:
+    def make(cls, dataset: PhotoDataset, nets: Path, path: Path, device: torch.device) -> LabelMaps:
         """Label every photograph, unless that was done before."""
-        labels = cls.growing(store, nets, path, device)
-        for i in range(len(store.entries)):
+        labels = cls.growing(dataset, nets, path, device)
+        for i in range(len(dataset.entries)):
             labels.map(i)
         return labels
 
     @classmethod
-    def growing(cls, store: PhotoStore, nets: Path, path: Path, device: torch.device) -> LabelStore:
+    def growing(
+        cls, dataset: PhotoDataset, nets: Path, path: Path, device: torch.device
+    ) -> LabelMaps:
         """Label each photograph when it is first asked for: a run that needs few need not wait for
         all."""
         if not path.exists():
-            cells = sum(math.prod(cls.grid(height, width)) for _, height, width, _ in store.entries)
+            cells = sum(
+                math.prod(cls.grid(height, width)) for _, height, width, _ in dataset.entries
+            )
             temporary = path.with_suffix(".part")
             temporary.write_bytes(bytes([UNLABELLED]) * cells)
             temporary.replace(path)
-        return cls(store, path, Teacher(nets, device))
+        return cls(dataset, path, Teacher(nets, device))
 
     def map(self, i: int) -> np.ndarray:
         """uint8 [h, w] of picture i."""
         found = self.cells[self.offsets[i] : self.offsets[i + 1]].reshape(self.shapes[i])
         if self.teacher is not None and (found == UNLABELLED).any():
-            found[:] = self.teacher(self.store.picture(i))
+            found[:] = self.teacher(self.dataset.picture(i))
         return found
 
     def crops(self, windows: Sequence[Window], size: int) -> Tensor:
-        """The label maps of `PhotoStore.crops` windows: int64 [count, size / 8, size / 8]."""
+        """The label maps of `PhotoDataset.crops` windows: int64 [count, size / 8, size / 8]."""
         out = []
         for window in windows:
             labels = self.map(window.picture)
@@ -117,15 +121,15 @@ class _Listening:
         return bit
 
 
-def label_prime(labels: LabelStore, photos: PhotoStore) -> Prime:
+def label_prime(labels: LabelMaps, dataset: PhotoDataset) -> Prime:
     """Where the label-map coder is after it has seen the training pictures."""
     adaptive = Adaptive(_Listening(), Prime.nothing(), PRIMING_SHIFT)
-    for i in photos.train[::PRIME_FROM_EVERY]:
+    for i in dataset.train[::PRIMING_STRIDE]:
         code_label_map(labels.map(int(i)).copy(), adaptive)
     return adaptive.prime()
 
 
-def random_named(rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:
+def random_roi_cells(rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:
     """Cells to keep, float [h, w], of a label map [h, w]: a random box, some of its classes, or a
     few bars."""
     kind, named = rng.integers(3), np.zeros(labels.shape, bool)
@@ -136,7 +140,7 @@ def random_named(rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:
         present = np.unique(labels)
         named = np.isin(labels, present[rng.random(len(present)) < 0.5])
     else:
-        for _ in range(rng.integers(1, MOST_BARS + 1)):
+        for _ in range(rng.integers(1, MAX_BARS + 1)):
             rows, column = (
                 slice(*np.sort(rng.integers(0, len(labels) + 1, 2))),
                 rng.integers(labels.shape[1]),

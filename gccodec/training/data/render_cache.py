@@ -1,5 +1,5 @@
-"""What files hold and what the bitstream's own generator makes of it: made once, kept on disk,
-cropped at random."""
+"""Renders, made once and kept on disk: tiles of photographs as latents that a file would hold, and
+what the bitstream's own generator, the teacher, makes of these."""
 
 from __future__ import annotations
 
@@ -15,226 +15,220 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gccodec.errors import UsageError
 from gccodec.model.analysis import holding
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, HALF_CELL_PX, LABEL_CELL_PX, LABEL_CLASSES
 from gccodec.model.precision import autocast
-from gccodec.training.data.dataset import PhotoStore, Window
-from gccodec.training.data.label_maps import LabelStore, random_named
-from gccodec.training.initialization import start_from_weights
+from gccodec.training.data.dataset import PhotoDataset, Window
+from gccodec.training.data.label_maps import LabelMaps, random_roi_cells
+from gccodec.training.data.qualities import draw_qualities
+from gccodec.training.initialization import initialize_from_weights
 from gccodec.training.preset import Preset
-from gccodec.training.trainer import drawn_qualities
 from gccodec.weights.bitstream import Bitstream
 
-AT_ONCE = 4
-"""Tiles that pass the teacher together."""
+TEACHER_BATCH = 4
+"""So many tiles pass the teacher together."""
 
 REDUCTION = DOWNSAMPLING // HALF_CELL_PX
+"""Pixels of a tile for one pixel, a side, of what the stage thumbnail learns to make."""
 
 
-class Part(NamedTuple):
-    """A rectangle of a tile in latent positions."""
+class Rectangle(NamedTuple):
+    """A rectangle of a tile, in latent positions."""
 
     rows: slice
     columns: slice
 
-    def finer(self, factor: int) -> Part:
-        """The same where a position has become `factor` a side."""
-        return Part(*(slice(line.start * factor, line.stop * factor) for line in self))
+    def finer(self, factor: int) -> Rectangle:
+        """The same rectangle on a grid that is `factor` times finer, a side."""
+        return Rectangle(*(slice(line.start * factor, line.stop * factor) for line in self))
 
 
-class Rendered(NamedTuple):
-    """Parts of B tiles.
+class RenderCrops(NamedTuple):
+    """Crops of B renders: pictures of the core that is judged, all else with a halo around it.
 
-    photo, teacher: uint8 [B, 3, H, W]; y_hat: float16 [B, C, h, w] in steps, 0 where nothing is
-    coded; told: label maps int64 [B, 2 h, 2 w], LABEL_CLASSES where unknown; named: float [B, 1, 2
-    h, 2 w], 1 at the cells that were to be kept; quality, realism: float [B].
+    photo, teacher: uint8 [B, 3, H, W]. y_hat: float16 [B, C, h, w] in quantization steps, 0 where
+    nothing is coded. given_labels: label maps int64 [B, 2 h, 2 w] as the generator is given them,
+    LABEL_CLASSES where unknown. roi_cells: float32 [B, 1, 2 h, 2 w], 1 at the cells to be kept.
+    quality, realism: float32 [B] in [0, 1].
     """
 
     photo: Tensor
     teacher: Tensor
     y_hat: Tensor
-    told: Tensor
-    named: Tensor
+    given_labels: Tensor
+    roi_cells: Tensor
     quality: Tensor
     realism: Tensor
 
 
-class Whole(NamedTuple):
-    """B whole tiles, as `Rendered`; half: float32 [B, 3, H / 2, W / 2], the teacher's levels
-    0..255, averaged."""
+class WholeRenders(NamedTuple):
+    """B whole renders.
+
+    half: the teacher's picture, averaged, float32 [B, 3, H / 2, W / 2] in levels 0..255. All else
+    is as in `RenderCrops`.
+    """
 
     half: Tensor
     y_hat: Tensor
-    told: Tensor
-    named: Tensor
+    given_labels: Tensor
+    roi_cells: Tensor
     quality: Tensor
     realism: Tensor
 
 
-class Plan(NamedTuple):
-    """What one render is to be: told, whether its generator knows the label map; named: uint8
-    [cells, cells]."""
+class RenderPlan(NamedTuple):
+    """What a render is to be: where its tile lies, its quality and realism in [0, 1], whether the
+    generator is given the label map, and the cells to be kept, uint8 [cells, cells]."""
 
     window: Window
     quality: float
     realism: float
-    told: bool
-    named: np.ndarray
+    labels_given: bool
+    roi_cells: np.ndarray
 
 
-def as_rendered(preset: Preset) -> Preset:
-    """For a stage that is taught by renders: the teacher has seen the pictures as they are."""
-    return dataclasses.replace(preset, colour=False, grain=False)
+def without_augmentation(preset: Preset) -> Preset:
+    """The preset of a stage that learns from renders: the teacher saw the photographs unchanged."""
+    return dataclasses.replace(preset, augment_colour=False, augment_noise=False)
 
 
-def claim_bitstream(counters: dict[str, float], kind: str, weights: Bitstream, state: Path) -> None:
-    """Note in a state's counters what bitstream it is trained for, which says what kind of model it
-    holds, too; UsageError where it is another."""
-    own = int.from_bytes(weights.id, "big")
-    found = int(counters.setdefault(kind, own))
-    if found != own:
-        raise UsageError(f"{state}: trained for the bitstream {found:08x}, not {own:08x}")
+def record_type(preset: Preset) -> np.dtype:
+    """One render in the cache's file; `made` is 0 where it is still to be made."""
+    side, cells = preset.tile_px // DOWNSAMPLING, preset.tile_px // LABEL_CELL_PX
+    return np.dtype(
+        [
+            ("made", np.uint8),
+            ("window", np.int32, len(Window._fields)),
+            ("quality", np.float32),
+            ("realism", np.float32),
+            ("labels_given", np.uint8),
+            ("roi_cells", np.uint8, (cells, cells)),
+            ("y_hat", np.float16, (preset.model.latent_channels, side, side)),
+            ("teacher", np.uint8, (preset.tile_px, preset.tile_px, 3)),
+        ]
+    )
 
 
-class RenderStore:
-    """Renders by number: the tile, quality and selection of each follow from the preset and its
-    number alone."""
+class RenderCache:
+    """Renders by number, in a memory map: tile, quality and selection of each follow from the
+    preset and its number alone."""
 
     def __init__(
         self,
-        photos: PhotoStore,
-        labels: LabelStore,
+        dataset: PhotoDataset,
+        labels: LabelMaps,
         weights: Bitstream,
         preset: Preset,
         folder: Path,
     ) -> None:
-        """Kept in the folder, under the model id of the weights."""
+        """Open or make the file in `folder` that is named by the id of `weights`.
+
+        It is kept when the preset asks for more or fewer renders, and made anew when the size of
+        one is another.
+        """
         path = folder / f"renders-{weights.id.hex()}.bin"
-        self.photos, self.labels, self.weights, self.preset = photos, labels, weights, preset
-        positions, cells = preset.tile_px // DOWNSAMPLING, preset.tile_px // LABEL_CELL_PX
-        record = np.dtype(
-            [
-                ("made", np.uint8),
-                ("window", np.int32, len(Window._fields)),
-                ("quality", np.float32),
-                ("realism", np.float32),
-                ("told", np.uint8),
-                ("named", np.uint8, (cells, cells)),
-                ("y_hat", np.float16, (preset.model.latent_channels, positions, positions)),
-                ("teacher", np.uint8, (preset.tile_px, preset.tile_px, 3)),
-            ]
-        )
+        self.dataset, self.labels, self.weights, self.preset = dataset, labels, weights, preset
+        record = record_type(preset)
         kept = path.exists() and path.stat().st_size % record.itemsize == 0
-        if kept:  # a preset may ask for more, or fewer
+        if kept:
             os.truncate(path, preset.renders * record.itemsize)
         self.records = np.memmap(path, record, "r+" if kept else "w+", shape=(preset.renders,))
 
     @functools.cached_property
     def teacher(self) -> Autoencoder:
-        """The frozen codec; not needed once all is made."""
+        """The frozen codec of the weights; it is not needed once every render is made."""
         model = Autoencoder(self.preset.model)
-        start_from_weights(model, self.weights)
+        initialize_from_weights(model, self.weights)
         model.context.quantised = True
         return model.to(memory_format=torch.channels_last).eval().requires_grad_(False)
 
-    def plan(self, number: int) -> Plan:
-        """As the generative stage draws its crops."""
+    def plan(self, number: int) -> RenderPlan:
+        """What a render is to be, drawn as the stage generative draws its crops."""
         preset, rng = self.preset, np.random.default_rng([self.preset.seed, number, 1])
-        (window,) = self.photos.windows(rng, 1, preset.tile_px)
-        named = np.ones((preset.tile_px // LABEL_CELL_PX,) * 2, np.uint8)
-        quality, faithful = (
-            float(drawn_qualities(rng, preset)[0]),
-            rng.random() < preset.faithful_share,
-        )
-        told = rng.random() < preset.label_share
-        if told and not faithful and rng.random() < preset.mask_share:
-            named = random_named(
-                rng, self.labels.crops([window], preset.tile_px)[0].numpy()
-            ).astype(np.uint8)
-        return Plan(window, quality, 0.0 if faithful else 1.0, told, named)
+        (window,) = self.dataset.windows(rng, 1, preset.tile_px)
+        roi_cells = np.ones((preset.tile_px // LABEL_CELL_PX,) * 2, np.uint8)
+        quality = float(draw_qualities(rng, preset)[0])
+        faithful = rng.random() < preset.faithful_share
+        labels_given = rng.random() < preset.label_share
+        if labels_given and not faithful and rng.random() < preset.mask_share:
+            label_map = self.labels.crops([window], preset.tile_px)[0].numpy()
+            roi_cells = random_roi_cells(rng, label_map).astype(np.uint8)
+        return RenderPlan(window, quality, 0.0 if faithful else 1.0, labels_given, roi_cells)
 
     def make(self, count: int, device: torch.device) -> None:
-        """See to it that the first `count` are there."""
+        """Make those of the first `count` renders that are missing."""
         missing = np.flatnonzero(self.records["made"][:count] == 0)
-        for start in range(0, len(missing), AT_ONCE):
-            self._make(missing[start : start + AT_ONCE], device)
+        for start in range(0, len(missing), TEACHER_BATCH):
+            self._make(missing[start : start + TEACHER_BATCH], device)
 
     @torch.no_grad()
     def _make(self, numbers: Sequence[int], device: torch.device) -> None:
         plans, model = [self.plan(int(number)) for number in numbers], self.teacher.to(device)
         windows = [plan.window for plan in plans]
-        x = self.photos.crops(windows, self.preset.tile_px).to(device) / 255
-        told = self._told(windows, [plan.told for plan in plans])
-        cells = torch.from_numpy(np.stack([plan.named for plan in plans]))[:, None].float()
-        named = F.interpolate(cells, scale_factor=LABEL_CELL_PX).to(device)
-        told, keep = told.to(device), holding(named)
-        quality, realism = (
-            torch.tensor(values, device=device)
-            for values in zip(*(plan[1:3] for plan in plans), strict=True)
-        )
+        x = self.dataset.crops(windows, self.preset.tile_px).to(device) / 255
+        labels = self._given_labels(windows, [plan.labels_given for plan in plans]).to(device)
+        cells = torch.from_numpy(np.stack([plan.roi_cells for plan in plans]))[:, None].float()
+        roi_pixels = F.interpolate(cells, scale_factor=LABEL_CELL_PX).to(device)
+        keep_mask = holding(roi_pixels)
+        quality = torch.tensor([plan.quality for plan in plans], device=device)
+        realism = torch.tensor([plan.realism for plan in plans], device=device)
         with autocast(device):
-            y = model.latent(x, quality, named)
-        y_hat = model.context(y, quality, keep, told).y_hat
+            y = model.latent(x, quality, roi_pixels)
+        y_hat = model.context(y, quality, keep_mask, labels).y_hat
         with autocast(device):
-            pictures = model.generator(y_hat / model.gain(quality), quality, realism, told, keep)
-        pixels = (
-            (pictures.float().clamp(0, 1) * 255)
-            .round()
-            .to(torch.uint8)
-            .permute(0, 2, 3, 1)
-            .cpu()
-            .numpy()
-        )
+            unscaled = y_hat / model.gain(quality)
+            pictures = model.generator(unscaled, quality, realism, labels, keep_mask)
+        levels = (pictures.float().clamp(0, 1) * 255).round().to(torch.uint8)
+        pixels = levels.permute(0, 2, 3, 1).cpu().numpy()
         for i, (number, plan) in enumerate(zip(numbers, plans, strict=True)):
             record = self.records[number]
-            record["window"], record["quality"], record["realism"] = (
-                plan.window,
-                plan.quality,
-                plan.realism,
-            )
-            record["told"], record["named"] = plan.told, plan.named
+            for field, value in plan._asdict().items():
+                record[field] = value
             record["y_hat"], record["teacher"] = y_hat[i].half().cpu().numpy(), pixels[i]
             record["made"] = 1
 
-    def _told(self, windows: Sequence[Window], told: Sequence[bool]) -> Tensor:
-        """Label maps int64 [B, cells, cells] of those that are told theirs, LABEL_CLASSES for the
-        others."""
+    def _given_labels(self, windows: Sequence[Window], given: Sequence[bool]) -> Tensor:
+        """Label maps int64 [B, cells, cells] where they are given, LABEL_CLASSES elsewhere."""
         size = self.preset.tile_px
-        labels = torch.full(
-            (len(windows), size // LABEL_CELL_PX, size // LABEL_CELL_PX), LABEL_CLASSES
-        )
+        cells = size // LABEL_CELL_PX
+        labels = torch.full((len(windows), cells, cells), LABEL_CLASSES)
         for i, window in enumerate(windows):
-            if told[i]:
+            if given[i]:
                 labels[i] = self.labels.crops([window], size)[0]
         return labels
 
-    def parts(self, numbers: Sequence[int], seen: Part, judged: Part) -> Rendered:
-        """Of some renders: pictures where they are judged, all else where the generator sees it."""
+    def crops(self, numbers: Sequence[int], core: Rectangle, with_halo: Rectangle) -> RenderCrops:
+        """Of some renders, pictures of `core` and all else of `with_halo`."""
         records, size = self.records[list(numbers)], self.preset.tile_px
-        windows = [Window(*(int(v) for v in w[:4]), bool(w[4])) for w in records["window"]]
-        pixels, cells = judged.finer(DOWNSAMPLING), seen.finer(DOWNSAMPLING // LABEL_CELL_PX)
-        return Rendered(
-            self.photos.crops(windows, size)[..., *pixels].contiguous(),
+        windows = [_window(values) for values in records["window"]]
+        pixels, cells = core.finer(DOWNSAMPLING), with_halo.finer(DOWNSAMPLING // LABEL_CELL_PX)
+        return RenderCrops(
+            self.dataset.crops(windows, size)[..., *pixels].contiguous(),
             torch.from_numpy(records["teacher"][:, *pixels].copy()).permute(0, 3, 1, 2),
-            torch.from_numpy(records["y_hat"][..., *seen].copy()),
-            self._told(windows, records["told"])[:, *cells].contiguous(),
-            torch.from_numpy(records["named"][:, None, *cells].astype(np.float32)),
+            torch.from_numpy(records["y_hat"][..., *with_halo].copy()),
+            self._given_labels(windows, records["labels_given"])[:, *cells].contiguous(),
+            torch.from_numpy(records["roi_cells"][:, None, *cells].astype(np.float32)),
             torch.from_numpy(records["quality"].copy()),
             torch.from_numpy(records["realism"].copy()),
         )
 
-    def whole(self, numbers: Sequence[int]) -> Whole:
+    def whole(self, numbers: Sequence[int]) -> WholeRenders:
         """Some renders, their pictures at half of the resolution."""
         records = self.records[list(numbers)]
-        windows = [Window(*(int(v) for v in w[:4]), bool(w[4])) for w in records["window"]]
+        windows = [_window(values) for values in records["window"]]
         teacher = torch.from_numpy(records["teacher"].copy()).permute(0, 3, 1, 2).float()
-        return Whole(
+        return WholeRenders(
             F.avg_pool2d(teacher, REDUCTION),
             torch.from_numpy(records["y_hat"].copy()),
-            self._told(windows, records["told"]),
-            torch.from_numpy(records["named"][:, None].astype(np.float32)),
+            self._given_labels(windows, records["labels_given"]),
+            torch.from_numpy(records["roi_cells"][:, None].astype(np.float32)),
             torch.from_numpy(records["quality"].copy()),
             torch.from_numpy(records["realism"].copy()),
         )
+
+
+def _window(values: np.ndarray) -> Window:
+    """A window as a record holds it, int32 [5]."""
+    picture, top, left, side, flipped = (int(v) for v in values)
+    return Window(picture, top, left, side, bool(flipped))

@@ -1,9 +1,10 @@
-"""Stage entropy: encoder and generator frozen, the context model refitted as the integer network it
-will be."""
+"""The stage entropy: with frozen transforms, the context model is refitted as the integer network
+that files are coded with."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +12,28 @@ import torch
 
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.precision import autocast
-from gccodec.training.checkpoint import load_average, load_counters
-from gccodec.training.data.dataset import PhotoStore
-from gccodec.training.preset import Preset
-from gccodec.training.rate_target import rate_weights_of
-from gccodec.training.trainer import Batch, Measured, Run
+from gccodec.training.batch import Batch
+from gccodec.training.checkpoint import load_average, load_record
+from gccodec.training.progress import CodecMetrics
+from gccodec.training.trainer import Setup, Trainer
+from gccodec.training.validation import validate
+
+MIN_BITS = 16
+"""Added to the bits of a crop where their relative change is measured, against tiny ones."""
 
 
-class EntropyStage(Run):
-    """Quantisation-aware training from stage 1's averaged weights; its state is a whole model,
-    ready for export."""
+class EntropyStage(Trainer):
+    """Trains the context model with quantization, from stage 1's averaged weights on; its state is
+    a whole model, ready for export."""
 
-    def __init__(
-        self, preset: Preset, store: PhotoStore, start: Path, state: Path, device: torch.device
-    ) -> None:
-        model, before = Autoencoder(preset.model), {"crops": 0.0, "seconds": 0.0}
+    stage = "entropy"
+
+    def __init__(self, setup: Setup, start: Path) -> None:
+        """Start from the state of stage 1; without a state alone."""
+        preset, _, _, state, device = setup
+        model = Autoencoder(preset.model)
         if not state.exists():
-            model, before = load_average(start, model), load_counters(start)
+            load_average(start, model)
         model.to(device, memory_format=torch.channels_last)
         model.requires_grad_(False)
         model.context.requires_grad_(True)
@@ -36,21 +42,21 @@ class EntropyStage(Run):
         groups: list[dict[str, Any]] = [
             {"params": list(model.context.parameters()), "lr": rate, "base": rate}
         ]
-        super().__init__(preset, store, model, groups, preset.entropy_crops, state, device)
-        self.counters = rate_weights_of(before) | self.counters
-        # what the transforms have seen; kept by a state that exists already
-        for name in (
-            "crops",
-            "seconds",
-        ):
-            self.counters.setdefault(f"stage_one_{name}", before[name])
+        super().__init__(setup, model, groups)
+        if not state.exists():
+            self.record.follow(load_record(start))
 
-    def measure(self, batch: Batch) -> Measured:
+    def measure(self, batch: Batch) -> CodecMetrics:
+        """The loss of a batch: its rate, relative, so that every quality counts alike."""
         x, quality = batch.x, batch.quality
         with torch.no_grad(), autocast(self.device):
             y = self.model.latent(x, quality)
         bits = self.model.context(y, quality).bits
         bpp = bits / math.prod(x.shape[-2:])
-        # relative rate: every quality counts alike
-        loss = (bits / (bits.detach() + 16)).mean()
-        return Measured(loss, bpp, torch.zeros_like(bpp), torch.zeros_like(bpp))
+        loss = (bits / (bits.detach() + MIN_BITS)).mean()
+        return CodecMetrics(loss, bpp, torch.zeros_like(bpp), torch.zeros_like(bpp))
+
+    def final_figures(self) -> Iterator[Mapping[str, float]]:
+        """Rate and distances at several qualities."""
+        for row in validate(self.model, self.dataset, self.nets):
+            yield row._asdict()

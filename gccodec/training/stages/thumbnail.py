@@ -1,36 +1,32 @@
-"""Stage thumbnail: the small network of `decode --scale` and `gccodec thumbnail`, taught by the
-full generator."""
+"""The stage thumbnail: the small network of `decode --scale` and `gccodec thumbnail` is taught by
+the full generator."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from gccodec.model.precision import autocast
 from gccodec.model.thumbnail import ThumbnailGenerator, side_channels
-from gccodec.training.data.dataset import PhotoStore
-from gccodec.training.data.label_maps import LABELS_FILE, LabelStore
-from gccodec.training.data.render_cache import RenderStore, Whole, as_rendered, claim_bitstream
-from gccodec.training.distributed import rank
+from gccodec.training.batch import Batch, HostBatch, PreparedStep
+from gccodec.training.data.label_maps import LABELS_FILE, LabelMaps
+from gccodec.training.data.render_cache import RenderCache, WholeRenders, without_augmentation
 from gccodec.training.optimizer import is_kernel, parameter_groups
-from gccodec.training.preset import Preset
-from gccodec.training.stages.generative import LABELS_A_LATENT
-from gccodec.training.trainer import Batch, Drawn, Prepared, Run
+from gccodec.training.reconstruction import CELLS_PER_LATENT, psnr_db
+from gccodec.training.trainer import Setup, Trainer
 from gccodec.weights.bitstream import Bitstream
 
 SCALE_WEIGHTS = (0.5, 1.0, 2.0, 4.0)
-"""Of the squared errors at 1/2, 1/4, 1/8 and 1/16 of the resolution: the smaller a version, the
-smaller its errors."""
+"""Weights of the squared errors at 1/2, 1/4, 1/8 and 1/16 of the resolution: the smaller a version,
+the smaller its errors."""
 
 
-class Copied(NamedTuple):
-    """One step: loss, and PSNR [B] in dB to the full generator's picture at 1/2, 1/4, 1/8 and
-    1/16."""
+class ThumbnailMetrics(NamedTuple):
+    """One step: its loss, and PSNR [B] in dB to the full generator's picture at 1/2, 1/4, 1/8 and
+    1/16 of its resolution."""
 
     loss: Tensor
     psnr_half_db: Tensor
@@ -39,57 +35,51 @@ class Copied(NamedTuple):
     psnr_sixteenth_db: Tensor
 
 
-class ThumbnailStage(Run):
-    """Trains the small network on whole renders (`RenderStore`): a tile's borders are a
-    picture's."""
+class ThumbnailStage(Trainer):
+    """Trains the small network on whole renders (`RenderCache`), as the borders of a tile are those
+    of a picture."""
 
+    stage = "thumbnail"
     model: ThumbnailGenerator
 
-    def __init__(
-        self,
-        preset: Preset,
-        store: PhotoStore,
-        nets: Path,
-        weights: Bitstream,
-        state: Path,
-        device: torch.device,
-    ) -> None:
-        """`weights`: all of the model whose pictures are to be made small."""
-        preset = as_rendered(preset)
+    def __init__(self, setup: Setup, weights: Bitstream) -> None:
+        """`weights` hold all of the model whose pictures are to be made small."""
+        setup = setup._replace(preset=without_augmentation(setup.preset))
+        preset, dataset, nets, state, device = setup
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(preset.seed)
             model = ThumbnailGenerator(preset.thumbnail)
         model.start_from(weights)
         model.to(device, memory_format=torch.channels_last)
-        labels = LabelStore.growing(store, nets, state.with_name(LABELS_FILE), device)
-        self.renders = RenderStore(store, labels, weights, preset, state.parent)
+        labels = LabelMaps.growing(dataset, nets, state.with_name(LABELS_FILE), device)
+        self.renders = RenderCache(dataset, labels, weights, preset, state.parent)
         rate = preset.thumbnail_learning_rate
         groups = parameter_groups(
             model, lambda name, p: (rate, is_kernel(p) and not name.startswith("linear."))
         )
-        super().__init__(preset, store, model, groups, preset.thumbnail_crops, state, device)
-        claim_bitstream(self.counters, "thumbnail_of", weights, state)
+        super().__init__(setup, model, groups)
+        self.claim_bitstream(weights)
         self.renders.make(preset.thumbnail_renders, device)
 
-    def _prepared(self, step: int) -> Prepared:
-        """Renders in place of crops of photographs."""
-        preset, rng = self.preset, np.random.default_rng([self.preset.seed, step, rank()])
+    def _prepare_step(self, step: int) -> PreparedStep:
+        """Draw renders in place of crops of photographs."""
+        preset, rng = self.preset, self._rng(step)
         numbers = rng.integers(0, preset.thumbnail_renders, preset.batch)
-        whole, none = self.renders.whole(numbers.tolist()), torch.zeros(0)
-        return Prepared(
-            Drawn(whole.half, whole.quality, none, none, whole), None, int(rng.integers(1 << 31))
-        )
+        renders, none = self.renders.whole(numbers.tolist()), torch.zeros(0)
+        batch = HostBatch(renders.half, renders.quality, none, none, renders)
+        return PreparedStep(batch, None, int(rng.integers(1 << 31)))
 
-    def measure(self, batch: Batch) -> Copied:
-        whole: Whole = batch.own
-        keep = F.max_pool2d(whole.named, LABELS_A_LATENT)
-        side = side_channels(whole.told, keep)
+    def measure(self, batch: Batch) -> ThumbnailMetrics:
+        """The weighted squared errors of a batch at every scale."""
+        renders: WholeRenders = batch.draw
+        keep_mask = F.max_pool2d(renders.roi_cells, CELLS_PER_LATENT)
+        side = side_channels(renders.given_labels, keep_mask)
         with autocast(self.device):
-            made = self.model(whole.y_hat.float(), batch.quality, whole.realism, side)
-        error, losses, psnrs = made - batch.x, [], []
+            pictures = self.model(renders.y_hat.float(), batch.quality, renders.realism, side)
+        error, losses, psnrs = pictures - batch.x, [], []
         for weight in SCALE_WEIGHTS:
             mse = error.square().mean((1, 2, 3))
             losses.append(weight * mse.mean())
-            psnrs.append(-10 * mse.detach().clamp_min(1e-9).log10())
+            psnrs.append(psnr_db(mse))
             error = F.avg_pool2d(error, 2)
-        return Copied(torch.stack(losses).sum(), *psnrs)
+        return ThumbnailMetrics(torch.stack(losses).sum(), *psnrs)

@@ -4,13 +4,13 @@ pixels."""
 import numpy as np
 import torch
 
-from gccodec.training.data.augment_colour import UNTOUCHED_SHARE, drawn_colour, with_colour
+from gccodec.training.data.augment_colour import UNTOUCHED_SHARE, change_colour, draw_colour
 
 
 def test_half_of_the_crops_stay_as_they_are():
     torch.manual_seed(2)
     x = torch.rand(400, 3, 4, 4)
-    changed = (with_colour(x, drawn_colour(np.random.default_rng(2), 400)) - x).abs().amax(
+    changed = (change_colour(x, draw_colour(np.random.default_rng(2), 400)) - x).abs().amax(
         (1, 2, 3)
     ) > 1e-5
     assert abs(float((~changed).float().mean()) - UNTOUCHED_SHARE) < 0.08
@@ -18,15 +18,15 @@ def test_half_of_the_crops_stay_as_they_are():
 
 def test_light_and_colour_change_and_what_is_grey_under_the_same_gains_stays_grey():
     grey = torch.linspace(0, 1, 16).expand(1, 3, 4, 16)
-    darker = with_colour(grey, torch.tensor([[0.0], [0.0], [0.0], [0.3], [0.5]]))
+    darker = change_colour(grey, torch.tensor([[0.0], [0.0], [0.0], [0.3], [0.5]]))
     assert torch.allclose(darker, grey ** torch.tensor(0.3).exp(), atol=1e-6)
-    warm = with_colour(grey, torch.tensor([[0.2], [0.0], [-0.2], [0.0], [0.0]]))
+    warm = change_colour(grey, torch.tensor([[0.2], [0.0], [-0.2], [0.0], [0.0]]))
     assert (warm[:, 0, :, 1:12] > warm[:, 2, :, 1:12]).all()
     red = torch.tensor([0.6, 0.3, 0.3])[None, :, None, None].expand(1, 3, 4, 4)
-    paler = with_colour(red, torch.tensor([[0.0], [0.0], [0.0], [0.0], [-0.5]]))
+    paler = change_colour(red, torch.tensor([[0.0], [0.0], [0.0], [0.0], [-0.5]]))
     assert 0 < float((paler[:, 0] - paler[:, 1]).max()) < 0.3
 
 
 def test_colours_stay_within_the_range_of_pixels():
-    x = with_colour(torch.rand(64, 3, 8, 8), drawn_colour(np.random.default_rng(3), 64))
+    x = change_colour(torch.rand(64, 3, 8, 8), draw_colour(np.random.default_rng(3), 64))
     assert 0 <= float(x.min()) <= float(x.max()) <= 1

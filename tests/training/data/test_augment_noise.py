@@ -7,8 +7,8 @@ from gccodec.training.data.augment_noise import (
     CLEAN_SHARE,
     LEVELS_LIMIT,
     LEVELS_MEDIAN,
-    drawn_grain,
-    with_grain,
+    add_noise,
+    draw_noise,
 )
 
 
@@ -16,7 +16,7 @@ def grain_levels(count=400, seed=3):
     """What is added to a grey picture, in levels of 8 bits."""
     torch.manual_seed(seed)
     grey = torch.full((count, 3, 64, 64), 0.5)
-    return 255 * (with_grain(grey, drawn_grain(np.random.default_rng(seed), count)) - grey)
+    return 255 * (add_noise(grey, draw_noise(np.random.default_rng(seed), count)) - grey)
 
 
 def test_crops_have_grain_of_the_stated_strength_or_none():
@@ -37,8 +37,8 @@ def test_grain_has_no_cast_and_is_mostly_grey():
 def test_grain_stays_within_the_range_of_pixels_and_follows_the_seed():
     torch.manual_seed(1)
     white = torch.ones(8, 3, 32, 32)
-    first = with_grain(white, drawn_grain(np.random.default_rng(1), 8))
+    first = add_noise(white, draw_noise(np.random.default_rng(1), 8))
     torch.manual_seed(1)
-    assert torch.equal(with_grain(white, drawn_grain(np.random.default_rng(1), 8)), first)
+    assert torch.equal(add_noise(white, draw_noise(np.random.default_rng(1), 8)), first)
     assert 0 <= float(first.min()) < 1
     assert float(first.max()) == 1

@@ -9,17 +9,17 @@ from gccodec.training.data import label_maps
 from gccodec.training.data.dataset import Window
 from gccodec.training.data.label_maps import (
     LABELS_FILE,
-    MOST_BARS,
+    MAX_BARS,
     UNLABELLED,
-    LabelStore,
+    LabelMaps,
     label_prime,
-    random_named,
+    random_roi_cells,
 )
 from tests.training.stand_ins import CPU, CountingTeacher, made_up_labels
 
 
-def test_label_crops_follow_their_windows(store, tmp_path):
-    labels = made_up_labels(store, None, tmp_path / "labels.u8", CPU)
+def test_label_crops_follow_their_windows(dataset, tmp_path):
+    labels = made_up_labels(dataset, None, tmp_path / "labels.u8", CPU)
     plain = labels.crops([Window(1, 32, 64, 128, False), Window(1, 32, 64, 128, True)], 128)
     assert plain.shape == (2, 16, 16)
     assert np.array_equal(plain[0], labels.map(1)[4:20, 8:24])
@@ -33,7 +33,7 @@ def test_label_crops_follow_their_windows(store, tmp_path):
 def test_what_is_named_varies_and_follows_classes():
     rng = np.random.default_rng(0)
     labels = np.repeat(np.repeat(np.arange(16).reshape(4, 4), 4, 0), 4, 1)
-    masks = [random_named(rng, labels) for _ in range(300)]
+    masks = [random_roi_cells(rng, labels) for _ in range(300)]
     shares = [m.mean() for m in masks]
     assert min(shares) < 0.1
     assert max(shares) > 0.75
@@ -43,30 +43,30 @@ def test_what_is_named_varies_and_follows_classes():
     bars = [
         m
         for m in masks
-        if 0 < m.any(0).sum() <= MOST_BARS and (np.diff(np.flatnonzero(m.any(0))) > 1).any()
+        if 0 < m.any(0).sum() <= MAX_BARS and (np.diff(np.flatnonzero(m.any(0))) > 1).any()
     ]
     assert 40 < len(bars) < 120
 
 
-def test_the_label_coder_is_primed_with_the_training_maps(store, tmp_path):
-    labels = made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
-    primed = LabelMapCodec(label_prime(labels, store))
+def test_the_label_coder_is_primed_with_the_training_maps(dataset, tmp_path):
+    labels = made_up_labels(dataset, None, tmp_path / LABELS_FILE, CPU)
+    primed = LabelMapCodec(label_prime(labels, dataset))
     assert len(primed.encode(labels.map(3))) < 0.5 * len(LabelMapCodec().encode(labels.map(3)))
     assert np.array_equal(
         primed.decode(primed.encode(labels.map(3)), *labels.map(3).shape), labels.map(3)
     )
 
 
-def test_photographs_are_labelled_when_they_are_asked_for(store, tmp_path, monkeypatch):
+def test_photographs_are_labelled_when_they_are_asked_for(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(label_maps, "Teacher", CountingTeacher)
     monkeypatch.setattr(CountingTeacher, "asked", 0)
     path = tmp_path / "labels.u8"
-    growing = LabelStore.growing(store, tmp_path, path, CPU)
+    growing = LabelMaps.growing(dataset, tmp_path, path, CPU)
     assert CountingTeacher.asked == 0
     assert (growing.cells == UNLABELLED).all()
     first = growing.map(2).copy()
-    again = LabelStore.growing(store, tmp_path, path, CPU)
+    again = LabelMaps.growing(dataset, tmp_path, path, CPU)
     assert np.array_equal(again.map(2), first)
     assert CountingTeacher.asked == 1
-    assert (LabelStore.make(store, tmp_path, path, CPU).cells < LABEL_CLASSES).all()
-    assert CountingTeacher.asked == len(store.entries)
+    assert (LabelMaps.make(dataset, tmp_path, path, CPU).cells < LABEL_CLASSES).all()
+    assert CountingTeacher.asked == len(dataset.entries)

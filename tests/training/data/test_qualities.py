@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from gccodec.training.trainer import FOCUS, drawn_qualities
+from gccodec.training.data.qualities import FOCUS, draw_qualities
 from tests.training.stand_ins import (
     PRESET,
 )
@@ -18,7 +18,7 @@ def test_qualities_crowd_where_they_are_wanted_and_reach_everywhere():
         preset = dataclasses.replace(
             PRESET, focus_share=focus_share, batch=20_000, quality_power=1.0
         )
-        drawn = drawn_qualities(np.random.default_rng(0), preset)
+        drawn = draw_qualities(np.random.default_rng(0), preset)
         assert drawn.min() < 0.001
         assert drawn.max() > 0.999
         shares.append(np.mean((drawn > lowest) & (drawn < highest)))

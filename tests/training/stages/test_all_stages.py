@@ -20,6 +20,7 @@ from gccodec.training.stages.entropy import EntropyStage
 from gccodec.training.stages.generative import (
     GenerativeStage,
 )
+from gccodec.training.trainer import Setup
 from gccodec.weights.folder import WeightsFolder
 from gccodec.weights.model import ModelWeights
 from tests.training.stand_ins import (
@@ -29,13 +30,15 @@ from tests.training.stand_ins import (
 )
 
 
-def test_all_stages_end_in_a_codec(stage_one, store, tmp_path):
+def test_all_stages_end_in_a_codec(stage_one, dataset, tmp_path):
     reports = []
     run = stage_one()
     run.run(10, reports.append)
-    assert run.counters["crops"] == PRESET.crops
+    assert run.record.crops == PRESET.crops
     assert not any(p.isnan().any() for p in run.model.parameters())
-    entropy = EntropyStage(PRESET, store, run.state_path, tmp_path / "entropy.safetensors", CPU)
+    entropy = EntropyStage(
+        Setup(PRESET, dataset, tmp_path, tmp_path / "entropy.safetensors", CPU), run.state_path
+    )
     before = {k: v.clone() for k, v in entropy.model.state_dict().items()}
     entropy.run(10, reports.append)
     moved = {
@@ -45,7 +48,8 @@ def test_all_stages_end_in_a_codec(stage_one, store, tmp_path):
     }
     assert moved == {"context"}
     generative = GenerativeStage(
-        PRESET, store, tmp_path, entropy.state_path, tmp_path / "generative.safetensors", CPU
+        Setup(PRESET, dataset, tmp_path, tmp_path / "generative.safetensors", CPU),
+        entropy.state_path,
     )
     assert torch.allclose(generative.rate_target.log_lmbda, run.rate_target.log_lmbda)
     before = {k: v.clone() for k, v in generative.model.state_dict().items()}
@@ -61,8 +65,8 @@ def test_all_stages_end_in_a_codec(stage_one, store, tmp_path):
     assert not any(
         torch.equal(v, adversary[k]) for k, v in after.items() if k.endswith("weight.original")
     )
-    (tmp_path / "photos").symlink_to(store.pixels.filename.parent)
-    made_up_labels(store, None, tmp_path / LABELS_FILE, CPU)
+    (tmp_path / "photos").symlink_to(dataset.pixels.filename.parent)
+    made_up_labels(dataset, None, tmp_path / LABELS_FILE, CPU)
     paths = export_state(generative.state_path, PRESET, tmp_path / "weights")
     folder = WeightsFolder(tmp_path / "weights")
     assert paths == [folder.default(role) for role in ("bitstream", "analysis", "renderer")]
@@ -72,7 +76,7 @@ def test_all_stages_end_in_a_codec(stage_one, store, tmp_path):
     assert facts["crops"] == str(PRESET.crops + PRESET.generative_crops)
     shipped = ModelWeights.load(tmp_path / "weights")
     again = GenerativeStage(
-        PRESET, store, tmp_path, shipped.whole(), tmp_path / "again.safetensors", CPU
+        Setup(PRESET, dataset, tmp_path, tmp_path / "again.safetensors", CPU), shipped.whole()
     )
     assert model_files(again.model, {}) == model_files(
         load_average(generative.state_path, again.model), {}
@@ -80,7 +84,7 @@ def test_all_stages_end_in_a_codec(stage_one, store, tmp_path):
     with pytest.raises(UsageError, match="another model than the preset's"):
         export_state(generative.state_path, load_preset("base"), tmp_path / "weights")
     codec = Codec(shipped)
-    pixels = store.picture(0)[:100, :90]
+    pixels = dataset.picture(0)[:100, :90]
     decoded = codec.decode(codec.encode(Picture.of(pixels), quality=1000, effort=0).data).pixels
     assert np.mean((decoded.astype(float) - pixels) ** 2) < 2000
     labels_alone = Selection(np.zeros((7, 6), bool), np.full((13, 12), 3, np.uint8))

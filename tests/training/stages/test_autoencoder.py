@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from gccodec.training.preset import load_preset
-from gccodec.training.stages.autoencoder import StageOne
+from gccodec.training.stages.autoencoder import AutoencoderStage
+from gccodec.training.trainer import Setup
 from tests.models import whole_weights
 from tests.training.stand_ins import (
     CPU,
@@ -15,10 +16,12 @@ from tests.training.stand_ins import (
 )
 
 
-def test_without_perception_no_frozen_network_is_read(store, tmp_path):
+def test_without_perception_no_frozen_network_is_read(dataset, tmp_path):
     preset = dataclasses.replace(PRESET, perception_weight=0.0, crops=8)
     reports = []
-    run = StageOne(preset, store, tmp_path / "none", tmp_path / "mse.safetensors", CPU)
+    run = AutoencoderStage(
+        Setup(preset, dataset, tmp_path / "none", tmp_path / "mse.safetensors", CPU)
+    )
     before = run.model.generator.linear.weight.detach().clone()
     run.run(10, reports.append)
     assert not torch.equal(run.model.generator.linear.weight, before)
@@ -32,8 +35,10 @@ def test_rate_weights_survive_a_stop(stage_one):
     assert torch.allclose(stage_one("c").rate_target.log_lmbda, run.rate_target.log_lmbda)
 
 
-def test_stage_one_goes_on_with_exported_rate_weights(stage_one, store, tmp_path):
-    run = StageOne(PRESET, store, tmp_path, tmp_path / "new.safetensors", CPU, whole_weights())
+def test_stage_one_goes_on_with_exported_rate_weights(stage_one, dataset, tmp_path):
+    run = AutoencoderStage(
+        Setup(PRESET, dataset, tmp_path, tmp_path / "new.safetensors", CPU), whole_weights()
+    )
     assert np.allclose(
         run.rate_target.log_lmbda,
         whole_weights().log_lmbda + math.log(PRESET.mse_weight),
@@ -41,5 +46,7 @@ def test_stage_one_goes_on_with_exported_rate_weights(stage_one, store, tmp_path
     )
     run.rate_target.log_lmbda += 1
     run.save()
-    again = StageOne(PRESET, store, tmp_path, tmp_path / "new.safetensors", CPU, whole_weights())
+    again = AutoencoderStage(
+        Setup(PRESET, dataset, tmp_path, tmp_path / "new.safetensors", CPU), whole_weights()
+    )
     assert torch.allclose(again.rate_target.log_lmbda, run.rate_target.log_lmbda)

@@ -12,8 +12,9 @@ from gccodec.training.checkpoint import load_average
 from gccodec.training.export import export_state
 from gccodec.training.stages.distance import DistanceStage
 from gccodec.training.stages.generative import (
-    distance_of,
+    load_distance,
 )
+from gccodec.training.trainer import Setup
 from gccodec.weights.file import load_weights
 from gccodec.weights.folder import WeightsFolder
 from tests.models import whole_weights
@@ -24,11 +25,11 @@ from tests.training.stand_ins import (
 )
 
 
-def test_the_distance_is_learned_and_exported(store, tmp_path, monkeypatch):
+def test_the_distance_is_learned_and_exported(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr("gccodec.training.stages.distance.Teacher", PixelTeacher)
     preset = dataclasses.replace(PRESET, distance_crops=80)
     stage = DistanceStage(
-        preset, store, tmp_path, whole_weights(), tmp_path / "distance.safetensors", CPU
+        Setup(preset, dataset, tmp_path, tmp_path / "distance.safetensors", CPU), whole_weights()
     )
     codec = {k: v.clone() for k, v in stage.codec.state_dict().items()}
     first = float(np.mean([stage.step().unexplained for _ in range(5)]))
@@ -45,10 +46,12 @@ def test_the_distance_is_learned_and_exported(store, tmp_path, monkeypatch):
     assert torch.allclose(shipped.between(x, x.flip(0)), by_maps, rtol=1e-4)
     with pytest.raises(WeightsError, match="does not fit"):
         PerceptualDistance.load(whole_weights())
-    resumed = DistanceStage(preset, store, tmp_path, whole_weights(), stage.state_path, CPU)
-    assert resumed.counters["crops"] == preset.distance_crops
+    resumed = DistanceStage(
+        Setup(preset, dataset, tmp_path, stage.state_path, CPU), whole_weights()
+    )
+    assert resumed.record.crops == preset.distance_crops
     trained, installed = (
-        distance_of(state, preset) for state in (stage.state_path, tmp_path / "none.safetensors")
+        load_distance(state, preset) for state in (stage.state_path, tmp_path / "none.safetensors")
     )
     assert torch.equal(
         trained.heads[0].weight, load_average(stage.state_path, resumed.model).heads[0].weight

@@ -15,7 +15,7 @@ from gccodec.model.config import DOWNSAMPLING, ModelConfig
 from gccodec.model.generator import Generator
 from gccodec.training.checkpoint import load_average
 from gccodec.training.data import label_maps as labels
-from gccodec.training.data.held_out import rendered
+from gccodec.training.data.held_out import render
 from gccodec.training.export import export_state, model_files, place_model
 from gccodec.training.preset import load_preset
 from gccodec.training.stages import renderer as stage_renderer
@@ -31,13 +31,13 @@ def same_states(a, b):
 
 
 @pytest.mark.slow
-def test_the_renderer_learns_is_exported_and_renders(renderer_stage, tmp_path, store):
+def test_the_renderer_learns_is_exported_and_renders(renderer_stage, tmp_path, dataset):
     run = renderer_stage(
         preset=dataclasses.replace(RENDER_PRESET, renderer_crops=20, renders=4, label_share=0.0)
     )
     first = float(np.mean([run.step().loss for _ in range(3)]))
     run.run(10, lambda progress: None)
-    assert run.counters["crops"] == 20
+    assert run.record.crops == 20
     assert float(np.mean([run.step().loss for _ in range(3)])) < first
     (path,) = export_state(run.state_path, run.preset, tmp_path / "weights")
     assert path == WeightsFolder(tmp_path / "weights").find_serving("renderer", whole_weights().id)
@@ -57,8 +57,8 @@ def test_the_renderer_learns_is_exported_and_renders(renderer_stage, tmp_path, s
         load_average(run.state_path, Generator(RENDER_PRESET.renderer)),
         torch.randn(1, 32, 4, 5),
     )
-    assert torch.allclose(rendered(generator, y, 0.3), rendered(averaged, y, 0.3), atol=0.05)
-    assert rendered(generator, y, 0.3).shape == (1, 3, 64, 80)
+    assert torch.allclose(render(generator, y, 0.3), render(averaged, y, 0.3), atol=0.05)
+    assert render(generator, y, 0.3).shape == (1, 3, 64, 80)
 
 
 def test_adversaries_join_late_and_go_on_where_they_were(renderer_stage):
@@ -128,12 +128,12 @@ def test_all_of_a_tile_is_judged_with_what_surrounds_it_in_view(renderer_stage):
     run, seen = renderer_stage(), set()
     run.renders.make(4, CPU)
     for step in range(30):
-        drawn = run._prepared(0 if step == 0 else step).drawn
-        judged, rendered_part = drawn.own.judged, drawn.own.rendered
-        assert len(judged.rows) * DOWNSAMPLING == drawn.x.shape[-2]
-        assert rendered_part.y_hat.shape[-2:] == (6, 6)
-        assert int(judged.rows.max()) < 6
-        seen.add(int(judged.rows[0]))
+        batch = run._prepare_step(step).batch
+        core, renders = batch.draw.core, batch.draw.renders
+        assert len(core.rows) * DOWNSAMPLING == batch.x.shape[-2]
+        assert renders.y_hat.shape[-2:] == (6, 6)
+        assert int(core.rows.max()) < 6
+        seen.add(int(core.rows[0]))
     # the tile's own border lies on one side or the other, or a margin on both
     assert seen == {
         0,
@@ -149,7 +149,7 @@ def test_the_file_stop_ends_a_run_with_its_state_saved(renderer_stage, tmp_path)
     (tmp_path / "stopped" / STOP_FILE).touch()
     stopped = renderer_stage("stopped")
     stopped.run(10, lambda progress: None)
-    assert stopped.counters["crops"] == 0 < run.counters["crops"]
+    assert stopped.record.crops == 0 < run.record.crops
     assert stopped.state_path.exists()
 
 
@@ -165,14 +165,14 @@ def test_a_state_of_another_bitstream_is_refused(renderer_stage):
         renderer_stage("narrow", narrower)
 
 
-def test_the_command_trains_compares_and_keeps_the_curve(store, tmp_path, monkeypatch):
+def test_the_command_trains_compares_and_keeps_the_curve(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(labels, "Teacher", CountingTeacher)
     monkeypatch.setattr(stage_renderer, "AlexTrunk", lambda path: OnlyPixels())
     monkeypatch.setattr(stage_renderer, "FIRST_RENDERS", 4)
     monkeypatch.setattr("gccodec.training.trainer.REPORT_EVERY_STEPS", 2)
     state = tmp_path / "state"
     state.mkdir()
-    (state / "photos").symlink_to(store.pixels.filename.parent)
+    (state / "photos").symlink_to(dataset.pixels.filename.parent)
     weights = tmp_path / "weights"
     place_model(model_files(random_model(), {}), weights, {})
     preset = tmp_path / "small.toml"

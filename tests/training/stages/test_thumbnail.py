@@ -15,10 +15,11 @@ from gccodec.model.config import HALF_CELL_PX
 from gccodec.model.generator import Generator
 from gccodec.model.thumbnail import ThumbnailGenerator, side_channels
 from gccodec.training.data import label_maps as labels
-from gccodec.training.data.dataset import PhotoStore
+from gccodec.training.data.dataset import PhotoDataset
 from gccodec.training.export import export_state, model_files, place_model
 from gccodec.training.preset import load_preset
 from gccodec.training.stages.thumbnail import ThumbnailStage
+from gccodec.training.trainer import Setup
 from gccodec.weights.folder import WeightsFolder
 from tests.models import random_model, whole_weights
 from tests.paths import CHELSEA
@@ -37,26 +38,22 @@ PRESET = dataclasses.replace(
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
+def dataset(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photos")
     for i in range(2):
         with Image.open(CHELSEA) as image:
             image.convert("RGB").crop((40 * i, 0, 300 + 40 * i, 290)).save(folder / f"{i}.png")
-    return PhotoStore.pack(folder, tmp_path_factory.mktemp("cache"))
+    return PhotoDataset.pack(folder, tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture
-def stage(store, tmp_path, monkeypatch):
+def stage(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(labels, "Teacher", CountingTeacher)
 
     def make(preset=PRESET, weights=None):
         return ThumbnailStage(
-            preset,
-            store,
-            tmp_path,
+            Setup(preset, dataset, tmp_path, tmp_path / "thumbnail.safetensors", CPU),
             weights or whole_weights(),
-            tmp_path / "thumbnail.safetensors",
-            CPU,
         )
 
     return make
@@ -83,7 +80,7 @@ def test_it_learns_is_exported_and_makes_small_versions(stage, tmp_path):
     run = stage()
     first = float(np.mean([run.step().loss for _ in range(3)]))
     run.run(10, lambda progress: None)
-    assert run.counters["crops"] == 24
+    assert run.record.crops == 24
     assert float(np.mean([run.step().loss for _ in range(3)])) < first
     folder = tmp_path / "weights"
     log_lmbda = np.linspace(-2, -4, PRESET.model.quality_nodes)  # as `whole_weights` has it
