@@ -20,6 +20,10 @@ QUALITY_MAX = 1000
 INDEX_FRACTION_BITS = 4
 EXACT_LIMIT = 1 << 24
 
+POSITIONS_PER_PRODUCT = 32
+"""A product of so few positions stays in its caller's thread: OpenBLAS would share a larger one
+among threads of its own, which then wait, busily, for the next one, while torch's want the cores."""
+
 Array = npt.NDArray[Any]
 
 
@@ -110,4 +114,14 @@ def rescale(accumulator: Array, bias: Array, shift: IntArray) -> Array:
 
 def pointwise(x: Array, layer: IntegerLayer) -> Array:
     """A 1x1 layer on [..., in]: [..., out], not clamped."""
-    return rescale(x @ layer.weight[0].astype(x.dtype), layer.bias, layer.shift)
+    weight = layer.weight[0].astype(x.dtype)
+    rows = x.reshape(-1, x.shape[-1])
+    whole = len(rows) // POSITIONS_PER_PRODUCT * POSITIONS_PER_PRODUCT
+    out: Array = np.empty((len(rows), weight.shape[1]), x.dtype)
+    np.matmul(
+        rows[:whole].reshape(-1, POSITIONS_PER_PRODUCT, x.shape[-1]),
+        weight,
+        out=out[:whole].reshape(-1, POSITIONS_PER_PRODUCT, weight.shape[1]),
+    )
+    np.matmul(rows[whole:], weight, out=out[whole:])
+    return rescale(out.reshape(*x.shape[:-1], -1), layer.bias, layer.shift)

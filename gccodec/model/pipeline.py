@@ -37,7 +37,8 @@ class _Channel:
     """Pieces from one thread to the next, with an end: None, or the exception that a stage ended
     in."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: int = PIECES_BETWEEN) -> None:
+        self._room = room
         self._pieces: deque[Any] = deque()
         self._changed = threading.Condition()
         self._ended = self._closed = False
@@ -46,7 +47,7 @@ class _Channel:
     def put(self, piece: Any) -> None:
         """Waits for room. _ClosedError when the pieces are no longer wanted."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or len(self._pieces) < PIECES_BETWEEN)
+            self._changed.wait_for(lambda: self._closed or len(self._pieces) < self._room)
             if self._closed:
                 raise _ClosedError
             self._pieces.append(piece)
@@ -81,10 +82,13 @@ class _Channel:
             yield piece
 
 
-def staged(source: Iterable[Any], works: Sequence[Work], threads: int) -> Iterator[Any]:
+def staged(
+    source: Iterable[Any], works: Sequence[Work], threads: int, ahead: int = PIECES_BETWEEN
+) -> Iterator[Any]:
     """The pieces of `source` through all works in order; where there are many, and several threads,
     beside each other.
 
+    Finished pieces wait for whoever takes them, up to `ahead` of them before the last work pauses.
     At most `threads` of source, works and whoever takes what comes out compute at the same time.
     Exceptions of any of them are raised where the pieces are taken. On the way out, early or late,
     all threads end.
@@ -93,7 +97,7 @@ def staged(source: Iterable[Any], works: Sequence[Work], threads: int) -> Iterat
     begun = list(itertools.islice(pieces, FEW_PIECES)) if threads > 1 else []
     if len(begun) < FEW_PIECES:
         return _one_by_one(itertools.chain(begun, pieces), works)
-    return _beside_each_other(itertools.chain(begun, pieces), works, threads)
+    return _beside_each_other(itertools.chain(begun, pieces), works, threads, ahead)
 
 
 def _set_for_threads_to_come(count: int) -> None:
@@ -116,11 +120,11 @@ def _worked(source: Iterator[Any], work: Work) -> Iterator[Any]:
 
 
 def _beside_each_other(
-    source: Iterator[Any], works: Sequence[Work], threads: int
+    source: Iterator[Any], works: Sequence[Work], threads: int, ahead: int
 ) -> Generator[Any, None, None]:
     at_once = min(threads, MAX_STAGES_AT_ONCE)
     turns = threading.Semaphore(at_once)
-    channels = [_Channel() for _ in range(len(works) + 1)]
+    channels = [*(_Channel() for _ in works), _Channel(ahead)]
     before, each = torch.get_num_threads(), max(1, threads // at_once)
     started = threading.Barrier(len(channels) + 1)
 

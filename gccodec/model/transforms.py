@@ -32,6 +32,9 @@ FUSED_KEPT = 1
 """Of either transform with what is constant for a picture folded in: the next one may be of the
 same quality."""
 
+LATENTS_AHEAD = 16
+"""Strips of latents, a megabyte each, that may wait while a band before them is coded."""
+
 KNOWN_ROWS = 32
 """Of a latent that is known, so many are given at a time."""
 
@@ -133,7 +136,8 @@ class Transforms:
             )
             return
         works = AnalysisRows(self.fused_analysis(quality)).works
-        for y in staged(with_last(strip.to(self.device) for strip in strips), works, self.threads):
+        on_device = (strip.to(self.device) for strip in strips)
+        for y in staged(with_last(on_device), works, self.threads, LATENTS_AHEAD):
             yield y * gain
 
     def generate(
