@@ -22,7 +22,7 @@ EXACT_LIMIT = 1 << 24
 
 POSITIONS_PER_PRODUCT = 32
 """A product of so few positions stays in its caller's thread: OpenBLAS would share a larger one
-among threads of its own, which then wait, busily, for the next one, while torch's want the cores."""
+among threads of its own, which then wait, busily, for the next one while torch's want the cores."""
 
 Array = npt.NDArray[Any]
 
