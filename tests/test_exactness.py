@@ -10,7 +10,7 @@ import zlib
 import numpy as np
 import pytest
 
-from gccodec.codec.selection import decode_latent
+from gccodec.codec.latent import decode_latent
 from gccodec.container.file import parse
 from gccodec.weights.folder import WeightsFolder
 from tests.paths import GOLDEN
@@ -18,7 +18,7 @@ from tests.paths import GOLDEN
 PROGRAM = """
 import json, sys, zlib, numpy as np
 from pathlib import Path
-from gccodec.codec.selection import decode_latent
+from gccodec.semantics.selection import decode_latent
 from gccodec.container.file import parse
 from gccodec.weights.folder import WeightsFolder
 found = {"constriction": {}, "twin": {}}

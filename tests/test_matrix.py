@@ -26,7 +26,7 @@ import numpy as np, torch
 from PIL import Image
 from gccodec.codec.codec import Codec
 from gccodec.image.picture import Picture
-from gccodec.codec.selection import Selection, decode_latent
+from gccodec.semantics.selection import Selection, decode_latent
 from gccodec.container.file import parse
 folder, out, threads, kernels, layout, strip_pixels, coder = sys.argv[1:]
 torch.set_num_threads(int(threads))

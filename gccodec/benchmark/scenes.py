@@ -19,13 +19,8 @@ from gccodec.benchmark.avif import avif_within
 from gccodec.benchmark.tensor import to_tensor
 from gccodec.codec.codec import Codec, bytes_of_bpp
 from gccodec.codec.composition import bits_of_positions
-from gccodec.codec.keep import Annotation, named_pixels, parse_rule
-from gccodec.codec.label_classes import fold_from, unified_classes
-from gccodec.codec.label_input import UNKNOWN, read_labels, to_cells
-from gccodec.codec.latent import LATENT_CELL_PX, keep_mask
-from gccodec.codec.segmentation import Labeller, to_label_pixels
-from gccodec.codec.selection import Selection
 from gccodec.container.file import parse
+from gccodec.entropy.grid import LATENT_CELL_PX
 from gccodec.errors import FileError, UsageError
 from gccodec.image.picture import Picture
 from gccodec.image.reader import read_picture
@@ -35,6 +30,12 @@ from gccodec.metrics.iou import Confusion
 from gccodec.metrics.kid import kid, patch_features
 from gccodec.metrics.networks import AlexTrunk
 from gccodec.metrics.perceptual import lpips
+from gccodec.semantics.keep_mask import keep_mask
+from gccodec.semantics.keep_rule import Annotation, named_pixels, parse_rule
+from gccodec.semantics.label_classes import fold_from, unified_classes
+from gccodec.semantics.label_input import UNKNOWN, read_labels, to_cells
+from gccodec.semantics.segmentation import Labeller, to_label_pixels
+from gccodec.semantics.selection import Selection
 
 ROAD_USERS = "class:person,rider_cycle,car,large_vehicle"
 KEEP_SETS = {

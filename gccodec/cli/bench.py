@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gccodec.benchmark.quality import Measurement
     from gccodec.benchmark.reference import Curves
     from gccodec.codec.codec import Codec
-    from gccodec.codec.segmentation import Labeller
+    from gccodec.semantics.segmentation import Labeller
 
 
 class Plan(NamedTuple):
@@ -145,8 +145,8 @@ def named(effort: int | None) -> str:
 
 def installed_labeller(codec: Codec) -> Labeller | None:
     """The label network, where one is installed."""
-    from gccodec.codec.segmentation import Labeller
     from gccodec.errors import WeightsError
+    from gccodec.semantics.segmentation import Labeller
 
     try:
         return Labeller.load(codec.transforms.device)

@@ -49,7 +49,7 @@ def share_kept(file: GczFile) -> float:
     """Share of the pixels that are kept; a plain file is not looked at further."""
     if all(section.id != SectionId.KEEP_MASK for section in file.sections):
         return 1.0
-    from gccodec.codec.selection import kept_share
+    from gccodec.semantics.keep_mask import kept_share
 
     return kept_share(file)
 

@@ -24,9 +24,7 @@ from gccodec.codec.lossless import decode_lossless, lossless_file
 from gccodec.codec.memory import rows_with_smaller_strips, with_smaller_strips
 from gccodec.codec.metadata import metadata_of
 from gccodec.codec.rate_control import RateControl
-from gccodec.codec.region import Region
 from gccodec.codec.restoring import write_decoded
-from gccodec.codec.selection import Selection
 from gccodec.codec.strip import STRIP_PIXELS
 from gccodec.container.file import DEFAULT_MAX_PIXELS, GczFile, parse
 from gccodec.container.section import SectionId
@@ -41,6 +39,8 @@ from gccodec.model.loading import once
 from gccodec.model.refiner import Refiner
 from gccodec.model.threads import keep_to_own_threads
 from gccodec.model.transforms import Transforms
+from gccodec.semantics.region import Region
+from gccodec.semantics.selection import Selection
 from gccodec.weights.model import ModelWeights
 
 __all__ = ["DEFAULT_BPP", "DEFAULT_REALISM", "Codec", "Decoded", "Decoding", "bytes_of_bpp"]

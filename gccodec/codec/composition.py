@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gccodec.codec.label_classes import VOID, unified_classes
-from gccodec.codec.latent import grid_size
-from gccodec.codec.selection import Selection, decode_latent
+from gccodec.codec.latent import decode_latent
 from gccodec.container.file import GczFile
+from gccodec.entropy.grid import LABEL_CELL_PX, grid_size
 from gccodec.entropy.latent import LatentCodec
 from gccodec.entropy.side import CELLS
-from gccodec.model.config import LABEL_CELL_PX
+from gccodec.semantics.label_classes import VOID, unified_classes
+from gccodec.semantics.selection import Selection
 from gccodec.weights.bitstream import Bitstream
 
 

@@ -9,16 +9,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gccodec.codec.latent import LATENT_CELL_PX, flat_parts_of
+from gccodec.codec.latent import decode_latent, flat_parts_of
 from gccodec.codec.loaded_model import LoadedModel, Progress
-from gccodec.codec.region import Region
-from gccodec.codec.selection import Selection, decode_latent
 from gccodec.codec.strip import strip_rows, to_pixels
 from gccodec.container.file import GczFile
 from gccodec.entropy.context import LATENT_FRACTION_BITS
 from gccodec.entropy.flat_parts import FlatParts
+from gccodec.entropy.grid import LATENT_CELL_PX
 from gccodec.model.flat import REACH_CELLS, FlatRows
 from gccodec.model.strips import LatentStrip, Semantics, stream
+from gccodec.semantics.region import Region
+from gccodec.semantics.selection import Selection
 
 
 class Decoder:

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from gccodec.codec.encoder import Encoder, Source
-from gccodec.codec.latent import LATENT_CELL_PX, grid_size, padded
 from gccodec.codec.strip import rgb_of
+from gccodec.entropy.grid import LATENT_CELL_PX, grid_size, padded
 from gccodec.entropy.mask import QualityMap
 from gccodec.image.picture import cropped
 from gccodec.model.refiner import Kept, Part, Refiner

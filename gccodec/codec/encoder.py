@@ -13,21 +13,21 @@ from torch import Tensor
 
 from gccodec.codec.alpha import encode_alpha, fill_transparent
 from gccodec.codec.flat import flat_section
-from gccodec.codec.latent import grid_size, padded
 from gccodec.codec.loaded_model import LoadedModel, Progress
 from gccodec.codec.metadata import metadata_sections
 from gccodec.codec.parallel import writing_thread
 from gccodec.codec.rate import Setting, setting
-from gccodec.codec.selection import Selection
 from gccodec.codec.strip import to_strips
 from gccodec.container.file import Coding, GczFile, serialize
 from gccodec.container.section import Section, SectionId
+from gccodec.entropy.grid import grid_size, padded
 from gccodec.entropy.latent import band_rows, fixed_point
 from gccodec.entropy.mask import Quality
 from gccodec.entropy.side import NO_SIDE_INFORMATION, SideInformation
 from gccodec.entropy.symbol_source import Limit
 from gccodec.image.picture import Picture, Pixels
 from gccodec.model.analysis import shown
+from gccodec.semantics.selection import Selection
 from gccodec.weights.bitstream import Bitstream
 
 MOST_FLAT_SHARE = 0.1

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from gccodec.codec.latent import padded
 from gccodec.codec.parallel import mapped
 from gccodec.codec.surface import FloatArray, Grid, in_quarters
 from gccodec.entropy.flat_parts import (
@@ -22,6 +21,7 @@ from gccodec.entropy.flat_parts import (
     encode_flat_parts,
     node_count,
 )
+from gccodec.entropy.grid import padded
 from gccodec.entropy.mask import KeepMask
 from gccodec.image.picture import Pixels
 

@@ -14,7 +14,6 @@ from PIL import Image
 
 from gccodec.codec.decoding import Decoding
 from gccodec.codec.metadata import metadata_of, metadata_sections
-from gccodec.codec.region import Region
 from gccodec.container.file import NO_MODEL, GczFile, metadata_bytes, serialize
 from gccodec.container.section import MAX_SECTION_BYTES, Section, SectionId
 from gccodec.errors import LimitError, PictureError, SectionError
@@ -22,6 +21,7 @@ from gccodec.image.lossless import smallest_lossless
 from gccodec.image.opening import decoding, detect, open_image
 from gccodec.image.picture import Picture
 from gccodec.image.signature import Format
+from gccodec.semantics.region import Region
 
 DECODERS: frozenset[Format] = frozenset(["WEBP", "PNG"])
 MODES = ("L", "LA", "RGB", "RGBA")

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 
 from gccodec.codec.effort import PART_PIXELS
-from gccodec.codec.latent import grid_size
 from gccodec.codec.rate_control import MAX_HELD_POSITIONS
 from gccodec.codec.strip import STRIP_PIXELS
+from gccodec.entropy.grid import grid_size
 from gccodec.entropy.latent import BAND_POSITIONS
 from gccodec.errors import LimitError
 

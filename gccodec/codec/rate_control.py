@@ -13,12 +13,12 @@ import numpy.typing as npt
 from gccodec.codec.activity import expected_payload
 from gccodec.codec.encoder import Encoded, Encoder, Source
 from gccodec.codec.goal import Goal
-from gccodec.codec.latent import grid_size
 from gccodec.codec.loaded_model import untold
 from gccodec.codec.rate import LEVELS, MIN_LEVEL, LevelSearch, setting
 from gccodec.codec.window import windows_of
 from gccodec.container.file import MAX_QUALITY, serialize
 from gccodec.entropy.context import LATENT_FRACTION_BITS
+from gccodec.entropy.grid import grid_size
 from gccodec.entropy.latent import band_rows, fixed_point
 from gccodec.entropy.mask import QualityMap
 from gccodec.entropy.symbol_source import Limit

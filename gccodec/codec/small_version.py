@@ -11,10 +11,9 @@ from PIL import Image
 
 from gccodec.codec.alpha import decode_alpha
 from gccodec.codec.decoding import DEFAULT_REALISM, LUMA, Decoding
-from gccodec.codec.latent import flat_parts_of
+from gccodec.codec.latent import decode_latent, flat_parts_of
 from gccodec.codec.metadata import metadata_of
 from gccodec.codec.reduction import LEAST_SMALL_SCALE, Scale, metadata_at, reduced_size
-from gccodec.codec.selection import Selection, decode_latent
 from gccodec.codec.small_flat import SmallFlatParts
 from gccodec.codec.thumbnail_network import ThumbnailNetwork
 from gccodec.container.file import GczFile
@@ -22,6 +21,7 @@ from gccodec.container.section import SectionId
 from gccodec.entropy.latent import LatentCodec
 from gccodec.entropy.side import NO_SIDE_INFORMATION
 from gccodec.errors import WeightsError
+from gccodec.semantics.selection import Selection
 from gccodec.weights.bitstream import Bitstream
 from gccodec.weights.file import id_in_name, load_weights
 from gccodec.weights.folder import WeightsFolder

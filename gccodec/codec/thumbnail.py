@@ -17,11 +17,11 @@ from gccodec.codec.reduction import (
     reduced_size,
     resized,
 )
-from gccodec.codec.region import Region
 from gccodec.codec.small_version import SmallVersions
 from gccodec.container.file import DEFAULT_MAX_PIXELS, GczFile, parse, serialize
 from gccodec.errors import UsageError
 from gccodec.image.writer import joined
+from gccodec.semantics.region import Region
 
 DEFAULT_SIZE_PX = 256
 MAX_SIZE_PX = 4096

@@ -7,11 +7,11 @@ import dataclasses
 import itertools
 
 from gccodec.codec.encoder import Source
-from gccodec.codec.latent import LATENT_CELL_PX
-from gccodec.codec.selection import Selection
+from gccodec.entropy.grid import LATENT_CELL_PX
 from gccodec.entropy.mask import BLOCK
 from gccodec.entropy.side import CELLS
 from gccodec.image.picture import cropped
+from gccodec.semantics.selection import Selection
 
 BLOCK_PX = BLOCK * LATENT_CELL_PX
 """Along a side of a block of the hyperprior, which a window does not cut."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 
+from gccodec.entropy.grid import LABEL_CELL_PX as LABEL_CELL_PX
+from gccodec.entropy.grid import LATENT_CELL_PX
 from gccodec.weights.file import Role
 
-DOWNSAMPLING = 16
-"""Pixels along one side of a latent position."""
-
-LABEL_CELL_PX = 8
-"""Pixels along one side of a label-map cell."""
+DOWNSAMPLING = LATENT_CELL_PX
+"""By how much the sides of a picture are longer than those of its latent."""
 
 LABEL_CLASSES = 24
 """Unified semantic classes; class id LABEL_CLASSES stands for "unknown"."""

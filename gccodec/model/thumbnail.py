@@ -14,8 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gccodec.entropy.grid import LABEL_CELL_PX
 from gccodec.errors import WeightsError
-from gccodec.model.config import DOWNSAMPLING, HALF_CELL_PX, LABEL_CELL_PX, LABEL_CLASSES
+from gccodec.model.config import DOWNSAMPLING, HALF_CELL_PX, LABEL_CLASSES
 from gccodec.model.gain import hat_basis
 from gccodec.model.precision import full_precision
 from gccodec.weights.bitstream import Bitstream

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gccodec.codec.label_classes import fold_from
 from gccodec.entropy.label_map import PRIMING_SHIFT, Adaptive, Prime, code_label_map
 from gccodec.metrics.deeplab import DeepLab
 from gccodec.model.config import LABEL_CELL_PX, LABEL_CLASSES
 from gccodec.model.precision import autocast
+from gccodec.semantics.label_classes import fold_from
 from gccodec.training.photos import PhotoStore, Window
 
 LABELS_FILE = "labels.u8"

@@ -8,8 +8,8 @@ from PIL import Image
 from gccodec.benchmark import scenes
 from gccodec.benchmark.avif import avif_within
 from gccodec.codec.codec import Codec
-from gccodec.codec.label_classes import fold_from
 from gccodec.errors import FileError
+from gccodec.semantics.label_classes import fold_from
 from tests.models import random_weights
 from tests.paths import COFFEE
 

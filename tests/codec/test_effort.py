@@ -16,9 +16,9 @@ from gccodec.codec.effort import (
     spans,
     usual_effort,
 )
-from gccodec.codec.latent import LATENT_CELL_PX
-from gccodec.codec.selection import Selection, decode_latent
+from gccodec.codec.latent import decode_latent
 from gccodec.container.file import parse
+from gccodec.entropy.grid import LATENT_CELL_PX
 from gccodec.errors import LimitError, UsageError, WeightsError
 from gccodec.image.picture import Picture
 from gccodec.image.reader import read_picture
@@ -26,6 +26,7 @@ from gccodec.model.analysis import BLUR_PX, shown
 from gccodec.model.distance import STRIDE_PX, DistanceConfig, PerceptualDistance
 from gccodec.model.places import SIDE, all_of, cheaper, places
 from gccodec.model.refiner import LONGEST_STEP, Kept, Part
+from gccodec.semantics.selection import Selection
 from gccodec.weights.folder import WeightsFolder
 from gccodec.weights.model import ModelWeights
 from tests.models import random_distance, random_weights

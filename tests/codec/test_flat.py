@@ -9,12 +9,12 @@ import pytest
 from gccodec.codec.codec import DEFAULT_BPP, Codec
 from gccodec.codec.encoder import Source
 from gccodec.codec.flat import flat_parts
-from gccodec.codec.region import Region
-from gccodec.codec.selection import Selection
 from gccodec.container.file import metadata_bytes, parse, serialize
 from gccodec.container.section import SectionId
 from gccodec.image.metadata import Metadata
 from gccodec.image.picture import Picture
+from gccodec.semantics.region import Region
+from gccodec.semantics.selection import Selection
 
 SIZE = 256, 320
 

@@ -8,12 +8,12 @@ from PIL import Image
 
 from gccodec.codec.codec import Codec
 from gccodec.codec.goal import DEFAULT_BPP, FEWEST_WISHED_BYTES, Goal, bytes_of_bpp
-from gccodec.codec.selection import Selection
 from gccodec.container.file import GczFile, metadata_bytes, parse, serialize
 from gccodec.container.section import Section
 from gccodec.errors import UsageError
 from gccodec.image.metadata import Metadata
 from gccodec.image.picture import Picture
+from gccodec.semantics.selection import Selection
 from tests.models import random_weights
 from tests.paths import CASES
 

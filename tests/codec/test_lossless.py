@@ -11,14 +11,14 @@ from gccodec.codec import lossless
 from gccodec.codec.codec import Codec
 from gccodec.codec.goal import FEWEST_WISHED_BYTES
 from gccodec.codec.lossless import decode_lossless, is_transparent, lossless_file
-from gccodec.codec.region import Region
-from gccodec.codec.selection import Selection
 from gccodec.container.file import NO_MODEL, metadata_bytes, overhead_bytes, parse, serialize
 from gccodec.container.section import Section, SectionId
 from gccodec.errors import LimitError, SectionError, UsageError
 from gccodec.image.metadata import Metadata
 from gccodec.image.picture import Picture
 from gccodec.image.reader import read_picture
+from gccodec.semantics.region import Region
+from gccodec.semantics.selection import Selection
 from tests.golden.regenerate import graphics
 from tests.models import random_weights
 from tests.paths import GOLDEN

@@ -11,11 +11,11 @@ from gccodec.codec.codec import Codec
 from gccodec.codec.encoder import Encoder, Source
 from gccodec.codec.loaded_model import untold
 from gccodec.codec.rate_control import ANALYSED_LOWER, HeldLatents
-from gccodec.codec.selection import Selection
 from gccodec.container.file import parse
 from gccodec.entropy.latent import LatentCodec
 from gccodec.image.picture import Picture
 from gccodec.model.transforms import Transforms
+from gccodec.semantics.selection import Selection
 from tests.codec.test_effort import noise, small_codec
 from tests.models import random_weights
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from gccodec.codec.encoder import Source
-from gccodec.codec.selection import Selection, label_grid
 from gccodec.codec.window import BLOCK_PX, WINDOW_PX, windows_of
+from gccodec.entropy.grid import label_grid
 from gccodec.image.picture import Picture
+from gccodec.semantics.selection import Selection
 from tests.models import random_weights
 
 WEIGHTS = random_weights(selective=True).bitstream

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from gccodec.codec.codec import Codec
-from gccodec.codec.selection import decode_latent
+from gccodec.codec.latent import decode_latent
 from gccodec.container.file import parse
 from gccodec.image.picture import Picture
 from tests.paths import CHELSEA, COFFEE, GOLDEN

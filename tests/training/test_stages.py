@@ -14,8 +14,6 @@ from safetensors.numpy import load
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gccodec.codec.codec import Codec
-from gccodec.codec.segmentation import Labeller
-from gccodec.codec.selection import Selection
 from gccodec.entropy.label_map import LabelMapCodec
 from gccodec.errors import UsageError, WeightsError
 from gccodec.image.picture import Picture
@@ -23,6 +21,8 @@ from gccodec.model.analysis import holding
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, LABEL_CLASSES
 from gccodec.model.distance import DistanceConfig, PerceptualDistance, map_distance
+from gccodec.semantics.segmentation import Labeller
+from gccodec.semantics.selection import Selection
 from gccodec.training.checkpoint import load_average
 from gccodec.training.export import export_state, model_files, network_bytes
 from gccodec.training.labels import LABELS_FILE, MOST_BARS, LabelStore, label_prime, random_named

@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from gccodec.codec.label_classes import LABEL_SETS, fold_from, unified_classes
+from gccodec.entropy.grid import LABEL_CELL_PX
 from gccodec.errors import PictureError, UsageError
 from gccodec.image.opening import decoding, detect, open_image
 from gccodec.image.png_chunks import clean_png
-from gccodec.model.config import LABEL_CELL_PX, LABEL_CLASSES
+from gccodec.model.config import LABEL_CLASSES
+from gccodec.semantics.label_classes import LABEL_SETS, fold_from, unified_classes
 
 UNKNOWN = LABEL_CLASSES
 """In a file; 255 in a PNG."""

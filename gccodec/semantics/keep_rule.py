@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from gccodec.codec.label_classes import VOID, unified_classes
-from gccodec.codec.region import Region
 from gccodec.errors import UsageError
+from gccodec.semantics.label_classes import VOID, unified_classes
+from gccodec.semantics.region import Region
 
 KINDS = "class:NAME,..., instance:ID,..., box:X,Y,W,H, polygon:X,Y;X,Y;..."
 MAX_POINTS = 10_000

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gccodec.codec.label_classes import LABEL_SETS, fold_from, unified_classes
-from gccodec.codec.label_input import (
+from gccodec.errors import PictureError, UsageError
+from gccodec.semantics.label_classes import LABEL_SETS, fold_from, unified_classes
+from gccodec.semantics.label_input import (
     UNKNOWN,
     read_instances,
     read_labels,
@@ -15,7 +16,6 @@ from gccodec.codec.label_input import (
     to_cells,
     to_png,
 )
-from gccodec.errors import PictureError, UsageError
 
 IDS = np.array([[0, 1, 255], [7, 23, 13]], np.uint8)
 EXPECTED = np.where(IDS == 255, UNKNOWN, IDS)

@@ -28,7 +28,7 @@ class LabelClass(NamedTuple):
 
 
 def _rows(name: str) -> list[dict[str, str]]:
-    text = resources.files("gccodec.codec").joinpath("label_sets", f"{name}.tsv").read_text()
+    text = resources.files("gccodec.semantics").joinpath("label_sets", f"{name}.tsv").read_text()
     return list(csv.DictReader(text.splitlines(), delimiter="\t"))
 
 

@@ -10,13 +10,12 @@ import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 
-from gccodec.codec.label_classes import unified_classes
-from gccodec.codec.label_input import UNKNOWN
-from gccodec.codec.selection import label_grid
-from gccodec.model.config import LABEL_CELL_PX
+from gccodec.entropy.grid import LABEL_CELL_PX, label_grid
 from gccodec.model.precision import autocast
 from gccodec.model.segmenter import STRIDE_PX, Segmenter
 from gccodec.model.threads import keep_to_own_threads
+from gccodec.semantics.label_classes import unified_classes
+from gccodec.semantics.label_input import UNKNOWN
 from gccodec.weights.file import WeightsFile
 from gccodec.weights.folder import WeightsFolder
 

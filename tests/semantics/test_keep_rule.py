@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from gccodec.codec.keep import (
+from gccodec.errors import UsageError
+from gccodec.semantics.keep_mask import keep_mask
+from gccodec.semantics.keep_rule import (
     Annotation,
     KeepClasses,
     KeepInstances,
@@ -11,9 +13,7 @@ from gccodec.codec.keep import (
     named_pixels,
     parse_rule,
 )
-from gccodec.codec.latent import keep_mask
-from gccodec.codec.region import Region
-from gccodec.errors import UsageError
+from gccodec.semantics.region import Region
 
 
 def test_rules_are_read():

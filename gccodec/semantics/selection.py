@@ -7,41 +7,21 @@ the rest is coded more coarsely.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from gccodec.codec.latent import (
-    LATENT_CELL_PX,
-    encode_keep_mask,
-    grid_size,
-    keep_mask,
-    keep_mask_of,
-    padded,
-    rest_quality_of,
-)
-from gccodec.codec.region import Region
 from gccodec.container.file import GczFile
 from gccodec.container.section import Section, SectionId
 from gccodec.container.varint import write_varint
+from gccodec.entropy.grid import LATENT_CELL_PX, grid_size, label_grid, padded
 from gccodec.entropy.label_map import LabelMapCodec
-from gccodec.entropy.latent import LatentCodec
 from gccodec.entropy.mask import KeepMask, Quality, QualityMap
 from gccodec.entropy.side import NO_SIDE_INFORMATION, SideInformation
 from gccodec.errors import UsageError
-from gccodec.model.config import LABEL_CELL_PX
+from gccodec.semantics.keep_mask import encode_keep_mask, keep_mask, keep_mask_of, rest_quality_of
 from gccodec.weights.bitstream import Bitstream
-
-KEPT, COARSE, SYNTHESISED = 255, 128, 0
-"""Values of the map that `decode --map` writes."""
-
-
-def label_grid(height: int, width: int) -> tuple[int, int]:
-    """Cells (rows, columns) of a picture's label map."""
-    return -(-height // LABEL_CELL_PX), -(-width // LABEL_CELL_PX)
 
 
 class Selection(NamedTuple):
@@ -123,53 +103,3 @@ class Selection(NamedTuple):
         """The label map on whole latent positions, the last row or column repeated: [2 h, 2 w]."""
         assert self.labels is not None
         return padded(self.labels, *(2 * n for n in self.keep.shape)).astype(np.int64)
-
-
-def decode_latent(
-    latents: LatentCodec,
-    file: GczFile,
-    selection: Selection | None,
-    spent: npt.NDArray[np.float32] | None = None,
-) -> Iterator[npt.NDArray[np.int16]]:
-    """Bands of latents [n, w, C] in 1/128 steps from top to bottom; the file's symbol digest is
-    checked.
-
-    `selection`: the file's. `spent`, zeros on the latent grid, is filled with the bits of each
-    position.
-    """
-    rows, columns = grid_size(file.height, file.width)
-    quality = file.quality if selection is None else selection.quality(file.quality)
-    side = NO_SIDE_INFORMATION if selection is None else selection.side
-    return latents.decode(file.payload, rows, columns, quality, file.symbol_digest, side, spent)
-
-
-def kept_strips(file: GczFile, region: Region) -> Iterator[Image.Image]:
-    """Of a region of the decoded picture, from top to bottom in mode L: KEPT, and elsewhere
-    SYNTHESISED or COARSE.
-
-    COARSE is what is coded too, at the rest quality.
-    """
-    keep = keep_mask_of(file)
-    rows, columns = region.cells(0)
-    if keep is None:
-        keep = np.ones(grid_size(file.height, file.width), bool)
-    elsewhere = SYNTHESISED if rest_quality_of(file) is None else COARSE
-    left = region.x - columns.start * LATENT_CELL_PX
-    for row in range(rows.start, rows.stop):
-        top = row * LATENT_CELL_PX
-        height = min(top + LATENT_CELL_PX, region.y + region.height) - max(top, region.y)
-        cells = np.where(keep[row, columns], KEPT, elsewhere).astype(np.uint8)
-        pixels = cells.repeat(LATENT_CELL_PX)[left : left + region.width]
-        yield Image.fromarray(np.broadcast_to(pixels, (height, region.width)).copy())
-
-
-def kept_share(file: GczFile) -> float:
-    """Share of the picture's pixels that are kept; 1 for a plain file."""
-    keep = keep_mask_of(file)
-    if keep is None:
-        return 1.0
-    heights, widths = (
-        np.minimum(LATENT_CELL_PX, side - LATENT_CELL_PX * np.arange(count))
-        for side, count in zip((file.height, file.width), keep.shape, strict=True)
-    )
-    return float(heights @ keep @ widths / (file.height * file.width))

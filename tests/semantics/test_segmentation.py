@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gccodec.codec.label_classes import unified_classes
-from gccodec.codec.segmentation import Labeller, overlay, to_label_pixels
 from gccodec.errors import WeightsError
+from gccodec.semantics.label_classes import unified_classes
+from gccodec.semantics.segmentation import Labeller, overlay, to_label_pixels
 from tests.models import random_segmenter_weights, random_weights
 
 RNG = np.random.default_rng(0)

@@ -7,22 +7,22 @@ import pytest
 
 from gccodec.codec.codec import Codec
 from gccodec.codec.composition import bits_of_positions
-from gccodec.codec.label_input import UNKNOWN
-from gccodec.codec.latent import keep_mask
-from gccodec.codec.region import Region
-from gccodec.codec.selection import (
+from gccodec.container.file import parse, serialize
+from gccodec.container.section import Section, SectionId
+from gccodec.entropy.grid import label_grid
+from gccodec.errors import ChecksumError, CorruptError, SectionError, UsageError, WeightsError
+from gccodec.image.picture import Picture
+from gccodec.semantics.keep_mask import (
     COARSE,
     KEPT,
     SYNTHESISED,
-    Selection,
+    keep_mask,
     kept_share,
     kept_strips,
-    label_grid,
 )
-from gccodec.container.file import parse, serialize
-from gccodec.container.section import Section, SectionId
-from gccodec.errors import ChecksumError, CorruptError, SectionError, UsageError, WeightsError
-from gccodec.image.picture import Picture
+from gccodec.semantics.label_input import UNKNOWN
+from gccodec.semantics.region import Region
+from gccodec.semantics.selection import Selection
 from tests.models import random_weights
 
 HEIGHT, WIDTH = 75, 122  # label map of 10 x 16 cells, 5 x 8 latents

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gccodec.codec.label_classes import fold_from, unified_classes
+from gccodec.semantics.label_classes import fold_from, unified_classes
 
 
 def test_classes_are_numbered_and_have_known_parents():

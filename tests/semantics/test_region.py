@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from gccodec.codec.codec import Codec
-from gccodec.codec.region import Region
 from gccodec.errors import UsageError
 from gccodec.image.picture import Picture
+from gccodec.semantics.region import Region
 from tests.models import random_weights
 
 
