@@ -25,7 +25,7 @@ from gccodec.entropy.side import NO_SIDE_INFORMATION
 from gccodec.image.picture import Picture
 from gccodec.image.reader import read_picture
 from gccodec.image.writer import picture_format, write_picture
-from gccodec.model.strips import LatentStrip
+from gccodec.model.streaming import LatentStrip
 from gccodec.semantics.segmentation import Labeller
 
 

@@ -17,7 +17,7 @@ from gccodec.entropy.context import LATENT_FRACTION_BITS
 from gccodec.entropy.flat_parts import FlatParts
 from gccodec.entropy.grid import LATENT_CELL_PX
 from gccodec.model.flat import REACH_CELLS, FlatRows
-from gccodec.model.strips import LatentStrip, Semantics, stream
+from gccodec.model.streaming import LatentStrip, Semantics, stream
 from gccodec.semantics.region import Region
 from gccodec.semantics.selection import Selection
 

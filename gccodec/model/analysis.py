@@ -58,7 +58,8 @@ class Analysis(nn.Module):
     """y = linear block transform + residual network; the network's last layer starts at zero.
 
     The linear path starts as a Karhunen-Loeve transform of 16x16 colour blocks, so that the model
-    is a working transform codec before its first training step.
+    is a working transform codec before its first training step. Files are made by the same layers
+    strip by strip (`analysis_rows.py`); a test holds both to the same results.
     """
 
     def __init__(self, config: ModelConfig) -> None:

@@ -1,20 +1,58 @@
-"""The analysis strip by strip, in the machine's own arithmetic."""
+"""The analysis transform strip by strip: `Analysis` compiled for one picture, in the machine's own
+arithmetic."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from gccodec.model.analysis import HIDDEN
+from gccodec.model.analysis import HIDDEN, Analysis
 from gccodec.model.cells import gathered, rows_of
 from gccodec.model.convolution import Convolution
-from gccodec.model.fused import FusedAnalysis
+from gccodec.model.fused import FusedBlock, downsampling, fused_stack
+from gccodec.model.gain import hat_basis
 from gccodec.model.pipeline import Work
-from gccodec.model.stack import ROWS_A_LATENT, StackRows
-from gccodec.model.strips import RowQueue, Rows, staged_work
+from gccodec.model.streaming import ROWS_A_LATENT, RowQueue, Rows, StackRows, staged_work
 
 CELL_PX = 4
 """At 1/4 of the resolution."""
+
+
+class FusedAnalysis(NamedTuple):
+    """linear: [4 * 4 * 48, C] float32, a latent's pixels -> latent."""
+
+    dtype: torch.dtype
+    stem: Convolution
+    fine: list[FusedBlock]
+    to_mid: Convolution
+    mid: list[FusedBlock]
+    to_coarse: Convolution
+    coarse: list[FusedBlock]
+    last: Convolution
+    linear: Tensor
+
+    @classmethod
+    def of(cls, a: Analysis, quality: Tensor, dtype: torch.dtype) -> FusedAnalysis:
+        """quality: [1] in [0, 1]; dtype: of all that is multiplied, but for the linear path."""
+        condition, side = hat_basis(quality, a.nodes), a.stem.factor
+        linear = (
+            a.linear.weight.unflatten(3, (-1, side))
+            .unflatten(2, (-1, side))
+            .permute(2, 4, 3, 5, 1, 0)
+        )
+        return cls(
+            dtype,
+            downsampling(a.stem, dtype, leaky=True),
+            fused_stack(a.fine, condition, dtype),
+            downsampling(a.to_mid, dtype),
+            fused_stack(a.mid, condition, dtype),
+            downsampling(a.to_coarse, dtype),
+            fused_stack(a.coarse, condition, dtype),
+            Convolution(a.last.weight, a.last.bias, dtype),
+            linear.flatten(0, 4).contiguous(),
+        )
 
 
 class AnalysisRows:

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gccodec.entropy.flat_parts import CELL_PX, COLOUR_CHANNELS, NODE_CELLS, FlatParts
-from gccodec.model.strips import RowQueue
+from gccodec.model.streaming import RowQueue
 
 LEVELS = 255
 GRAIN_STEPS = 2

@@ -21,7 +21,8 @@ class Generator(nn.Module):
 
     Besides the latent it takes the quality and, each optional, a realism scalar (0 faithful .. 1
     sharp), a label map and a keep mask; latents outside the mask are replaced by a learned
-    embedding and noise.
+    embedding and noise. Files are decoded by the same layers, strip by strip
+    (`generator_rows.py`); a test holds both to the same results.
     """
 
     def __init__(self, config: ModelConfig) -> None:

@@ -12,19 +12,18 @@ from torch import Tensor
 
 from gccodec.entropy.mask import Quality
 from gccodec.model.analysis import Analysis
-from gccodec.model.analysis_rows import AnalysisRows
+from gccodec.model.analysis_rows import AnalysisRows, FusedAnalysis
 from gccodec.model.byte_block import StacksInBytes, stacks_in_bytes
 from gccodec.model.config import QUALITY_MAX, ModelConfig
-from gccodec.model.fused import FusedAnalysis, FusedGenerator
 from gccodec.model.gain import GainUnit
-from gccodec.model.generation import GeneratorRows
 from gccodec.model.generator import Generator
+from gccodec.model.generator_rows import FusedGenerator, GeneratorRows
 from gccodec.model.loading import Network, network_of, once
 from gccodec.model.mixture import Mixture, qualities_of
 from gccodec.model.pipeline import staged
 from gccodec.model.precision import arithmetic, has_fast_bytes
 from gccodec.model.ranges import Ranges, ranges_of
-from gccodec.model.strips import LatentStrip, Semantics, with_last
+from gccodec.model.streaming import LatentStrip, Semantics, with_last
 from gccodec.weights.file import WeightsFile
 from gccodec.weights.model import ModelWeights
 

@@ -19,7 +19,7 @@ from gccodec.model.config import LABEL_CLASSES, QUALITY_MAX
 from gccodec.model.generator import Generator
 from gccodec.model.precision import autocast
 from gccodec.model.ranges import PREFIX, STACKS, BlockRanges
-from gccodec.model.strips import Semantics
+from gccodec.model.streaming import Semantics
 
 MARGIN = 1.2
 """Pictures that were not measured may reach further."""

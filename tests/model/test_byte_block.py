@@ -7,12 +7,12 @@ from gccodec.errors import WeightsError
 from gccodec.model import precision
 from gccodec.model.byte_block import BlockInBytes, stacks_in_bytes
 from gccodec.model.config import LABEL_CLASSES
-from gccodec.model.fused import FusedBlock, FusedGenerator
-from gccodec.model.generation import GeneratorRows
+from gccodec.model.fused import FusedBlock
+from gccodec.model.generator_rows import FusedGenerator, GeneratorRows
 from gccodec.model.integer_convolution import integer_convolver
 from gccodec.model.pipeline import staged
 from gccodec.model.ranges import ranges_of
-from gccodec.model.strips import LatentStrip, Semantics, with_last
+from gccodec.model.streaming import LatentStrip, Semantics, with_last
 from gccodec.weights.file import WeightsFile
 from tests.model.byte_ranges import ranges_for
 from tests.models import random_model

@@ -1,18 +1,86 @@
-"""The generator strip by strip, in the machine's own arithmetic."""
+"""The generator strip by strip: `Generator` compiled for one picture, in the machine's own
+arithmetic."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gccodec.model.byte_block import StacksInBytes
 from gccodec.model.cells import at_places, in_cells, rows_of
-from gccodec.model.fused import FusedGenerator
+from gccodec.model.convolution import Convolution
+from gccodec.model.fused import FusedBlock, fused_stack, upsampling
+from gccodec.model.gain import hat_basis
 from gccodec.model.generator import Generator
 from gccodec.model.mixture import Mixture
 from gccodec.model.pipeline import Work
-from gccodec.model.stack import ROWS_A_LATENT, ConvRows, StackRows
-from gccodec.model.strips import LatentStrip, RowQueue, Rows, staged_work
+from gccodec.model.streaming import (
+    ROWS_A_LATENT,
+    ConvRows,
+    LatentStrip,
+    RowQueue,
+    Rows,
+    StackRows,
+    staged_work,
+)
+
+
+class FusedGenerator(NamedTuple):
+    """linear: [C, 4 * 4 * 48] float32, latent -> its pixels; linear_fine: the same, as the last
+    stack gets it."""
+
+    dtype: torch.dtype
+    stem: Convolution
+    coarse: list[FusedBlock]
+    to_mid: Convolution
+    mid: list[FusedBlock]
+    to_fine: Convolution
+    fine: list[FusedBlock]
+    last: Convolution
+    linear: Tensor
+    linear_fine: Convolution
+
+    @classmethod
+    def of(
+        cls,
+        g: Generator,
+        quality: Tensor,
+        realism: Tensor,
+        dtype: torch.dtype,
+        in_bytes: StacksInBytes | None = None,
+    ) -> FusedGenerator:
+        """quality: [1] in [0, 1], or [2], with that of some positions; realism: of the same shape,
+        in [0, 1].
+
+        dtype: of all that is multiplied, but for the linear path's pixels; in_bytes: the residual
+        stacks, to compute so, dtype is float32 then.
+        """
+        conditions = torch.cat([hat_basis(quality, g.nodes), realism[:, None]], 1)
+        side, stacks = g.linear_fine.factor, in_bytes or {}
+        weight, bias = g.linear_fine.folded()
+        # [C, 3, 16, 16] -> places at 1/4 of the resolution, and the pixels of each
+        linear = (
+            g.linear.weight.unflatten(3, (-1, side))
+            .unflatten(2, (-1, side))
+            .permute(0, 2, 4, 3, 5, 1)
+        )
+        seen = linear.permute(0, 1, 2, 5, 3, 4).flatten(3) @ weight[:, :, 0, 0].T
+        places = seen.shape[1] * seen.shape[2]
+        return cls(
+            dtype,
+            Convolution(g.stem.weight * g.latent_scale[:, None, None], g.stem.bias, dtype),
+            fused_stack(g.coarse, conditions, dtype, stacks.get("coarse")),
+            upsampling(g.to_mid, dtype),
+            fused_stack(g.mid, conditions, dtype, stacks.get("mid")),
+            upsampling(g.to_fine, dtype),
+            fused_stack(g.fine, conditions, dtype, stacks.get("fine")),
+            upsampling(g.last, dtype),
+            linear.flatten(1),
+            Convolution(seen.flatten(1).T[:, :, None, None], bias.repeat(places), dtype),
+        )
 
 
 class GeneratorRows:

@@ -3,12 +3,11 @@
 import pytest
 import torch
 
-from gccodec.model.analysis_rows import AnalysisRows
+from gccodec.model.analysis_rows import AnalysisRows, FusedAnalysis
 from gccodec.model.config import LABEL_CLASSES
-from gccodec.model.fused import FusedAnalysis, FusedGenerator
-from gccodec.model.generation import GeneratorRows
+from gccodec.model.generator_rows import FusedGenerator, GeneratorRows
 from gccodec.model.pipeline import staged
-from gccodec.model.strips import LatentStrip, Semantics, with_last
+from gccodec.model.streaming import LatentStrip, Semantics, with_last
 from tests.models import random_model
 
 MODEL = random_model(5).eval().requires_grad_(False)
