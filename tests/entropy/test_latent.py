@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gccodec.entropy import latent as latent_module
-from gccodec.entropy.context import LATENT_FRACTION_BITS, LATENT_LIMIT, Prediction
+from gccodec.entropy.context import Prediction
 from gccodec.entropy.latent import band_rows, fixed_point
 from gccodec.entropy.side import SideInformation
 from gccodec.entropy.symbol_source import Limit, QuantizingSource
@@ -218,15 +218,3 @@ def test_what_fits_and_what_is_far_too_large_stay_as_they_are():
         y = random_y(16, 12)
         assert CODEC.encode([y], 500, limit=Limit(most, 1)) == (plain, digest)
         assert np.array_equal(y, latent)
-
-
-def test_latents_of_symbols_of_any_size_are_those_of_wide_integers():
-    symbols = np.array(
-        [0, 1, -1, 255, 256, -257, 511, 512, -513, 1 << 23, -(1 << 24), (1 << 24) + 9] * 3, np.int32
-    )
-    mean = np.repeat(np.array([-LATENT_LIMIT, 77, LATENT_LIMIT], np.int32), len(symbols) // 3)
-    coded = np.arange(len(symbols)) % 5 > 0
-    wide = ((symbols.astype(np.int64) << LATENT_FRACTION_BITS) + mean) * coded
-    found = latent_module._values(symbols, mean, coded)
-    assert found.dtype == np.int16
-    assert np.array_equal(found, np.clip(wide, -LATENT_LIMIT, LATENT_LIMIT))
