@@ -124,7 +124,7 @@ def _code_step(
 
 
 def latents_of(symbols: IntArray, mean: IntArray, coded: npt.NDArray[np.bool_]) -> Int16Array:
-    """The latents int16 [n] in 1/128 of a step that symbols stand for; 0 where they are not coded."""
+    """The latents int16 [n], in 1/128 of a step, that symbols stand for; 0 where none is coded."""
     # means are within the limit, so that symbols beyond twice of it lead beyond the limit, however
     # far
     values = np.clip(symbols, -MAX_TELLING_SYMBOL, MAX_TELLING_SYMBOL) << LATENT_FRACTION_BITS
