@@ -24,6 +24,7 @@ from gccodec.codec.lossless import decode_lossless, lossless_file
 from gccodec.codec.memory import rows_with_smaller_strips, with_smaller_strips
 from gccodec.codec.metadata import metadata_of
 from gccodec.codec.rate_control import RateControl
+from gccodec.codec.refined_latents import RefinedLatents
 from gccodec.codec.restoring import write_decoded
 from gccodec.codec.strip import STRIP_PIXELS
 from gccodec.container.file import DEFAULT_MAX_PIXELS, GczFile, parse
@@ -181,10 +182,10 @@ class Codec:
     def _refined(self, source: Source, goal: Goal, effort: int, progress: Progress) -> Encoded:
         refiner = self._refiner if effort else None
 
-        def made(encoder: Encoder, refined_at: int | None = None) -> Encoded:
+        def made(encoder: Encoder, refined: RefinedLatents | None = None) -> Encoded:
             if goal.quality is not None:
-                return encoder.encode(source, goal.quality)
-            return RateControl(encoder, source, goal).encode(refined_at)
+                return encoder.encode(source, goal.quality, refined)
+            return RateControl(encoder, source, goal).encode(refined)
 
         def encoded(strip_pixels: int) -> Encoded:
             plain = Encoder(self._model, strip_pixels, progress)
@@ -196,9 +197,8 @@ class Codec:
                 if not goal.is_met(source.template, len(first.data)):
                     return first  # refining takes more bits
                 near = max(0, first.quality - REFINED_LOWER)
-            latents = refined_latents(plain, refiner, source, near, effort)
-            model = self._model._replace(transforms=self.transforms.with_latents(latents))
-            return made(Encoder(model, strip_pixels, progress), near)._replace(effort=effort)
+            refined = refined_latents(plain, refiner, source, near, effort)
+            return made(plain, refined)._replace(effort=effort)
 
         return with_smaller_strips(encoded, self.strip_pixels)
 

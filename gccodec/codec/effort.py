@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from gccodec.codec.encoder import Encoder, Source
+from gccodec.codec.refined_latents import RefinedLatents
 from gccodec.codec.strip import rgb_of
 from gccodec.entropy.grid import LATENT_CELL_PX, grid_size, padded
 from gccodec.entropy.mask import QualityMap
@@ -69,9 +70,9 @@ def spans(length: int) -> list[Span]:
 
 def refined_latents(
     encoder: Encoder, refiner: Refiner, source: Source, quality: int, effort: int
-) -> dict[int, Tensor]:
-    """Latents [1, C, h, w] in steps, by their quality: 0..1000, or that of the rest where it has
-    another."""
+) -> RefinedLatents:
+    """The latents of a picture refined for a quality 0..1000; those of the rest of a selection for
+    its own."""
     transforms, steps = encoder.model.transforms, STEPS[effort]
     rows, columns = grid_size(*source.image.size[::-1])
     todo = [
@@ -100,7 +101,7 @@ def refined_latents(
             latents[q][:, :, down.own, across.own] = moved[
                 :, :, down.own_of_seen, across.own_of_seen
             ].cpu()
-    return latents
+    return RefinedLatents(quality, latents)
 
 
 def _coded(source: Source, kept: int, grid: tuple[int, int]) -> dict[int, npt.NDArray[np.bool_]]:

@@ -17,6 +17,7 @@ from gccodec.codec.loaded_model import LoadedModel, Progress
 from gccodec.codec.metadata import metadata_sections
 from gccodec.codec.parallel import writing_thread
 from gccodec.codec.rate import Setting, setting
+from gccodec.codec.refined_latents import RefinedLatents
 from gccodec.codec.strip import to_strips
 from gccodec.container.file import Coding, GczFile, serialize
 from gccodec.container.section import Section, SectionId
@@ -129,26 +130,39 @@ class Encoder:
             yield strip
             top += height
 
-    def latent(self, source: Source, kept: int) -> Iterator[npt.NDArray[np.int16]]:
+    def latent(
+        self, source: Source, kept: int, refined: RefinedLatents | None = None
+    ) -> Iterator[npt.NDArray[np.int16]]:
         """Bands of y [n, w, C] in fixed point, ready to be coded; the rest of a selection at its
-        own quality."""
+        own quality.
+
+        refined: the picture's own, which then is not looked at.
+        """
         quality = source.quality(kept)
         if isinstance(quality, int):
-            yield from self._latent_at(source, quality)
+            yield from self._latent_at(source, quality, refined)
             return
         top = 0
         for fine, rest in zip(
-            *(self._latent_at(source, q) for q in (quality.kept, quality.rest)), strict=True
+            *(self._latent_at(source, q, refined) for q in (quality.kept, quality.rest)),
+            strict=True,
         ):
             yield np.where(quality.keep[top : top + len(fine), :, None], fine, rest)
             top += len(fine)
 
-    def _latent_at(self, source: Source, quality: int) -> Iterator[npt.NDArray[np.int16]]:
+    def _latent_at(
+        self, source: Source, quality: int, refined: RefinedLatents | None
+    ) -> Iterator[npt.NDArray[np.int16]]:
         rows, columns = grid_size(*source.image.size[::-1])
         height = band_rows(columns)
         parts: list[npt.NDArray[np.int16]] = []
         done = 0
-        for part in self.model.transforms.analyse(self.strips(source), quality):
+        transforms = self.model.transforms
+        if refined is None:
+            latents = transforms.analyse(self.strips(source), quality)
+        else:
+            latents = refined.parts(transforms, quality)
+        for part in latents:
             parts.append(fixed_point(part[0].permute(1, 2, 0).cpu().numpy()))
             done += part.shape[2]
             self.progress(f"analysis at quality {quality / 10:g}", done, rows)
@@ -177,7 +191,9 @@ class Encoder:
         )
         return serialize(file)
 
-    def encode(self, source: Source, quality: int) -> Encoded:
-        """At a quality 0..1000."""
-        data = self.file(source, self.latent(source, quality), setting(quality))
+    def encode(
+        self, source: Source, quality: int, refined: RefinedLatents | None = None
+    ) -> Encoded:
+        """The file at a quality 0..1000; refined: as in `latent`."""
+        data = self.file(source, self.latent(source, quality, refined), setting(quality))
         return Encoded(data, quality, False, coding=source.template.coding)

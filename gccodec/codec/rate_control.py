@@ -15,6 +15,7 @@ from gccodec.codec.encoder import Encoded, Encoder, Source
 from gccodec.codec.goal import Goal
 from gccodec.codec.loaded_model import untold
 from gccodec.codec.rate import LEVELS, MIN_LEVEL, LevelSearch, setting
+from gccodec.codec.refined_latents import RefinedLatents
 from gccodec.codec.window import windows_of
 from gccodec.container.file import MAX_QUALITY, serialize
 from gccodec.entropy.context import LATENT_FRACTION_BITS
@@ -53,10 +54,21 @@ time."""
 
 
 class HeldLatents:
-    """The latents of a picture at one quality, which stand for those nearby."""
+    """The latents of a picture at one quality, which stand for those nearby.
 
-    def __init__(self, encoder: Encoder, source: Source, refined_at: int | None = None) -> None:
-        self.encoder, self.source, self.refined_at = encoder, source, refined_at
+    held_at: the quality 0..1000 whose latents stand for all others; None: by what is asked for.
+    refined: the picture's own, which are held at the quality that they were refined for.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        source: Source,
+        held_at: int | None = None,
+        refined: RefinedLatents | None = None,
+    ) -> None:
+        self.encoder, self.source, self.refined = encoder, source, refined
+        self.held_at = held_at if refined is None else refined.quality
         self._quality, self._bands = -1, list[npt.NDArray[np.int16]]()
         self._coming: Bands = iter(())
         rows, columns = grid_size(*source.image.size[::-1])
@@ -65,13 +77,13 @@ class HeldLatents:
     def at(self, quality: int) -> Bands:
         """Bands of y [n, w, C] in fixed point, in steps of this quality, to be overwritten."""
         if not self._held:
-            return self.encoder.latent(self.source, quality)
+            return self.encoder.latent(self.source, quality, self.refined)
         if not self._bands or not self._serves(quality):
             self._bands.clear()
             self._quality = (
-                max(0, quality - ANALYSED_LOWER) if self.refined_at is None else self.refined_at
+                max(0, quality - ANALYSED_LOWER) if self.held_at is None else self.held_at
             )
-            self._coming = self.encoder.latent(self.source, self._quality)
+            self._coming = self.encoder.latent(self.source, self._quality, self.refined)
         return self._scaled(quality)
 
     def bits(self, level: int) -> float:
@@ -81,7 +93,7 @@ class HeldLatents:
         return latents.cost(self.at(at.quality), quality, at.rate_weight, source.side)
 
     def _serves(self, quality: int) -> bool:
-        if self.refined_at is not None:
+        if self.held_at is not None:
             return True
         # the lowest levels must not depend on how a search came there: the smallest file is one of
         # them
@@ -124,10 +136,11 @@ class RateControl:
         self.beside = goal.beside(source.template)
         self.framing = len(serialize(source.template)) - self.beside
 
-    def encode(self, refined_at: int | None = None) -> Encoded:
-        """Above the ceiling when even the smallest file is; `refined_at`: the quality of latents
-        that are known."""
-        latents = HeldLatents(self.encoder, self.source, refined_at)
+    def encode(self, refined: RefinedLatents | None = None) -> Encoded:
+        """The file, above the ceiling when even the smallest one is; refined: the picture's own
+        latents, in the place of those of its analysis."""
+        refined_at = None if refined is None else refined.quality
+        latents = HeldLatents(self.encoder, self.source, refined=refined)
         rows, columns = grid_size(*self.source.image.size[::-1])
         height = band_rows(columns)
         aim = (1 + AIMED_EXCESS * ((rows - 1) % height + 1) / rows) * self.ceiling

@@ -3,7 +3,6 @@ strip by strip."""
 
 from __future__ import annotations
 
-import copy
 import functools
 from collections.abc import Callable, Iterable, Iterator
 
@@ -34,9 +33,6 @@ same quality."""
 LATENTS_AHEAD = 16
 """Strips of latents, a megabyte each, that may wait while a band before them is coded."""
 
-KNOWN_ROWS = 32
-"""Of a latent that is known, so many are given at a time."""
-
 
 class Transforms:
     """Analysis, gain unit and generator, frozen; either network is read when it is first needed."""
@@ -51,7 +47,6 @@ class Transforms:
         )
         self._load_renderer = once(lambda: _renderer(weights.renderer(), device))
         self._load_bytes = once(self._in_bytes)
-        self.latents: dict[int, Tensor] = {}
         self.fused_analysis = functools.lru_cache(FUSED_KEPT)(self._fused_analysis)
         self.fused_generator = functools.lru_cache(FUSED_KEPT)(self._fused_generator)
 
@@ -64,13 +59,6 @@ class Transforms:
     def generator(self) -> Generator:
         """The decoder's network; WeightsError where it is missing."""
         return self._load_renderer()[0]
-
-    def with_latents(self, latents: dict[int, Tensor]) -> Transforms:
-        """The same for one picture whose latents [1, C, h, w], in steps, are known at some
-        qualities 0..1000."""
-        other = copy.copy(self)
-        other.latents = latents
-        return other
 
     @property
     def threads(self) -> int:
@@ -120,20 +108,10 @@ class Transforms:
 
     def analyse(self, strips: Iterable[Tensor], quality: int) -> Iterator[Tensor]:
         """Strips of x [1, 3, 16 n, W] in [0, 1], W a multiple of 16 -> of y [1, C, m, W/16] in
-        steps, float32.
-
-        A picture whose latents are known is not looked at: the nearest quality's stand for all.
-        """
+        steps, float32."""
         with torch.inference_mode():
             q = self._quality(quality)
             gain = self.gain(q)
-        if self.latents:
-            nearest = min(self.latents, key=lambda known: abs(known - quality))
-            finer = self.finer(quality, nearest)
-            yield from (
-                band.to(self.device) * finer for band in self.latents[nearest].split(KNOWN_ROWS, 2)
-            )
-            return
         works = AnalysisRows(self.fused_analysis(quality)).works
         on_device = (strip.to(self.device) for strip in strips)
         for y in staged(with_last(on_device), works, self.threads, LATENTS_AHEAD):

@@ -17,6 +17,7 @@ from gccodec.codec.effort import (
     usual_effort,
 )
 from gccodec.codec.latent import decode_latent
+from gccodec.codec.refined_latents import RefinedLatents
 from gccodec.container.file import parse
 from gccodec.entropy.grid import LATENT_CELL_PX
 from gccodec.errors import LimitError, UsageError, WeightsError
@@ -255,16 +256,16 @@ def test_a_place_takes_a_step_or_stays(installed):
 
 def test_a_known_latent_is_coded_as_it_is(installed):
     coarse, fine = torch.rand(2, 1, 192, 35, 4)
-    transforms = installed.transforms.with_latents({100: coarse, 500: fine})
-    bands = list(transforms.analyse(iter(()), 500))
-    assert len(bands) == 2
-    assert torch.equal(torch.cat(bands, 2), fine)
+    refined = RefinedLatents(500, {100: coarse, 500: fine})
+
+    def latent(quality):
+        return torch.cat(list(refined.parts(installed.transforms, quality)), 2)
+
+    assert len(list(refined.parts(installed.transforms, 500))) == 2
+    assert torch.equal(latent(500), fine)
     gain = [installed.transforms.gain(torch.full((1,), q)) for q in (0.5, 0.6)]
-    torch.testing.assert_close(
-        torch.cat(list(transforms.analyse(iter(()), 600)), 2), fine * gain[1] / gain[0]
-    )
-    assert torch.equal(torch.cat(list(transforms.analyse(iter(()), 100)), 2), coarse)
-    assert installed.transforms.latents == {}
+    torch.testing.assert_close(latent(600), fine * gain[1] / gain[0])
+    assert torch.equal(latent(100), coarse)
 
 
 @pytest.mark.parametrize("rest", [200, 500])
