@@ -16,7 +16,7 @@ from gccodec.container.reader import Reader
 from gccodec.container.section import Section, SectionId
 from gccodec.entropy.grid import grid_size
 from gccodec.entropy.latent import fixed_point
-from gccodec.entropy.side import NO_SIDE_INFORMATION
+from gccodec.entropy.side_information import NO_SIDE_INFORMATION
 from gccodec.errors import CorruptError
 from gccodec.image.metadata import Metadata
 from gccodec.image.picture import Picture

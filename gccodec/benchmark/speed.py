@@ -21,7 +21,7 @@ from gccodec.container.file import parse
 from gccodec.entropy.context import LATENT_FRACTION_BITS, BandContext
 from gccodec.entropy.grid import LATENT_CELL_PX, grid_size
 from gccodec.entropy.order import STEPS
-from gccodec.entropy.side import NO_SIDE_INFORMATION
+from gccodec.entropy.side_information import NO_SIDE_INFORMATION
 from gccodec.image.picture import Picture
 from gccodec.image.reader import read_picture
 from gccodec.image.writer import picture_format, write_picture

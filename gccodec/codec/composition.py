@@ -12,7 +12,7 @@ from gccodec.codec.latent import decode_latent
 from gccodec.container.file import GczFile
 from gccodec.entropy.grid import LABEL_CELL_PX, grid_size
 from gccodec.entropy.latent import LatentCodec
-from gccodec.entropy.side import CELLS
+from gccodec.entropy.side_information import CELLS
 from gccodec.semantics.label_classes import VOID, unified_classes
 from gccodec.semantics.selection import Selection
 from gccodec.weights.bitstream import Bitstream

@@ -16,8 +16,10 @@ from gccodec.container.file import GczFile
 from gccodec.entropy.context import LATENT_FRACTION_BITS
 from gccodec.entropy.flat_parts import FlatParts
 from gccodec.entropy.grid import LATENT_CELL_PX
+from gccodec.entropy.side_information import NO_SIDE_INFORMATION
 from gccodec.model.flat import REACH_CELLS, FlatRows
-from gccodec.model.streaming import LatentStrip, Semantics, stream
+from gccodec.model.side_tensors import SideTensors
+from gccodec.model.streaming import LatentStrip, stream
 from gccodec.semantics.region import Region
 from gccodec.semantics.selection import Selection
 
@@ -59,7 +61,8 @@ class Decoder:
     ) -> Iterator[LatentStrip]:
         """Latents [1, C, n, w] of some rows and columns, in steps; all bands are decoded, for their
         digest."""
-        top, whole = 0, _semantics(selection)
+        side = NO_SIDE_INFORMATION if selection is None else selection.side
+        top, whole = 0, SideTensors.of(side)
         for band in decode_latent(self.model.latents, file, selection):
             first = max(0, rows.start - top)
             part = band[first : max(0, rows.stop - top), columns]
@@ -67,10 +70,8 @@ class Decoder:
             for start in range(0, len(part), step):
                 latent = part[start : start + step].astype(np.float32) / (1 << LATENT_FRACTION_BITS)
                 row = top + first + start
-                semantics = (
-                    None if whole is None else whole.part(slice(row, row + len(latent)), columns)
-                )
-                yield LatentStrip(torch.from_numpy(latent).permute(2, 0, 1)[None], semantics)
+                own = whole.part(slice(row, row + len(latent)), columns)
+                yield LatentStrip(torch.from_numpy(latent).permute(2, 0, 1)[None], own)
             top += len(band)
 
 
@@ -91,11 +92,3 @@ def _mended(
     first = next(generated)
     filter_ = FlatRows(flat, origin, first.shape[3], first.device)
     return stream(filter_.push, itertools.chain([first], generated))
-
-
-def _semantics(selection: Selection | None) -> Semantics | None:
-    """What the generator gets of a selection with labels."""
-    if selection is None or selection.labels is None:
-        return None
-    labels = torch.from_numpy(selection.labels_of_latents())[None]
-    return Semantics(labels, torch.from_numpy(selection.keep.astype(np.float32))[None, None])

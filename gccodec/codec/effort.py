@@ -17,7 +17,7 @@ from gccodec.codec.strip import rgb_of
 from gccodec.entropy.grid import LATENT_CELL_PX, grid_size, padded
 from gccodec.entropy.mask import QualityMap
 from gccodec.image.picture import cropped
-from gccodec.model.refiner import Kept, Part, Refiner
+from gccodec.model.refiner import Part, Refiner
 
 STEPS = (0, 1, 3, 5, 8, 12, 16, 24, 32, 48)
 """Of each effort 0..9."""
@@ -130,12 +130,14 @@ def _parts(source: Source, down: Span, tiles: list[Span]) -> Iterator[tuple[Span
         rgb = rgb_of(
             cropped(band, (left, 0, min(right, width), band.height)), *_sides(down, across)
         )
-        x, kept = torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255, None
+        part = Part(torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255)
         if named is not None and labels is not None:
-            label_map = _filled(labels[:, :, 2 * across.seen.start : 2 * across.seen.stop], 2)
-            pixels = padded(named[top:bottom, left:right], *x.shape[2:]).astype(np.float32)
-            kept = Kept(label_map, torch.from_numpy(pixels)[None, None])
-        yield across, Part(x, kept)
+            pixels = padded(named[top:bottom, left:right], *part.x.shape[2:]).astype(np.float32)
+            part = part._replace(
+                keep_pixels=torch.from_numpy(pixels)[None, None],
+                labels=_filled(labels[:, :, 2 * across.seen.start : 2 * across.seen.stop], 2),
+            )
+        yield across, part
 
 
 def _sides(down: Span, across: Span) -> tuple[int, int]:

@@ -24,7 +24,7 @@ from gccodec.container.section import Section, SectionId
 from gccodec.entropy.grid import grid_size, padded
 from gccodec.entropy.latent import band_rows, fixed_point
 from gccodec.entropy.mask import Quality
-from gccodec.entropy.side import NO_SIDE_INFORMATION, SideInformation
+from gccodec.entropy.side_information import NO_SIDE_INFORMATION, SideInformation
 from gccodec.entropy.symbol_source import Limit
 from gccodec.image.picture import Picture, Pixels
 from gccodec.model.analysis import shown

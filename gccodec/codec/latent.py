@@ -12,7 +12,7 @@ from gccodec.container.section import SectionId
 from gccodec.entropy.flat_parts import FlatParts, decode_flat_parts
 from gccodec.entropy.grid import grid_size
 from gccodec.entropy.latent import LatentCodec
-from gccodec.entropy.side import NO_SIDE_INFORMATION
+from gccodec.entropy.side_information import NO_SIDE_INFORMATION
 from gccodec.semantics.selection import Selection
 
 

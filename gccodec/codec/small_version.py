@@ -19,7 +19,7 @@ from gccodec.codec.thumbnail_network import ThumbnailNetwork
 from gccodec.container.file import GczFile
 from gccodec.container.section import SectionId
 from gccodec.entropy.latent import LatentCodec
-from gccodec.entropy.side import NO_SIDE_INFORMATION
+from gccodec.entropy.side_information import NO_SIDE_INFORMATION
 from gccodec.errors import WeightsError
 from gccodec.semantics.selection import Selection
 from gccodec.weights.bitstream import Bitstream

@@ -16,7 +16,7 @@ from gccodec.codec.reduction import Scale
 from gccodec.entropy.context import LATENT_FRACTION_BITS
 from gccodec.entropy.convolution import TAPS, Product
 from gccodec.entropy.mask import Quality, rows_of
-from gccodec.entropy.side import CELLS, NO_SIDE_INFORMATION, SideInformation
+from gccodec.entropy.side_information import CELLS, NO_SIDE_INFORMATION, SideInformation
 from gccodec.errors import WeightsError
 from gccodec.model.config import DOWNSAMPLING, HALF_CELL_PX, LABEL_CLASSES, QUALITY_MAX
 from gccodec.weights.file import WeightsFile

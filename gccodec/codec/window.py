@@ -9,7 +9,7 @@ import itertools
 from gccodec.codec.encoder import Source
 from gccodec.entropy.grid import LATENT_CELL_PX
 from gccodec.entropy.mask import BLOCK
-from gccodec.entropy.side import CELLS
+from gccodec.entropy.side_information import CELLS
 from gccodec.image.picture import cropped
 from gccodec.semantics.selection import Selection
 

@@ -21,7 +21,7 @@ from gccodec.entropy.mask import (
     rows_of,
 )
 from gccodec.entropy.order import STEPS, gather, scatter
-from gccodec.entropy.side import SideInformation
+from gccodec.entropy.side_information import SideInformation
 from gccodec.entropy.symbol_source import Int16Array, SymbolSource
 from gccodec.entropy.tables import FrequencyTables, IntArray, require_integers
 

@@ -30,7 +30,7 @@ from gccodec.entropy.layer import (
 )
 from gccodec.entropy.mask import Quality, at_quality, rows_of
 from gccodec.entropy.order import GROUPS, STEPS, views
-from gccodec.entropy.side import CELLS, SideInformation
+from gccodec.entropy.side_information import CELLS, SideInformation
 from gccodec.entropy.tables import IntArray
 from gccodec.errors import WeightsError
 

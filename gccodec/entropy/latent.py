@@ -13,7 +13,7 @@ from gccodec.entropy.band import Band, code_band
 from gccodec.entropy.context import LATENT_FRACTION_BITS, LATENT_LIMIT, IntegerContext
 from gccodec.entropy.mask import BLOCK, Quality, rows_of
 from gccodec.entropy.range_coder import CoderFactory
-from gccodec.entropy.side import NO_SIDE_INFORMATION, SideInformation
+from gccodec.entropy.side_information import NO_SIDE_INFORMATION, SideInformation
 from gccodec.entropy.symbol_source import (
     DecodingSource,
     EncodingSource,

@@ -25,6 +25,7 @@ from gccodec.model.quantization import (
     convolve,
     round_to,
 )
+from gccodec.model.side_tensors import NO_SIDE_TENSORS, SideTensors
 
 MEAN_UNIT = 1 << LATENT_FRACTION_BITS
 
@@ -48,16 +49,15 @@ def step_masks(channels: int, height: int, width: int, device: torch.device) -> 
     return masks.permute(0, 3, 1, 2).contiguous()
 
 
-def side_information(keep_mask: Tensor, labels: Tensor | None) -> Tensor:
+def side_channels(keep: Tensor, side: SideTensors) -> Tensor:
     """[B, 1 + LABEL_CLASSES, h + 2, w + 2]: 1 where nothing is ever coded, as beyond the borders;
-    shares of classes."""
-    missing = F.pad(1 - keep_mask, (1, 1, 1, 1), value=1.0)
-    if labels is None:
-        shares = missing.new_zeros(len(missing), LABEL_CLASSES, *missing.shape[2:])
+    then the shares of classes, zeros where nothing is known. keep: [B, 1, h, w]."""
+    missing, shares = F.pad(1 - keep, (1, 1, 1, 1), value=1.0), side.shares()
+    if shares is None:
+        known = missing.new_zeros(len(missing), LABEL_CLASSES, *missing.shape[2:])
     else:
-        classes = F.one_hot(labels, LABEL_CLASSES + 1)[..., :LABEL_CLASSES].permute(0, 3, 1, 2)
-        shares = F.pad(F.avg_pool2d(classes.to(missing), 2), (1, 1, 1, 1))
-    return torch.cat([missing, shares], 1)
+        known = F.pad(shares.to(missing), (1, 1, 1, 1))
+    return torch.cat([missing, known], 1)
 
 
 def bits_with_gradient(
@@ -118,18 +118,18 @@ class ContextModel(nn.Module):
         return (basis @ torch.exp(-self.log_norm))[:, :, None, None]
 
     def parameters_of_step(
-        self, k: int, known: Tensor, side: Tensor, basis: Tensor, offset: Tensor
+        self, k: int, known: Tensor, channels: Tensor, basis: Tensor, offset: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Mean and log-scale [B, C, h, w] for step k from the known y_hat (zero elsewhere) and the
         hyperprior.
 
-        side: as `side_information` gives it.
+        channels: as `side_channels` gives them.
         """
         step, scale = self.steps[k], self._norm(basis)
         h = (known * scale).clamp(-INPUT_LIMIT, INPUT_LIMIT)
         if self.quantised:
             h = round_to(h, INPUT_UNIT)
-        h = torch.cat([F.pad(h, (1, 1, 1, 1)), side.to(h.dtype)], 1)
+        h = torch.cat([F.pad(h, (1, 1, 1, 1)), channels.to(h.dtype)], 1)
         h = (
             self._layer(step["conv1"], h, INPUT_LIMIT)
             + step["quality"](basis)[:, :, None, None]
@@ -158,17 +158,16 @@ class ContextModel(nn.Module):
         self,
         y: Tensor,
         quality: Tensor,
-        keep_mask: Tensor | None = None,
-        labels: Tensor | None = None,
+        side: SideTensors = NO_SIDE_TENSORS,
         random: torch.Generator | None = None,
     ) -> Coded:
         """Quantise y [B, C, h, w] (in steps, i.e. times gain) around the predicted means and count
         its bits.
 
-        keep_mask [B, 1, h, w]: where it is 0 nothing is coded, and y_hat is 0; labels: as in
-        `Generator.forward`. random: as in `bits_with_gradient`.
+        Where `side` does not keep a position nothing is coded, and y_hat is 0. random: as in
+        `bits_with_gradient`.
         """
-        keep = torch.ones_like(y[:, :1]) if keep_mask is None else keep_mask
+        keep = torch.ones_like(y[:, :1]) if side.keep is None else side.keep
         kept_blocks = F.max_pool2d(keep, BLOCK, ceil_mode=True)
         y = y * keep
         basis = hat_basis(quality, self.nodes)
@@ -184,10 +183,10 @@ class ContextModel(nn.Module):
             (1, 2, 3)
         )
         offset = self.hyper.synthesise(z_hat, *y.shape[2:], self.quantised)
-        side = side_information(keep, labels)
+        channels = side_channels(keep, side)
         y_hat, residuals, log_scales = torch.zeros_like(y), torch.zeros_like(y), torch.zeros_like(y)
         for k in range(STEPS):
-            mean, log_scale = self.parameters_of_step(k, y_hat, side, basis, offset)
+            mean, log_scale = self.parameters_of_step(k, y_hat, channels, basis, offset)
             coded = masks[k] * keep
             residual = (y - mean) * coded
             y_hat = y_hat + RoundThrough.apply(residual) + mean * coded

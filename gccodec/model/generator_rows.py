@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from gccodec.model.byte_block import StacksInBytes
@@ -123,15 +122,16 @@ class GeneratorRows:
 
     def _latents(self, strip: LatentStrip, is_last: bool) -> Rows:
         """Rows of the latent; what bypasses stages goes into their queues."""
-        g, (y_hat, semantics) = self.generator, strip
-        if semantics is not None:
+        g, (y_hat, (keep, labels)) = self.generator, strip
+        if keep is not None:
             top, left = self.next_latent
-            y_hat = g.without_missing(y_hat, semantics.keep_mask, g.noise(y_hat, top, left))
+            y_hat = g.without_missing(y_hat, keep, g.noise(y_hat, top, left))
             self.next_latent = top + y_hat.shape[2], left
-            embedded = g.embed(semantics.label_map)
-            self.coarse_side.push(
-                g.keep_in(1 - semantics.keep_mask) + g.labels_coarse(F.pixel_unshuffle(embedded, 2))
-            )
+        embedded = None if labels is None else g.embed(labels)
+        coarse = g.coarse_side(keep, embedded)
+        if coarse is not None:
+            self.coarse_side.push(coarse)
+        if embedded is not None:
             self.mid_side.push(g.labels_mid(embedded))
         y_hat = y_hat.contiguous(memory_format=torch.channels_last)
         self.for_pixels.push(y_hat)

@@ -19,6 +19,7 @@ from gccodec.model.integer_context import load_integer_context
 from gccodec.model.loading import without_random_start
 from gccodec.model.places import all_of, cheaper, places, smoothed
 from gccodec.model.precision import autocast
+from gccodec.model.side_tensors import SideTensors
 from gccodec.model.transforms import Transforms
 from gccodec.weights.bitstream import Bitstream
 
@@ -50,26 +51,26 @@ SECOND_SCALE = 2 / 3
 one."""
 
 
-class Kept(NamedTuple):
-    """label_map int64 [1, H/8, W/8]; named float32 [1, 1, H, W], 1 at the pixels to be kept."""
-
-    label_map: Tensor
-    named: Tensor
-
-
 class Part(NamedTuple):
-    """x float32 [1, 3, H, W] in [0, 1], sides multiples of 16 and at least 32, and what is kept of
-    it (None: all)."""
+    """A part of a picture, and what is kept of it.
+
+    x: float32 [1, 3, H, W] in [0, 1], sides multiples of 16 and at least 32; keep_pixels: float32
+    [1, 1, H, W], 1 at the pixels to be kept, None: all; labels: as in `SideTensors`.
+    """
 
     x: Tensor
-    kept: Kept | None
+    keep_pixels: Tensor | None = None
+    labels: Tensor | None = None
 
     def to(self, device: torch.device) -> Part:
-        """On a device."""
-        return Part(
-            self.x.to(device),
-            None if self.kept is None else Kept(*(t.to(device) for t in self.kept)),
-        )
+        """The same on a device."""
+        return Part(*(None if t is None else t.to(device) for t in self))
+
+    @property
+    def side(self) -> SideTensors:
+        """What the latents are coded with."""
+        keep = None if self.keep_pixels is None else holding(self.keep_pixels)
+        return SideTensors(keep, self.labels)
 
 
 Views = list[list[Tensor]]
@@ -138,8 +139,9 @@ class Refiner(nn.Module):
     ) -> Tensor:
         """y [1, C, h, w] in quantization steps at a quality 0..1000, after so many steps; done:
         told of each."""
-        wanted = None if part.kept is not None else self._views(part.x)
-        coded = 1.0 if part.kept is None else holding(part.kept.named).mean()
+        wanted = None if part.keep_pixels is not None else self._views(part.x)
+        keep = part.side.keep
+        coded = 1.0 if keep is None else keep.mean()
         # of its own: torch's is shared by all threads, and would then give each of them what is
         # left by the others
         random = torch.Generator(transforms.device).manual_seed(0)
@@ -172,16 +174,15 @@ class Refiner(nn.Module):
     ) -> Trial:
         """Coded and decoded at a quality 0..1000; a y that requires a gradient draws from
         `random`."""
-        (x, kept), q = part, torch.full((1,), quality / QUALITY_MAX, device=y.device)
-        labels, named = (None, None) if kept is None else kept
-        keep = None if named is None else holding(named)
+        x, q = part.x, torch.full((1,), quality / QUALITY_MAX, device=y.device)
+        side = part.side
         with autocast(x.device):
-            coded = self.context(y, q, keep, labels, random)
+            coded = self.context(y, q, side, random)
             x_hat = transforms.generator(
-                coded.y_hat / transforms.gain(q), q, torch.ones_like(q), labels, keep
+                coded.y_hat / transforms.gain(q), q, torch.ones_like(q), side
             ).float()
-        if named is not None:
-            x = torch.where(named > 0, x, x_hat.detach())
+        if part.keep_pixels is not None:
+            x = torch.where(part.keep_pixels > 0, x, x_hat.detach())
         return Trial(
             coded.bits, coded.spent, x_hat, x, self._views(x_hat), wanted or self._views(x)
         )

@@ -19,6 +19,7 @@ from gccodec.model.convolution import Convolution
 from gccodec.model.fused import FusedBlock
 from gccodec.model.mixture import Mixture, Patch
 from gccodec.model.pipeline import Work
+from gccodec.model.side_tensors import NO_SIDE_TENSORS, SideTensors
 
 ROWS_A_LATENT = 4
 """At the finest resolution of either transform's stacks, 1/4; two at 1/8."""
@@ -92,27 +93,12 @@ def staged_work(stage: Stage, rows_a_latent: int) -> Work:
     return work
 
 
-class Semantics(NamedTuple):
-    """What a selective picture carries beside latents, for the rows of one strip or of the whole.
-
-    label_map: [B, 2 n, 2 w] int64, LABEL_CLASSES for "unknown"; keep_mask: [B, 1, n, w], 1 where
-    latents are coded.
-    """
-
-    label_map: Tensor
-    keep_mask: Tensor
-
-    def part(self, rows: slice, columns: slice) -> Semantics:
-        """Of some latent rows and columns."""
-        cells = (slice(None), *(slice(2 * s.start, 2 * s.stop) for s in (rows, columns)))
-        return Semantics(self.label_map[cells], self.keep_mask[:, :, rows, columns])
-
-
 class LatentStrip(NamedTuple):
-    """Some rows of y_hat [B, C, n, w]; all strips of a picture have semantics, or none."""
+    """Some rows of y_hat [B, C, n, w] and their side information, of one kind for all strips of a
+    picture."""
 
     y_hat: Tensor
-    semantics: Semantics | None = None
+    side: SideTensors = NO_SIDE_TENSORS
 
 
 Strip = TypeVar("Strip", Tensor, LatentStrip)

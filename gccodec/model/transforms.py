@@ -22,7 +22,7 @@ from gccodec.model.mixture import Mixture, qualities_of
 from gccodec.model.pipeline import staged
 from gccodec.model.precision import arithmetic, has_fast_bytes
 from gccodec.model.ranges import Ranges, ranges_of
-from gccodec.model.streaming import LatentStrip, Semantics, with_last
+from gccodec.model.streaming import LatentStrip, with_last
 from gccodec.weights.file import WeightsFile
 from gccodec.weights.model import ModelWeights
 
@@ -138,10 +138,7 @@ class Transforms:
             for strip in strips:
                 gain = self._gain(quality, (top, left), strip.y_hat.shape)
                 top += strip.y_hat.shape[2]
-                semantics = strip.semantics and Semantics(
-                    *(t.to(self.device) for t in strip.semantics)
-                )
-                yield LatentStrip(strip.y_hat.to(self.device) / gain, semantics)
+                yield LatentStrip(strip.y_hat.to(self.device) / gain, strip.side.to(self.device))
 
         yield from staged(with_last(in_units()), works, self.threads)
 

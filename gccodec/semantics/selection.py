@@ -18,7 +18,7 @@ from gccodec.container.varint import write_varint
 from gccodec.entropy.grid import LATENT_CELL_PX, grid_size, label_grid, padded
 from gccodec.entropy.label_map import LabelMapCodec
 from gccodec.entropy.mask import KeepMask, Quality, QualityMap
-from gccodec.entropy.side import NO_SIDE_INFORMATION, SideInformation
+from gccodec.entropy.side_information import NO_SIDE_INFORMATION, SideInformation
 from gccodec.errors import UsageError
 from gccodec.semantics.keep_mask import encode_keep_mask, keep_mask, keep_mask_of, rest_quality_of
 from gccodec.weights.bitstream import Bitstream

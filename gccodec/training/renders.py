@@ -20,6 +20,7 @@ from gccodec.model.analysis import holding
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, HALF_CELL_PX, LABEL_CELL_PX, LABEL_CLASSES
 from gccodec.model.precision import autocast
+from gccodec.model.side_tensors import SideTensors
 from gccodec.training.labels import LabelStore, random_named
 from gccodec.training.photos import PhotoStore, Window
 from gccodec.training.preset import Preset
@@ -169,16 +170,16 @@ class RenderStore:
         told = self._told(windows, [plan.told for plan in plans])
         cells = torch.from_numpy(np.stack([plan.named for plan in plans]))[:, None].float()
         named = F.interpolate(cells, scale_factor=LABEL_CELL_PX).to(device)
-        told, keep = told.to(device), holding(named)
+        side = SideTensors(holding(named), told.to(device))
         quality, realism = (
             torch.tensor(values, device=device)
             for values in zip(*(plan[1:3] for plan in plans), strict=True)
         )
         with autocast(device):
             y = model.latent(x, quality, named)
-        y_hat = model.context(y, quality, keep, told).y_hat
+        y_hat = model.context(y, quality, side).y_hat
         with autocast(device):
-            pictures = model.generator(y_hat / model.gain(quality), quality, realism, told, keep)
+            pictures = model.generator(y_hat / model.gain(quality), quality, realism, side)
         pixels = (
             (pictures.float().clamp(0, 1) * 255)
             .round()

@@ -20,6 +20,7 @@ from gccodec.model.context import bits_with_gradient
 from gccodec.model.distance import PerceptualDistance
 from gccodec.model.precision import autocast
 from gccodec.model.refiner import CAST_PX
+from gccodec.model.side_tensors import SideTensors
 from gccodec.training import checkpoint
 from gccodec.training.adversary import ADVERSARY_FILE, Adversary
 from gccodec.training.distributed import rank
@@ -185,6 +186,7 @@ class GenerativeStage(Run):
         preset, faithful, labels = self.preset, self.faithful, drawn.told
         named = F.interpolate(drawn.named, scale_factor=LABEL_CELL_PX)
         keep = holding(named)
+        side = SideTensors(keep, labels)
         realism = (torch.arange(len(x), device=x.device) >= faithful).float()
         with torch.set_grad_enabled(preset.joint):
             with autocast(self.device):
@@ -193,12 +195,12 @@ class GenerativeStage(Run):
             # faithfully
             serves = realism[:, None, None, None] > 0
             y, gain = (torch.where(serves, t, t.detach()) for t in (y, self.model.gain(quality)))
-            coded = self.model.context(y, quality, keep, labels)
+            coded = self.model.context(y, quality, side)
             y_hat = coded.y_hat / gain
         with torch.no_grad():
             known = y_hat * self.model.generator.latent_scale[None, :, None, None]
         with autocast(self.device):
-            x_hat = self.model.generator(y_hat, quality, realism, labels, keep).float()
+            x_hat = self.model.generator(y_hat, quality, realism, side).float()
         pixels = x_hat.detach().requires_grad_()
         with autocast(self.device):
             perception = self.perception(pixels, x, drawn.views, sizes).float()

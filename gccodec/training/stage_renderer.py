@@ -19,6 +19,7 @@ from gccodec.model.gain import GainUnit
 from gccodec.model.generator import Generator
 from gccodec.model.precision import autocast
 from gccodec.model.refiner import CAST_PX
+from gccodec.model.side_tensors import SideTensors
 from gccodec.training.adversary import ADVERSARY_FILE, Adversary
 from gccodec.training.distributed import rank
 from gccodec.training.held_out import Compared, HeldOut
@@ -239,7 +240,9 @@ class RendererStage(Run):
         keep = F.max_pool2d(rendered.named, LABELS_A_LATENT)
         y_hat = rendered.y_hat.float() / self.gain(batch.quality)
         with autocast(self.device):
-            x_hat = self.model(y_hat, batch.quality, rendered.realism, rendered.told, keep)
+            x_hat = self.model(
+                y_hat, batch.quality, rendered.realism, SideTensors(keep, rendered.told)
+            )
         x_hat = judged.finer(DOWNSAMPLING).of(x_hat.float())
         teacher = rendered.teacher.float() / 255
         shown = Shown(x_hat.detach().requires_grad_(), x, teacher, named, rendered.realism)

@@ -26,7 +26,7 @@ from gccodec.image.reader import read_picture
 from gccodec.model.analysis import BLUR_PX, shown
 from gccodec.model.distance import STRIDE_PX, DistanceConfig, PerceptualDistance
 from gccodec.model.places import SIDE, all_of, cheaper, places
-from gccodec.model.refiner import LONGEST_STEP, Kept, Part
+from gccodec.model.refiner import LONGEST_STEP, Part
 from gccodec.semantics.selection import Selection
 from gccodec.weights.folder import WeightsFolder
 from gccodec.weights.model import ModelWeights
@@ -115,9 +115,7 @@ def test_beside_what_is_named_only_a_blur_steers_the_refining():
             y = codec.transforms.analysis(seen, torch.full((1,), 0.3)) * codec.transforms.gain(
                 torch.full((1,), 0.3)
             )
-            trial = codec._refiner._tried(
-                codec.transforms, Part(x, Kept(label_map, named)), y, 300, None
-            )
+            trial = codec._refiner._tried(codec.transforms, Part(x, named, label_map), y, 300, None)
             cost = codec._refiner._local_cost(trial, 300)
             return float(codec._refiner._loss(trial, 300) + cost.sum())
 
@@ -129,7 +127,7 @@ def test_beside_what_is_named_only_a_blur_steers_the_refining():
 def test_refining_lowers_what_each_place_costs(installed):
     refiner, transforms, quality = installed._refiner, installed.transforms, 250
     pixels = read_picture(CHELSEA.read_bytes()).pixels[:256, :384]
-    part = Part(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255, None)
+    part = Part(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255)
     (plain,) = transforms.analyse([part.x], quality)
     steps = []
     refined = refiner.refined(transforms, part, plain, quality, 3, lambda: steps.append(1))
@@ -242,7 +240,7 @@ def test_places_are_changed_together_without_a_cast():
 def test_a_place_takes_a_step_or_stays(installed):
     refiner, transforms, quality = installed._refiner, installed.transforms, 250
     pixels = read_picture(CHELSEA.read_bytes()).pixels[:256, :384]
-    part = Part(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255, None)
+    part = Part(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255)
     (plain,) = transforms.analyse([part.x], quality)
     moved = (
         (refiner.refined(transforms, part, plain, quality, 1, lambda: None) != plain)

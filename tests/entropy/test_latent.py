@@ -6,7 +6,7 @@ import pytest
 from gccodec.entropy import latent as latent_module
 from gccodec.entropy.context import Prediction
 from gccodec.entropy.latent import band_rows, fixed_point
-from gccodec.entropy.side import SideInformation
+from gccodec.entropy.side_information import SideInformation
 from gccodec.entropy.symbol_source import Limit, QuantizingSource
 from gccodec.errors import ChecksumError, CorruptError
 from gccodec.model.config import LABEL_CLASSES

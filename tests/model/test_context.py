@@ -5,11 +5,12 @@ import torch
 
 from gccodec.entropy.context import LATENT_FRACTION_BITS
 from gccodec.entropy.order import STEPS, gather
-from gccodec.entropy.side import SideInformation
+from gccodec.entropy.side_information import SideInformation
 from gccodec.model.config import LABEL_CLASSES
-from gccodec.model.context import side_information, step_masks
+from gccodec.model.context import side_channels, step_masks
 from gccodec.model.gain import hat_basis
 from gccodec.model.likelihood import bits
+from gccodec.model.side_tensors import SideTensors
 from tests.models import random_model, random_weights
 
 UNIT = 1 << LATENT_FRACTION_BITS
@@ -34,7 +35,7 @@ def test_quantised_training_and_the_integer_network_agree_up_to_ties():
     assert np.mean(np.abs(offset[0].permute(1, 2, 0).numpy() * 32 - integer_offset) <= 1) > 0.99
     side = SideInformation(rng.random((6, 7)) < 0.5, rng.integers(0, LABEL_CLASSES + 1, (12, 14)))
     mask = torch.from_numpy(side.keep).float()[None, None]
-    of_model = side_information(mask, torch.from_numpy(side.labels)[None])
+    of_model = side_channels(mask, SideTensors.of(side))
     for step in range(STEPS):
         with torch.no_grad():
             tensor = torch.from_numpy(known / UNIT).float().permute(2, 0, 1)[None]
@@ -75,15 +76,10 @@ def test_training_leaves_out_what_files_leave_out():
     keep[:4, 4:8] = False
     side = SideInformation(keep, rng.integers(0, LABEL_CLASSES + 1, (20, 18)))
     with torch.no_grad():
-        mask, labels = (
-            torch.from_numpy(keep).float()[None, None],
-            torch.from_numpy(side.labels)[None],
-        )
         coded = model(
             torch.from_numpy(y / UNIT).float().permute(2, 0, 1)[None],
             torch.tensor([0.4]),
-            mask,
-            labels,
+            SideTensors.of(side),
         )
         whole = model(
             torch.from_numpy(y / UNIT).float().permute(2, 0, 1)[None], torch.tensor([0.4])

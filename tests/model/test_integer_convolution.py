@@ -10,7 +10,7 @@ from gccodec.entropy.context import IntegerContext
 from gccodec.entropy.convolution import TAPS, numpy_convolver
 from gccodec.entropy.layer import EXACT_LIMIT
 from gccodec.entropy.order import STEPS
-from gccodec.entropy.side import SideInformation
+from gccodec.entropy.side_information import SideInformation
 from gccodec.model import integer_convolution
 from gccodec.model.integer_convolution import integer_convolver, onednn_convolver
 from gccodec.weights.folder import WeightsFolder

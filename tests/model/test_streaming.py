@@ -7,7 +7,8 @@ from gccodec.model.analysis_rows import AnalysisRows, FusedAnalysis
 from gccodec.model.config import LABEL_CLASSES
 from gccodec.model.generator_rows import FusedGenerator, GeneratorRows
 from gccodec.model.pipeline import staged
-from gccodec.model.streaming import LatentStrip, Semantics, with_last
+from gccodec.model.side_tensors import SideTensors
+from gccodec.model.streaming import LatentStrip, with_last
 from tests.models import random_model
 
 MODEL = random_model(5).eval().requires_grad_(False)
@@ -48,11 +49,11 @@ def test_selective_generation_by_strips_is_selective_generation(heights, threads
     strips, top = [], 0
     for height in heights:
         part = slice(top, top + height)
-        semantics = Semantics(labels[:, 2 * top : 2 * (top + height)], keep[:, :, part])
-        strips.append(LatentStrip(y_hat[:, :, part], semantics))
+        side = SideTensors(keep[:, :, part], labels[:, 2 * top : 2 * (top + height)])
+        strips.append(LatentStrip(y_hat[:, :, part], side))
         top += height
     outputs = list(staged(with_last(strips), GeneratorRows(MODEL.generator, FUSED).works, threads))
-    whole = MODEL.generator(y_hat, QUALITY, REALISM, labels, keep).clamp(0, 1)
+    whole = MODEL.generator(y_hat, QUALITY, REALISM, SideTensors(keep, labels)).clamp(0, 1)
     assert torch.allclose(torch.cat(outputs, 2), whole, atol=1e-4)
 
 
@@ -60,22 +61,17 @@ def test_noise_goes_by_place_in_the_picture(monkeypatch):
     """So a region that is decoded alone is that of the whole picture."""
     torch.manual_seed(0)
     y_hat = torch.zeros(1, MODEL.config.latent_channels, 4, 5)
-    semantics = Semantics(
-        torch.randint(0, LABEL_CLASSES + 1, (1, 8, 10)), (torch.rand(1, 1, 4, 5) < 0.5).float()
-    )
+    labels = torch.randint(0, LABEL_CLASSES + 1, (1, 8, 10))
+    side = SideTensors((torch.rand(1, 1, 4, 5) < 0.5).float(), labels)
     noise, outputs = MODEL.generator.noise.forward, []
     for place in (0, 0), (9, 3):
         works = GeneratorRows(MODEL.generator, FUSED, place).works
-        outputs.append(
-            torch.cat(list(staged([(LatentStrip(y_hat, semantics), True)], works, 1)), 2)
-        )
+        outputs.append(torch.cat(list(staged([(LatentStrip(y_hat, side), True)], works, 1)), 2))
         with monkeypatch.context() as patched:
             patched.setattr(
                 MODEL.generator.noise, "forward", lambda like, place=place: noise(like, *place)
             )
-            whole = MODEL.generator(
-                y_hat, QUALITY, REALISM, semantics.label_map, semantics.keep_mask
-            ).clamp(0, 1)
+            whole = MODEL.generator(y_hat, QUALITY, REALISM, side).clamp(0, 1)
         assert torch.allclose(outputs[-1], whole, atol=1e-4)
     assert not torch.allclose(*outputs, atol=1e-2)
 

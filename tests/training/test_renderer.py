@@ -189,7 +189,7 @@ def test_pictures_latents_and_labels_of_a_part_are_of_one_place(stage, store):
     )
     dials = torch.tensor([plan.quality]), torch.tensor([1.0])
     with torch.no_grad():
-        expected = codec.eval()(all_of.photo[1:] / 255, *dials, all_of.told[1:], named).x_hat.clamp(
+        expected = codec.eval()(all_of.photo[1:] / 255, *dials, named, all_of.told[1:]).x_hat.clamp(
             0, 1
         )
     # one of them rounds to bfloat16

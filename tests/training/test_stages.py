@@ -21,6 +21,7 @@ from gccodec.model.analysis import holding
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, LABEL_CLASSES
 from gccodec.model.distance import DistanceConfig, PerceptualDistance, map_distance
+from gccodec.model.side_tensors import SideTensors
 from gccodec.semantics.segmentation import Labeller
 from gccodec.semantics.selection import Selection
 from gccodec.training.checkpoint import load_average
@@ -517,7 +518,7 @@ def test_what_is_named_varies_and_follows_classes():
     assert 40 < len(bars) < 120
 
 
-def test_all_kept_and_unknown_is_as_no_semantics():
+def test_all_kept_and_unknown_is_as_no_side_information():
     torch.manual_seed(0)
     generator = random_model(4).generator.eval()
     generator.labels.weight.data[LABEL_CLASSES] = 0
@@ -525,9 +526,13 @@ def test_all_kept_and_unknown_is_as_no_semantics():
     unknown, keep = torch.full((1, 8, 8), LABEL_CLASSES), torch.ones(1, 1, 4, 4)
     with torch.no_grad():
         plain = generator(y, quality)
-        assert torch.allclose(generator(y, quality, None, unknown, keep), plain, atol=1e-5)
+        assert torch.allclose(
+            generator(y, quality, None, SideTensors(keep, unknown)), plain, atol=1e-5
+        )
         keep[..., :2] = 0
-        assert not torch.allclose(generator(y, quality, None, unknown, keep), plain, atol=1e-2)
+        assert not torch.allclose(
+            generator(y, quality, None, SideTensors(keep, unknown)), plain, atol=1e-2
+        )
 
 
 def test_muons_update_moves_all_directions_alike():
