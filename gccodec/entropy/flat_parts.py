@@ -12,13 +12,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gccodec.entropy.label_map import (
+from gccodec.entropy.decisions import (
     EVEN,
     PROBABILITY_BITS,
     Decisions,
-    LabelMapCodec,
     ReadingDecisions,
     WritingDecisions,
+    decision_coders,
 )
 from gccodec.errors import CorruptError
 
@@ -191,7 +191,7 @@ def _code_plane(
 
 def encode_flat_parts(parts: FlatParts) -> tuple[bytes, FlatParts]:
     """A section's body, and what a decoder makes of it: nodes may be TOLERANCE off."""
-    coder = LabelMapCodec().coders.encoder()
+    coder = decision_coders(pure_python=False).encoder()
     bits = _Bits(WritingDecisions(coder))
     _code_mask(parts.mask.copy(), bits)
     nodes = _code_nodes(parts.nodes, active_nodes(parts.mask), bits)
@@ -204,7 +204,7 @@ def decode_flat_parts(body: bytes, height: int, width: int, gray: bool) -> FlatP
         raise CorruptError(
             f"flat parts: scale {body[0] if body else 'missing'}, allowed 0..{MAX_SCALE}"
         )
-    bits = _Bits(ReadingDecisions(LabelMapCodec().coders.decoder(body[1:])))
+    bits = _Bits(ReadingDecisions(decision_coders(pure_python=False).decoder(body[1:])))
     mask = np.zeros((cells(height, body[0]), cells(width, body[0])), bool)
     _code_mask(mask, bits)
     active = active_nodes(mask)

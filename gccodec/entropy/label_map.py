@@ -9,13 +9,19 @@ and a weighted sum of these in the logistic domain counts, whose weights adapt t
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from gccodec.entropy.range_coder import CoderFactory, SymbolDecoder, SymbolEncoder
-from gccodec.entropy.tables import PRECISION_BITS
+from gccodec.entropy.decisions import (
+    EVEN,
+    PROBABILITY_BITS,
+    Decisions,
+    ReadingDecisions,
+    WritingDecisions,
+    decision_coders,
+)
 from gccodec.errors import CorruptError
 
 CLASSES = 25
@@ -23,11 +29,7 @@ CLASSES = 25
 
 TREE_BITS = 5
 NODES = 1 << TREE_BITS
-LEVELS = 256
-"""Stored tables of a decision, linear in its probability."""
 
-PROBABILITY_BITS = 16
-EVEN = 1 << (PROBABILITY_BITS - 1)
 SLOWEST_RATE = 128
 
 LEFT, UPPER, RIGHT, CLASS = range(4)
@@ -92,42 +94,6 @@ def logistic() -> Logistic:
 
 
 LabelMap = npt.NDArray[np.uint8]
-
-
-class DecisionTables(NamedTuple):
-    """Frequencies of (0, 1) for each level of probability."""
-
-    tables: list[npt.NDArray[np.int64]]
-
-
-def decision_tables() -> DecisionTables:
-    """Level i stands for P(1) = (2 i + 1) / 512."""
-    ones = [(2 * i + 1) << (PRECISION_BITS - 9) for i in range(LEVELS)]
-    return DecisionTables([np.array([(1 << PRECISION_BITS) - one, one], np.int64) for one in ones])
-
-
-class Decisions(Protocol):
-    """Codes one decision with a table; an encoder gives back the bit that it got, a decoder the one
-    that it read."""
-
-    def code(self, level: int, bit: bool) -> bool: ...
-
-
-class WritingDecisions:
-    def __init__(self, coder: SymbolEncoder) -> None:
-        self.coder = coder
-
-    def code(self, level: int, bit: bool) -> bool:
-        self.coder.encode(level, np.array([bit], np.int32))
-        return bit
-
-
-class ReadingDecisions:
-    def __init__(self, coder: SymbolDecoder) -> None:
-        self.coder = coder
-
-    def code(self, level: int, bit: bool) -> bool:
-        return bool(self.coder.decode(level, 1)[0])
 
 
 class Prime(NamedTuple):
@@ -280,17 +246,12 @@ def _code_cell(adaptive: Adaptive, label: int, n: Neighbours, band: int) -> int:
     return value
 
 
-@functools.cache
-def _coders(pure_python: bool) -> CoderFactory:
-    return CoderFactory(decision_tables(), pure_python)
-
-
 class LabelMapCodec:
     """label map <-> bytes; prime: trained with the weights, or None."""
 
     def __init__(self, prime: Prime | None = None, pure_python: bool = False) -> None:
         self.prime = prime or Prime.nothing()
-        self.coders = _coders(pure_python)
+        self.coders = decision_coders(pure_python)
 
     def encode(self, labels: LabelMap) -> bytes:
         """uint8 [h, w], classes 0..24."""

@@ -15,6 +15,7 @@ from gccodec.container.file import DEFAULT_MAX_PIXELS, MAX_SIDE_PX
 from gccodec.errors import LimitError, PictureError, UsageError
 from gccodec.image import gif_blocks, jpeg_segments, webp_chunks
 from gccodec.image.boxes import without_exif_item
+from gccodec.image.clean_png import clean_png
 from gccodec.image.exif import UPRIGHT
 from gccodec.image.ico_directory import icons_of
 from gccodec.image.jxl_header import holds_jpeg, jxl_size
@@ -24,7 +25,7 @@ from gccodec.image.mode import eight_bit_colour, split_alpha, visible_alpha
 from gccodec.image.opening import called, decoding, detect, head_of, open_image, unpacked_jpeg
 from gccodec.image.picture import Picture, cropped
 from gccodec.image.png import PngRows
-from gccodec.image.png_chunks import SIGNATURE, clean_png
+from gccodec.image.png_chunks import SIGNATURE
 from gccodec.image.raster import raster, strip_conversion
 from gccodec.image.raw_picture import is_raw
 from gccodec.image.signature import CONVERT, Format

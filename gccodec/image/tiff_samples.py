@@ -16,6 +16,7 @@ from PIL import Image
 
 from gccodec.errors import PictureError
 from gccodec.image.mode import BYTES, WORDS, eight_bit, straight, white_of_floats, white_of_integers
+from gccodec.image.tiff_cells import UnlimitedTiffFile, cells
 from gccodec.image.tiff_layout import (
     CIELAB,
     CMYK,
@@ -23,8 +24,6 @@ from gccodec.image.tiff_layout import (
     PALETTE,
     WHITE_IS_ZERO,
     Layout,
-    UnlimitedTiffFile,
-    cells,
     count_directories,
     layout_of,
 )

@@ -7,7 +7,14 @@ import re
 from collections.abc import Callable, Iterable
 
 from gccodec.image.exif import ORIENTATIONS, UPRIGHT
-from gccodec.image.xmp_packet import RDF, Node, Packet, PacketError, declaration_of, parse
+from gccodec.image.xmp_packet import (
+    RDF,
+    Node,
+    Packet,
+    PacketError,
+    declaration_of,
+)
+from gccodec.image.xmp_scanner import parse
 
 SOURCE_TYPE_NAMESPACE = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"

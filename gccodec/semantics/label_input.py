@@ -11,8 +11,8 @@ from PIL import Image
 
 from gccodec.entropy.grid import LABEL_CELL_PX
 from gccodec.errors import PictureError, UsageError
+from gccodec.image.clean_png import clean_png
 from gccodec.image.opening import decoding, detect, open_image
-from gccodec.image.png_chunks import clean_png
 from gccodec.model.config import LABEL_CLASSES
 from gccodec.semantics.label_classes import LABEL_SETS, fold_from, unified_classes
 

@@ -7,16 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gccodec.entropy.decisions import LEVELS, WritingDecisions, decision_tables
 from gccodec.entropy.label_map import (
     CLASSES,
-    LEVELS,
     LOGIT_LIMIT,
     Adaptive,
     LabelMapCodec,
     Prime,
-    WritingDecisions,
     code_label_map,
-    decision_tables,
     logistic,
 )
 from gccodec.errors import CorruptError
