@@ -18,8 +18,9 @@ from gccodec.benchmark.floor import floor_seconds
 from gccodec.codec.codec import Codec
 from gccodec.codec.strip import strip_rows, to_strips
 from gccodec.container.file import parse
-from gccodec.entropy.context import LATENT_FRACTION_BITS, BandContext
-from gccodec.entropy.grid import LATENT_CELL_PX, grid_size
+from gccodec.entropy.band_context import BandContext
+from gccodec.entropy.constants import LATENT_CELL_PX, LATENT_FRACTION_BITS
+from gccodec.entropy.grid import grid_size
 from gccodec.entropy.order import STEPS
 from gccodec.entropy.side_information import NO_SIDE_INFORMATION
 from gccodec.image.picture import Picture

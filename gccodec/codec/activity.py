@@ -12,7 +12,8 @@ from PIL import Image
 from gccodec.codec.encoder import Source
 from gccodec.codec.parallel import mapped
 from gccodec.codec.rate import LEVELS
-from gccodec.entropy.grid import LATENT_CELL_PX, grid_size, padded
+from gccodec.entropy.constants import LATENT_CELL_PX
+from gccodec.entropy.grid import grid_size, padded
 from gccodec.entropy.mask import QualityMap
 from gccodec.image.picture import Pixels, cropped
 

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from gccodec.codec.latent import decode_latent
 from gccodec.container.file import GczFile
-from gccodec.entropy.grid import LABEL_CELL_PX, grid_size
+from gccodec.entropy.constants import LABEL_CELL_PX, LABEL_CELLS_PER_LATENT
+from gccodec.entropy.grid import grid_size
 from gccodec.entropy.latent import LatentCodec
-from gccodec.entropy.side_information import CELLS
 from gccodec.semantics.label_classes import VOID, unified_classes
 from gccodec.semantics.selection import Selection
 from gccodec.weights.bitstream import Bitstream
@@ -48,7 +48,9 @@ def composition(file: GczFile, bitstream: Bitstream) -> list[RegionFacts]:
     selection = Selection.of(file, bitstream)
     if selection is None:
         return []
-    bits = _on_cells(bits_of_positions(file, bitstream.latent_codec(), selection) / CELLS**2)
+    bits = _on_cells(
+        bits_of_positions(file, bitstream.latent_codec(), selection) / LABEL_CELLS_PER_LATENT**2
+    )
     kept = _on_cells(selection.keep)
     area = _cell_areas(file.height, len(kept))[:, None] * _cell_areas(file.width, kept.shape[1])
     if selection.labels is None:
@@ -73,7 +75,7 @@ def composition(file: GczFile, bitstream: Bitstream) -> list[RegionFacts]:
 
 
 def _on_cells(latents: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return latents.repeat(CELLS, 0).repeat(CELLS, 1)
+    return latents.repeat(LABEL_CELLS_PER_LATENT, 0).repeat(LABEL_CELLS_PER_LATENT, 1)
 
 
 def _cell_areas(side: int, cells: int) -> npt.NDArray[np.int64]:

@@ -13,9 +13,8 @@ from gccodec.codec.latent import decode_latent, flat_parts_of
 from gccodec.codec.loaded_model import LoadedModel, Progress
 from gccodec.codec.strip import strip_rows, to_pixels
 from gccodec.container.file import GczFile
-from gccodec.entropy.context import LATENT_FRACTION_BITS
+from gccodec.entropy.constants import LATENT_CELL_PX, LATENT_FRACTION_BITS
 from gccodec.entropy.flat_parts import FlatParts
-from gccodec.entropy.grid import LATENT_CELL_PX
 from gccodec.entropy.side_information import NO_SIDE_INFORMATION
 from gccodec.model.flat import REACH_CELLS, FlatRows
 from gccodec.model.side_tensors import SideTensors

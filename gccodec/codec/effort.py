@@ -14,7 +14,8 @@ from torch import Tensor
 from gccodec.codec.encoder import Encoder, Source
 from gccodec.codec.refined_latents import RefinedLatents
 from gccodec.codec.strip import rgb_of
-from gccodec.entropy.grid import LATENT_CELL_PX, grid_size, padded
+from gccodec.entropy.constants import LATENT_CELL_PX
+from gccodec.entropy.grid import grid_size, padded
 from gccodec.entropy.mask import QualityMap
 from gccodec.image.picture import cropped
 from gccodec.model.refiner import Part, Refiner

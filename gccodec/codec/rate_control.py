@@ -18,7 +18,7 @@ from gccodec.codec.rate import LEVELS, MIN_LEVEL, LevelSearch, setting
 from gccodec.codec.refined_latents import RefinedLatents
 from gccodec.codec.window import windows_of
 from gccodec.container.file import MAX_QUALITY, serialize
-from gccodec.entropy.context import LATENT_FRACTION_BITS
+from gccodec.entropy.constants import LATENT_FRACTION_BITS
 from gccodec.entropy.grid import grid_size
 from gccodec.entropy.latent import band_rows, fixed_point
 from gccodec.entropy.mask import QualityMap

@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 from gccodec.codec.decoding import LUMA
-from gccodec.entropy.grid import LATENT_CELL_PX, grid_size, padded
+from gccodec.entropy.constants import LATENT_CELL_PX
+from gccodec.entropy.grid import grid_size, padded
 from gccodec.image.picture import Pixels, cropped
 
 STRIP_PIXELS = 1 << 19

@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gccodec.codec.reduction import Scale
-from gccodec.entropy.context import LATENT_FRACTION_BITS
+from gccodec.entropy.constants import LABEL_CELLS_PER_LATENT, LATENT_FRACTION_BITS, MAX_QUALITY
 from gccodec.entropy.convolution import TAPS, Product
 from gccodec.entropy.mask import Quality, rows_of
-from gccodec.entropy.side_information import CELLS, NO_SIDE_INFORMATION, SideInformation
+from gccodec.entropy.side_information import NO_SIDE_INFORMATION, SideInformation
 from gccodec.errors import WeightsError
-from gccodec.model.config import DOWNSAMPLING, HALF_CELL_PX, LABEL_CLASSES, QUALITY_MAX
+from gccodec.model.config import DOWNSAMPLING, HALF_CELL_PX, LABEL_CLASSES
 from gccodec.weights.file import WeightsFile
 
 FloatArray = npt.NDArray[np.float32]
@@ -179,7 +179,7 @@ class ThumbnailNetwork:
 
 def hat_basis(quality: int, nodes: int) -> FloatArray:
     """Weights of a quality 0..1000 over equidistant nodes, as `gccodec.model.gain.hat_basis`."""
-    distance = np.abs(quality / QUALITY_MAX * (nodes - 1) - np.arange(nodes))
+    distance = np.abs(quality / MAX_QUALITY * (nodes - 1) - np.arange(nodes))
     return np.asarray(np.maximum(0, 1 - distance), np.float32)
 
 
@@ -206,4 +206,6 @@ def _side_channels(side: SideInformation) -> FloatArray | None:
     if shares is None:
         return None
     missing = np.zeros(shares.shape[:2], bool) if side.keep is None else ~side.keep
-    return np.concatenate([missing[..., None], shares / CELLS**2], 2).astype(np.float32)
+    return np.concatenate([missing[..., None], shares / LABEL_CELLS_PER_LATENT**2], 2).astype(
+        np.float32
+    )

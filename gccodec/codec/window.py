@@ -7,13 +7,11 @@ import dataclasses
 import itertools
 
 from gccodec.codec.encoder import Source
-from gccodec.entropy.grid import LATENT_CELL_PX
-from gccodec.entropy.mask import BLOCK
-from gccodec.entropy.side_information import CELLS
+from gccodec.entropy.constants import HYPER_BLOCK, LABEL_CELLS_PER_LATENT, LATENT_CELL_PX
 from gccodec.image.picture import cropped
 from gccodec.semantics.selection import Selection
 
-BLOCK_PX = BLOCK * LATENT_CELL_PX
+BLOCK_PX = HYPER_BLOCK * LATENT_CELL_PX
 """Along a side of a block of the hyperprior, which a window does not cut."""
 
 WINDOW_PX = 6 * BLOCK_PX
@@ -60,6 +58,10 @@ def _selection(selection: Selection, rows: range, columns: range) -> Selection:
         )
         return down, across
 
-    labels = None if selection.labels is None else selection.labels[part(LATENT_CELL_PX // CELLS)]
+    labels = (
+        None
+        if selection.labels is None
+        else selection.labels[part(LATENT_CELL_PX // LABEL_CELLS_PER_LATENT)]
+    )
     named = None if selection.named is None else selection.named[part(1)]
     return Selection(selection.keep[part(LATENT_CELL_PX)], labels, selection.rest_quality, named)

@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gccodec.entropy.context import LATENT_FRACTION_BITS, LATENT_LIMIT, BandContext, IntegerContext
+from gccodec.entropy.band_context import BandContext
+from gccodec.entropy.constants import HYPER_BLOCK, LATENT_FRACTION_BITS, MAX_LATENT
+from gccodec.entropy.context import IntegerContext
 from gccodec.entropy.mask import (
-    BLOCK,
     KeepMask,
     Quality,
     blocks_of,
@@ -25,7 +26,7 @@ from gccodec.entropy.side_information import SideInformation
 from gccodec.entropy.symbol_source import Int16Array, SymbolSource
 from gccodec.entropy.tables import FrequencyTables, IntArray, require_integers
 
-MAX_TELLING_SYMBOL = 2 * (LATENT_LIMIT + 1) >> LATENT_FRACTION_BITS
+MAX_TELLING_SYMBOL = 2 * (MAX_LATENT + 1) >> LATENT_FRACTION_BITS
 """Of a symbol, all that matters for its latent, which is limited."""
 
 
@@ -102,7 +103,9 @@ def _code_hyper_latents(
     if band.bits_map is not None:
         blocks = _bits(source.tables, index, z, coded).reshape(*grid, -1).sum(2)
         share = blocks / np.maximum(kept_in_blocks(keep), 1)
-        band.bits_map[...] += share.repeat(BLOCK, 0).repeat(BLOCK, 1)[:height, :width] * keep
+        band.bits_map[...] += (
+            share.repeat(HYPER_BLOCK, 0).repeat(HYPER_BLOCK, 1)[:height, :width] * keep
+        )
     return z, zlib.crc32(z.astype("<i4").tobytes(), crc)
 
 
@@ -129,7 +132,7 @@ def latents_of(symbols: IntArray, mean: IntArray, coded: npt.NDArray[np.bool_]) 
     # far
     values = np.clip(symbols, -MAX_TELLING_SYMBOL, MAX_TELLING_SYMBOL) << LATENT_FRACTION_BITS
     values += mean
-    np.clip(values, -LATENT_LIMIT, LATENT_LIMIT, out=values)
+    np.clip(values, -MAX_LATENT, MAX_LATENT, out=values)
     values *= coded
     return values.astype(np.int16)
 

@@ -7,11 +7,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-LATENT_CELL_PX = 16
-"""Pixels along one side of a latent position."""
-
-LABEL_CELL_PX = 8
-"""Pixels along one side of a label map's cell."""
+from gccodec.entropy.constants import LABEL_CELL_PX, LATENT_CELL_PX
 
 Value = TypeVar("Value", bound=np.generic)
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gccodec.entropy.constants import LABEL_CLASSES
 from gccodec.entropy.decisions import (
     EVEN,
     PROBABILITY_BITS,
@@ -24,8 +25,8 @@ from gccodec.entropy.decisions import (
 )
 from gccodec.errors import CorruptError
 
-CLASSES = 25
-"""Unified classes 0..23, and 24 for unknown."""
+LABEL_SYMBOLS = LABEL_CLASSES + 1
+"""The classes, and one for unknown."""
 
 TREE_BITS = 5
 NODES = 1 << TREE_BITS
@@ -46,10 +47,10 @@ def _starts() -> tuple[list[int], int]:
     """Where the contexts of each kind's opinions begin, kind by kind, and how many there are in
     all."""
     sizes = [
-        *(PATTERNS, CLASSES**3, CLASSES * NEAR_PATTERNS),
-        *(CLASSES**2, UPPER_PATTERNS, CLASSES**3),
-        *(CLASSES, CLASSES**2, RIGHT_PATTERNS),
-        *(CLASSES * NODES, CLASSES * NODES, BANDS * NODES),
+        *(PATTERNS, LABEL_SYMBOLS**3, LABEL_SYMBOLS * NEAR_PATTERNS),
+        *(LABEL_SYMBOLS**2, UPPER_PATTERNS, LABEL_SYMBOLS**3),
+        *(LABEL_SYMBOLS, LABEL_SYMBOLS**2, RIGHT_PATTERNS),
+        *(LABEL_SYMBOLS * NODES, LABEL_SYMBOLS * NODES, BANDS * NODES),
     ]
     ends = np.cumsum(sizes).tolist()
     return [0, *ends[:-1]], ends[-1]
@@ -170,7 +171,7 @@ def code_label_map(labels: LabelMap, adaptive: Adaptive) -> None:
     for row in range(height):
         line: list[int] = []
         band = BANDS * row // height
-        above = lines[-1] if row else [CLASSES - 1] * width
+        above = lines[-1] if row else [LABEL_SYMBOLS - 1] * width
         above2 = lines[-2] if row > 1 else above
         above3 = lines[-3] if row > 2 else above2
         for column in range(width):
@@ -214,7 +215,7 @@ def _code_cell(adaptive: Adaptive, label: int, n: Neighbours, band: int) -> int:
         | (n.left2 == n.left3) << 10
         | (n.upper2 == n.upper3) << 11
     )
-    three = (left * CLASSES + upper) * CLASSES + right
+    three = (left * LABEL_SYMBOLS + upper) * LABEL_SYMBOLS + right
     near = left * NEAR_PATTERNS + pattern % NEAR_PATTERNS
     if adaptive.code(LEFT, pattern, three, near, label == left):
         return left
@@ -229,20 +230,20 @@ def _code_cell(adaptive: Adaptive, label: int, n: Neighbours, band: int) -> int:
             | (n.upper_left == n.upper_left2) << 6
             | (n.upper2 == n.upper3) << 7
         )
-        if adaptive.code(UPPER, left * CLASSES + upper, pattern, three, label == upper):
+        if adaptive.code(UPPER, left * LABEL_SYMBOLS + upper, pattern, three, label == upper):
             return upper
     if right not in (left, upper):
         pattern = (left == upper) | (upper == n.upper_left) << 1
         pattern |= (right == n.right2) << 2 | (right == n.upper2_right) << 3
-        if adaptive.code(RIGHT, right, right * CLASSES + left, pattern, label == right):
+        if adaptive.code(RIGHT, right, right * LABEL_SYMBOLS + left, pattern, label == right):
             return right
     node = 1
     for shift in range(TREE_BITS - 1, -1, -1):
         contexts = left * NODES + node, upper * NODES + node, band * NODES + node
         node = node << 1 | adaptive.code(CLASS, *contexts, bool(label >> shift & 1))
     value = node - NODES
-    if value >= CLASSES:
-        raise CorruptError(f"label map: class {value}, allowed 0..{CLASSES - 1}")
+    if value >= LABEL_SYMBOLS:
+        raise CorruptError(f"label map: class {value}, allowed 0..{LABEL_SYMBOLS - 1}")
     return value
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gccodec.entropy.band import Band, code_band
-from gccodec.entropy.context import LATENT_FRACTION_BITS, LATENT_LIMIT, IntegerContext
-from gccodec.entropy.mask import BLOCK, Quality, rows_of
+from gccodec.entropy.constants import HYPER_BLOCK, LATENT_FRACTION_BITS, MAX_LATENT
+from gccodec.entropy.context import IntegerContext
+from gccodec.entropy.mask import Quality, rows_of
 from gccodec.entropy.range_coder import CoderFactory
 from gccodec.entropy.side_information import NO_SIDE_INFORMATION, SideInformation
 from gccodec.entropy.symbol_source import (
@@ -36,14 +37,14 @@ DIGEST_MASK = 0xFFFF
 
 def fixed_point(y: npt.NDArray[np.float32]) -> Int16Array:
     """y in quantization steps as the encoder takes it."""
-    return np.clip(np.rint(y * (1 << LATENT_FRACTION_BITS)), -LATENT_LIMIT, LATENT_LIMIT).astype(
+    return np.clip(np.rint(y * (1 << LATENT_FRACTION_BITS)), -MAX_LATENT, MAX_LATENT).astype(
         np.int16
     )
 
 
 def band_rows(width: int) -> int:
     """Rows of a band on a grid `width` positions wide: whole blocks of the hyperprior."""
-    return max(BLOCK, BAND_POSITIONS // width // BLOCK * BLOCK)
+    return max(HYPER_BLOCK, BAND_POSITIONS // width // HYPER_BLOCK * HYPER_BLOCK)
 
 
 class CodedBand(NamedTuple):

@@ -7,10 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gccodec.entropy.constants import LABEL_CELLS_PER_LATENT
 from gccodec.entropy.mask import KeepMask
-
-CELLS = 2
-"""Cells of a label map along one side of a latent position."""
 
 
 class SideInformation(NamedTuple):
@@ -22,7 +20,10 @@ class SideInformation(NamedTuple):
 
     def rows(self, rows: slice) -> SideInformation:
         """That of some rows of the latent."""
-        cells = slice(CELLS * rows.start, None if rows.stop is None else CELLS * rows.stop)
+        cells = slice(
+            LABEL_CELLS_PER_LATENT * rows.start,
+            None if rows.stop is None else LABEL_CELLS_PER_LATENT * rows.stop,
+        )
         return SideInformation(
             None if self.keep is None else self.keep[rows],
             None if self.labels is None else self.labels[cells],
@@ -34,8 +35,12 @@ class SideInformation(NamedTuple):
         if self.labels is None:
             return None
         cells = self.labels[..., None] == np.arange(classes)
-        height, width = (n // CELLS for n in self.labels.shape)
-        return np.asarray(cells.reshape(height, CELLS, width, CELLS, classes).sum((1, 3)))
+        height, width = (n // LABEL_CELLS_PER_LATENT for n in self.labels.shape)
+        return np.asarray(
+            cells.reshape(
+                height, LABEL_CELLS_PER_LATENT, width, LABEL_CELLS_PER_LATENT, classes
+            ).sum((1, 3))
+        )
 
 
 NO_SIDE_INFORMATION = SideInformation()

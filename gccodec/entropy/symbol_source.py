@@ -9,7 +9,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from gccodec.entropy.context import LATENT_FRACTION_BITS, Prediction
+from gccodec.entropy.band_context import Prediction
+from gccodec.entropy.constants import LATENT_FRACTION_BITS
 from gccodec.entropy.order import STEPS
 from gccodec.entropy.range_coder import SymbolDecoder, SymbolEncoder
 from gccodec.entropy.symbols import decode_symbols, encode_symbols

@@ -5,23 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from gccodec.entropy.grid import LABEL_CELL_PX as LABEL_CELL_PX
-from gccodec.entropy.grid import LATENT_CELL_PX
+from gccodec.entropy.constants import LABEL_CELL_PX as LABEL_CELL_PX
+from gccodec.entropy.constants import LABEL_CLASSES as LABEL_CLASSES
+from gccodec.entropy.constants import LATENT_CELL_PX
 from gccodec.weights.file import Role
 
 DOWNSAMPLING = LATENT_CELL_PX
 """By how much the sides of a picture are longer than those of its latent."""
 
-LABEL_CLASSES = 24
-"""Unified semantic classes; class id LABEL_CLASSES stands for "unknown"."""
-
 HALF_CELL_PX = 8
 """Pixels along one side of a latent position at half of the resolution, the largest of small
 versions."""
-
-QUALITY_MAX = 1000
-"""Qualities are integers 0..QUALITY_MAX (a tenth of the command line's unit)."""
-
 
 COMMON_FIELDS = ("latent_channels", "quality_nodes")
 FIELDS_OF: dict[Role, tuple[str, ...]] = {

@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gccodec.entropy.context import LATENT_FRACTION_BITS
-from gccodec.entropy.mask import BLOCK
+from gccodec.entropy.constants import HYPER_BLOCK, INPUT_UNIT, LATENT_FRACTION_BITS
 from gccodec.entropy.order import STEPS, views
 from gccodec.model.config import LABEL_CLASSES, ModelConfig
 from gccodec.model.gain import hat_basis
@@ -19,7 +18,6 @@ from gccodec.model.likelihood import LOG_SCALE_STEP, bits
 from gccodec.model.quantization import (
     ACTIVATION_LIMIT,
     INPUT_LIMIT,
-    INPUT_UNIT,
     RoundThrough,
     activate,
     convolve,
@@ -168,7 +166,7 @@ class ContextModel(nn.Module):
         `bits_with_gradient`.
         """
         keep = torch.ones_like(y[:, :1]) if side.keep is None else side.keep
-        kept_blocks = F.max_pool2d(keep, BLOCK, ceil_mode=True)
+        kept_blocks = F.max_pool2d(keep, HYPER_BLOCK, ceil_mode=True)
         y = y * keep
         basis = hat_basis(quality, self.nodes)
         masks = step_masks(*y.shape[1:], y.device)

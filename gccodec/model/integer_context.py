@@ -14,18 +14,18 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from gccodec.entropy.context import INPUT_SHIFT, LATENT_FRACTION_BITS, NORMALISED_FRACTION_BITS
-from gccodec.entropy.hyper import HYPER_LIMIT
-from gccodec.entropy.layer import INDEX_FRACTION_BITS
+from gccodec.entropy.constants import (
+    INDEX_FRACTION_BITS,
+    INPUT_FRACTION_BITS,
+    INPUT_SHIFT,
+    INPUT_UNIT,
+    LATENT_FRACTION_BITS,
+    MAX_HYPER_LATENT,
+    MAX_WEIGHT,
+)
 from gccodec.model.context import ContextModel
 from gccodec.model.likelihood import LOG_SCALE_MIN, LOG_SCALE_STEP
-from gccodec.model.quantization import (
-    ACTIVATION_LIMIT,
-    INPUT_LIMIT,
-    INPUT_UNIT,
-    WEIGHT_LIMIT,
-    weight_shift,
-)
+from gccodec.model.quantization import ACTIVATION_LIMIT, INPUT_LIMIT, weight_shift
 from gccodec.weights.bitstream import Bitstream
 
 Arrays = dict[str, npt.NDArray[np.generic]]
@@ -36,8 +36,8 @@ INDEX_UNIT = (1 << INDEX_FRACTION_BITS) / LOG_SCALE_STEP
 MULTIPLIER_UNIT = INPUT_UNIT * 2.0 ** (INPUT_SHIFT - LATENT_FRACTION_BITS)
 """An input multiplier of so much leaves a latent as it is."""
 
-MEAN_SHIFT = NORMALISED_FRACTION_BITS - LATENT_FRACTION_BITS
-INDEX_SHIFT = NORMALISED_FRACTION_BITS - int(np.log2(INDEX_UNIT))
+MEAN_SHIFT = INPUT_FRACTION_BITS - LATENT_FRACTION_BITS
+INDEX_SHIFT = INPUT_FRACTION_BITS - int(np.log2(INDEX_UNIT))
 """An accumulator less its weights' shift is in 1/32; means leave in 1/128 of a step, indices in
 INDEX_UNIT: the shift is by so much more."""
 
@@ -58,7 +58,7 @@ OUTPUTS = (
 )
 """The two halves of the channels of a step's last layer."""
 SYNTHESIS = (
-    Layer("synthesis1", HYPER_LIMIT / INPUT_UNIT),
+    Layer("synthesis1", MAX_HYPER_LATENT / INPUT_UNIT),
     Layer("synthesis2", ACTIVATION_LIMIT),
 )
 ANALYSIS = ("analysis1", "analysis2")
@@ -134,7 +134,7 @@ def _integers(name: str, layer: Layer, conv: nn.Conv2d, rows: slice = slice(None
     channels of a convolution."""
     shift = weight_shift(conv.weight, round(layer.input_limit * INPUT_UNIT))[rows]
     scale = torch.exp2(shift.float()).view(-1, 1, 1, 1)
-    weight = torch.round(conv.weight[rows] * scale).clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT)
+    weight = torch.round(conv.weight[rows] * scale).clamp(-MAX_WEIGHT, MAX_WEIGHT)
     taps = weight.permute(2, 3, 1, 0).reshape(-1, weight.shape[1], weight.shape[0])
     assert conv.bias is not None
     return {

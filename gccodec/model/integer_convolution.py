@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from gccodec.entropy.constants import EXACT_LIMIT, MAX_ACTIVATION, MAX_WEIGHT
 from gccodec.entropy.convolution import Convolve, Convolver, numpy_convolver
-from gccodec.entropy.layer import ACTIVATION_LIMIT, EXACT_LIMIT, Array
+from gccodec.entropy.layer import Array
 from gccodec.entropy.tables import IntArray
 
 X86 = ("x86_64", "AMD64")
@@ -24,7 +25,6 @@ X86 = ("x86_64", "AMD64")
 long."""
 
 SIDE = 3
-HIGHEST = 127
 
 
 def integer_convolver() -> Convolver | None:
@@ -62,11 +62,11 @@ def onednn_convolver(weight: IntArray, zero: int) -> Convolve:
 @functools.cache
 def is_exact() -> bool:
     """Whether sums up to the highest that layers may have come out right, here and now."""
-    inputs = EXACT_LIMIT // (SIDE * SIDE * ACTIVATION_LIMIT * HIGHEST)
-    weight = np.full((SIDE * SIDE, inputs, 16), HIGHEST)
-    weight[:, :, 1::3] = -HIGHEST
-    weight[:, 1::2, 2::3] = -HIGHEST
-    x = np.full((9, 11, inputs), ACTIVATION_LIMIT, np.uint8)
+    inputs = EXACT_LIMIT // (SIDE * SIDE * MAX_ACTIVATION * MAX_WEIGHT)
+    weight = np.full((SIDE * SIDE, inputs, 16), MAX_WEIGHT)
+    weight[:, :, 1::3] = -MAX_WEIGHT
+    weight[:, 1::2, 2::3] = -MAX_WEIGHT
+    x = np.full((9, 11, inputs), MAX_ACTIVATION, np.uint8)
     x[4:, :, ::3] = 1
     expected = numpy_convolver(np.int64)
     try:

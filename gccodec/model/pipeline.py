@@ -29,6 +29,10 @@ FEW_PIECES = 3
 """With fewer, threads are of more use inside of each operation."""
 
 
+_END = object()
+"""No piece."""
+
+
 class _ClosedError(Exception):
     """Nobody asks for pieces any more."""
 
@@ -119,6 +123,26 @@ def _worked(source: Iterator[Any], work: Work) -> Iterator[Any]:
         yield from work(piece)
 
 
+def _in_turns(make: Callable[[], Iterable[Any]], turns: threading.Semaphore) -> Iterator[Any]:
+    """What `make` gives; each piece is computed in a turn, and given away outside of it."""
+    pieces: Iterator[Any] | None = None
+    while True:
+        with turns:
+            pieces = iter(make()) if pieces is None else pieces
+            piece = next(pieces, _END)
+        if piece is _END:
+            return
+        yield piece
+
+
+def _worked_in_turns(
+    source: Iterable[Any], work: Work, turns: threading.Semaphore
+) -> Iterator[Any]:
+    """What a work makes of all pieces of a source."""
+    for piece in source:
+        yield from _in_turns(lambda piece=piece: work(piece), turns)
+
+
 def _beside_each_other(
     source: Iterator[Any], works: Sequence[Work], threads: int, ahead: int
 ) -> Generator[Any, None, None]:
@@ -143,28 +167,12 @@ def _beside_each_other(
         else:
             out.end()
 
-    def first() -> Iterator[Any]:
-        while True:
-            with turns:
-                piece = next(source, channels)
-            if piece is channels:
-                return
-            yield piece
-
-    def later(work: Work, channel: _Channel) -> Iterator[Any]:
-        for piece in channel:
-            results: Iterator[Any] | None = None
-            while True:
-                with turns:
-                    results = iter(work(piece)) if results is None else results
-                    result = next(results, channels)
-                if result is channels:
-                    break
-                yield result
-
     produced = [
-        first,
-        *(lambda w=w, c=c: later(w, c) for w, c in zip(works, channels, strict=False)),
+        lambda: _in_turns(lambda: source, turns),
+        *(
+            lambda w=w, c=c: _worked_in_turns(c, w, turns)
+            for w, c in zip(works, channels, strict=False)
+        ),
     ]
     workers = [
         threading.Thread(target=run, args=(produce, channel), daemon=True)

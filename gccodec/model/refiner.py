@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gccodec.entropy.constants import MAX_QUALITY
 from gccodec.model.analysis import holding
-from gccodec.model.config import DOWNSAMPLING, QUALITY_MAX, ModelConfig
+from gccodec.model.config import DOWNSAMPLING, ModelConfig
 from gccodec.model.context import ContextModel
 from gccodec.model.distance import LEAST_SIDE_PX, STRIDE_PX, PerceptualDistance
 from gccodec.model.gain import hat_basis
@@ -174,7 +175,7 @@ class Refiner(nn.Module):
     ) -> Trial:
         """Coded and decoded at a quality 0..1000; a y that requires a gradient draws from
         `random`."""
-        x, q = part.x, torch.full((1,), quality / QUALITY_MAX, device=y.device)
+        x, q = part.x, torch.full((1,), quality / MAX_QUALITY, device=y.device)
         side = part.side
         with autocast(x.device):
             coded = self.context(y, q, side, random)
@@ -201,7 +202,7 @@ class Refiner(nn.Module):
 
     def _bit(self, quality: int, device: torch.device) -> Tensor:
         """What one costs, [1], where a pixel's squared error does 1."""
-        q = torch.full((1,), quality / QUALITY_MAX, device=device)
+        q = torch.full((1,), quality / MAX_QUALITY, device=device)
         return torch.exp(hat_basis(q, len(self.log_lmbda)) @ self.log_lmbda)
 
     def _loss(self, trial: Trial, quality: int) -> Tensor:

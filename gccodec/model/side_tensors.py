@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gccodec.entropy.side_information import CELLS, SideInformation
+from gccodec.entropy.constants import LABEL_CELLS_PER_LATENT
+from gccodec.entropy.side_information import SideInformation
 from gccodec.model.config import LABEL_CLASSES
 
 
@@ -34,7 +35,10 @@ class SideTensors(NamedTuple):
 
     def part(self, rows: slice, columns: slice) -> SideTensors:
         """That of some latent rows and columns."""
-        down, across = (slice(CELLS * s.start, CELLS * s.stop) for s in (rows, columns))
+        down, across = (
+            slice(LABEL_CELLS_PER_LATENT * s.start, LABEL_CELLS_PER_LATENT * s.stop)
+            for s in (rows, columns)
+        )
         return SideTensors(
             None if self.keep is None else self.keep[:, :, rows, columns],
             None if self.labels is None else self.labels[:, down, across],
@@ -50,7 +54,7 @@ class SideTensors(NamedTuple):
         if self.labels is None:
             return None
         classes = F.one_hot(self.labels, LABEL_CLASSES + 1)[..., :LABEL_CLASSES]
-        return F.avg_pool2d(classes.permute(0, 3, 1, 2).float(), CELLS)
+        return F.avg_pool2d(classes.permute(0, 3, 1, 2).float(), LABEL_CELLS_PER_LATENT)
 
 
 NO_SIDE_TENSORS = SideTensors()

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Iterator
 import torch
 from torch import Tensor
 
+from gccodec.entropy.constants import MAX_QUALITY
 from gccodec.entropy.mask import Quality
 from gccodec.model.analysis import Analysis
 from gccodec.model.analysis_rows import AnalysisRows, FusedAnalysis
 from gccodec.model.byte_block import StacksInBytes, stacks_in_bytes
-from gccodec.model.config import QUALITY_MAX, ModelConfig
+from gccodec.model.config import ModelConfig
 from gccodec.model.gain import GainUnit
 from gccodec.model.generator import Generator
 from gccodec.model.generator_rows import FusedGenerator, GeneratorRows
@@ -66,7 +67,7 @@ class Transforms:
         return torch.get_num_threads() if self.device.type == "cpu" else 1
 
     def _quality(self, quality: int) -> Tensor:
-        return torch.full((1,), quality / QUALITY_MAX, device=self.device)
+        return torch.full((1,), quality / MAX_QUALITY, device=self.device)
 
     @torch.inference_mode()
     def _gain(self, quality: Quality, origin: tuple[int, int], shape: torch.Size) -> Tensor:

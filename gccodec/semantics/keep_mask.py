@@ -14,7 +14,8 @@ from PIL import Image
 from gccodec.container.file import MAX_QUALITY, GczFile
 from gccodec.container.section import SectionId
 from gccodec.container.varint import read_varint
-from gccodec.entropy.grid import LATENT_CELL_PX, grid_size
+from gccodec.entropy.constants import LATENT_CELL_PX
+from gccodec.entropy.grid import grid_size
 from gccodec.entropy.label_map import LabelMapCodec
 from gccodec.entropy.mask import KeepMask
 from gccodec.errors import CorruptError

@@ -9,14 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from gccodec.entropy.grid import LABEL_CELL_PX
+from gccodec.entropy.constants import LABEL_CELL_PX, LABEL_CLASSES, UNKNOWN_LABEL
 from gccodec.errors import PictureError, UsageError
 from gccodec.image.clean_png import clean_png
 from gccodec.image.opening import decoding, detect, open_image
-from gccodec.model.config import LABEL_CLASSES
 from gccodec.semantics.label_classes import LABEL_SETS, fold_from, unified_classes
 
-UNKNOWN = LABEL_CLASSES
 """In a file; 255 in a PNG."""
 PNG_UNKNOWN = 255
 MASK_THRESHOLD = 127
@@ -47,7 +45,7 @@ def _checked(file: IO[bytes], what: str, width: int, height: int) -> Image.Image
 def read_labels(
     data: bytes, width: int, height: int, label_set: str | None = None
 ) -> npt.NDArray[np.uint8]:
-    """Unified ids [H, W], UNKNOWN for void, of a picture of ids or of the palette's colours.
+    """Unified ids [H, W], UNKNOWN_LABEL for void, of a picture of ids or of the palette's colours.
 
     `label_set` names the data set whose ids it holds. UsageError for another size, unknown ids or
     colours.
@@ -63,14 +61,14 @@ def read_labels(
         )
     ids = np.asarray(image).astype(np.uint8)
     if label_set is not None:
-        return np.asarray(fold_from(label_set, UNKNOWN)[ids])
-    wrong = np.setdiff1d(ids, [*range(UNKNOWN), PNG_UNKNOWN])
+        return np.asarray(fold_from(label_set, UNKNOWN_LABEL)[ids])
+    wrong = np.setdiff1d(ids, [*range(UNKNOWN_LABEL), PNG_UNKNOWN])
     if len(wrong):
         raise UsageError(
-            f"label map: id {wrong[0]}, allowed 0..{UNKNOWN - 1} and {PNG_UNKNOWN} for unknown "
-            f"(--labels-from)"
+            f"label map: id {wrong[0]}, allowed 0..{LABEL_CLASSES - 1} and {PNG_UNKNOWN} for"
+            f" unknown (--labels-from)"
         )
-    return np.where(ids == PNG_UNKNOWN, np.uint8(UNKNOWN), ids)
+    return np.where(ids == PNG_UNKNOWN, np.uint8(UNKNOWN_LABEL), ids)
 
 
 def _from_colours(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -80,7 +78,7 @@ def _from_colours(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     for entry in unified_classes():
         red, green, blue = entry.colour
         found = codes == red << 16 | green << 8 | blue
-        labels[found] = min(entry.id, UNKNOWN)
+        labels[found] = min(entry.id, UNKNOWN_LABEL)
         known |= found
     if not known.all():
         red, green, blue = pixels[~known][0].tolist()
@@ -120,7 +118,7 @@ def to_cells(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 def to_png(cells: npt.NDArray[np.uint8], width: int, height: int) -> Image.Image:
     """The label map [h, w] of a file as a palette picture [H, W] of unified ids, 255 where
     unknown."""
-    ids = np.where(cells == UNKNOWN, np.uint8(PNG_UNKNOWN), cells)
+    ids = np.where(cells == UNKNOWN_LABEL, np.uint8(PNG_UNKNOWN), cells)
     full = ids.repeat(LABEL_CELL_PX, 0).repeat(LABEL_CELL_PX, 1)[:height, :width]
     image = Image.fromarray(full)
     palette = np.zeros((256, 3), np.uint8)

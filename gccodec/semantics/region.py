@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from gccodec.entropy.grid import LATENT_CELL_PX
+from gccodec.entropy.constants import LATENT_CELL_PX
 from gccodec.errors import UsageError
 
 

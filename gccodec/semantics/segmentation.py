@@ -10,12 +10,12 @@ import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 
-from gccodec.entropy.grid import LABEL_CELL_PX, label_grid
+from gccodec.entropy.constants import LABEL_CELL_PX, UNKNOWN_LABEL
+from gccodec.entropy.grid import label_grid
 from gccodec.model.precision import autocast
 from gccodec.model.segmenter import STRIDE_PX, Segmenter
 from gccodec.model.threads import keep_to_own_threads
 from gccodec.semantics.label_classes import unified_classes
-from gccodec.semantics.label_input import UNKNOWN
 from gccodec.weights.file import WeightsFile
 from gccodec.weights.folder import WeightsFolder
 
@@ -73,8 +73,8 @@ def to_label_pixels(cells: npt.NDArray[np.uint8], width: int, height: int) -> np
 def overlay(image: Image.Image, cells: npt.NDArray[np.uint8]) -> Image.Image:
     """The picture under the colours of its labels, and below it a legend with the share of each
     class."""
-    classes = {min(c.id, UNKNOWN): c for c in unified_classes()}
-    colours = np.array([classes[i].colour for i in range(UNKNOWN + 1)], np.uint8)
+    classes = {min(c.id, UNKNOWN_LABEL): c for c in unified_classes()}
+    colours = np.array([classes[i].colour for i in range(UNKNOWN_LABEL + 1)], np.uint8)
     painted = Image.fromarray(colours[to_label_pixels(cells, *image.size)])
     ids, counts = np.unique(cells, return_counts=True)
     order = np.argsort(-counts)

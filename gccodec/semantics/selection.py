@@ -15,7 +15,8 @@ import numpy.typing as npt
 from gccodec.container.file import GczFile
 from gccodec.container.section import Section, SectionId
 from gccodec.container.varint import write_varint
-from gccodec.entropy.grid import LATENT_CELL_PX, grid_size, label_grid, padded
+from gccodec.entropy.constants import LATENT_CELL_PX
+from gccodec.entropy.grid import grid_size, label_grid, padded
 from gccodec.entropy.label_map import LabelMapCodec
 from gccodec.entropy.mask import KeepMask, Quality, QualityMap
 from gccodec.entropy.side_information import NO_SIDE_INFORMATION, SideInformation

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from gccodec.codec.codec import Codec
 from gccodec.codec.strip import to_strips
+from gccodec.entropy.constants import MAX_QUALITY
 from gccodec.image.picture import Picture
-from gccodec.model.config import LABEL_CLASSES, QUALITY_MAX
+from gccodec.model.config import LABEL_CLASSES
 from gccodec.model.generator import Generator
 from gccodec.model.precision import autocast
 from gccodec.model.ranges import PREFIX, STACKS, BlockRanges
@@ -105,8 +106,8 @@ def measured_ranges(
     nodes = transforms.generator.nodes
     draws = torch.Generator().manual_seed(0)
     for node in range(nodes):
-        quality = round(QUALITY_MAX * node / (nodes - 1))
-        meter, q = RangeMeter(transforms.generator), torch.full((1,), quality / QUALITY_MAX)
+        quality = round(MAX_QUALITY * node / (nodes - 1))
+        meter, q = RangeMeter(transforms.generator), torch.full((1,), quality / MAX_QUALITY)
         for tile in tiles:
             y_hat = latents_of(codec, tile, quality) / transforms.gain(q)
             with autocast(transforms.device):

@@ -19,7 +19,7 @@ from gccodec.codec.effort import (
 from gccodec.codec.latent import decode_latent
 from gccodec.codec.refined_latents import RefinedLatents
 from gccodec.container.file import parse
-from gccodec.entropy.grid import LATENT_CELL_PX
+from gccodec.entropy.constants import LATENT_CELL_PX
 from gccodec.errors import LimitError, UsageError, WeightsError
 from gccodec.image.picture import Picture
 from gccodec.image.reader import read_picture

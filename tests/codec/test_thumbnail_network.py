@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from gccodec.codec import thumbnail_network
 from gccodec.codec.thumbnail_network import ThumbnailNetwork
-from gccodec.entropy.context import LATENT_FRACTION_BITS
+from gccodec.entropy.constants import LATENT_FRACTION_BITS
 from gccodec.entropy.mask import QualityMap
 from gccodec.entropy.side_information import NO_SIDE_INFORMATION, SideInformation
 from gccodec.errors import WeightsError

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from gccodec.entropy.context import BandContext, IntegerContext
+from gccodec.entropy.band_context import BandContext
+from gccodec.entropy.context import IntegerContext
 from gccodec.entropy.convolution import numpy_convolver
 from gccodec.entropy.layer import interpolate
 from gccodec.entropy.order import STEPS, gather, scatter

@@ -9,7 +9,7 @@ from PIL import Image
 
 from gccodec.entropy.decisions import LEVELS, WritingDecisions, decision_tables
 from gccodec.entropy.label_map import (
-    CLASSES,
+    LABEL_SYMBOLS,
     LOGIT_LIMIT,
     Adaptive,
     LabelMapCodec,
@@ -43,7 +43,7 @@ def street(height=45, width=60, seed=0):
 def test_maps_come_back_from_both_coders(shape, kind):
     rng = np.random.default_rng(1)
     labels = {
-        "noise": rng.integers(0, CLASSES, shape).astype(np.uint8),
+        "noise": rng.integers(0, LABEL_SYMBOLS, shape).astype(np.uint8),
         "flat": np.full(shape, 24, np.uint8),
         "street": street(40, 40)[: shape[0], : shape[1]],
     }[kind]
@@ -88,7 +88,7 @@ def test_probabilities_stay_inside_the_tables():
         codec = LabelMapCodec(
             Prime(np.full_like(none[0], probability), np.full_like(none[1], weight))
         )
-        labels = np.random.default_rng(2).integers(0, CLASSES, (12, 12)).astype(np.uint8)
+        labels = np.random.default_rng(2).integers(0, LABEL_SYMBOLS, (12, 12)).astype(np.uint8)
         assert np.array_equal(codec.decode(codec.encode(labels), 12, 12), labels)
     assert LEVELS - 1 == 65535 >> 8 == max(logistic().squashed) >> 4
 
@@ -109,7 +109,7 @@ def test_junk_is_a_map_or_corrupt():
     corrupt = 0
     for _ in range(200):
         try:
-            assert CODEC.decode(rng.bytes(30), 9, 9).max() < CLASSES
+            assert CODEC.decode(rng.bytes(30), 9, 9).max() < LABEL_SYMBOLS
         except CorruptError:
             corrupt += 1
     assert 0 < corrupt < 200

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gccodec.entropy import latent as latent_module
-from gccodec.entropy.context import Prediction
+from gccodec.entropy.band_context import Prediction
 from gccodec.entropy.latent import band_rows, fixed_point
 from gccodec.entropy.side_information import SideInformation
 from gccodec.entropy.symbol_source import Limit, QuantizingSource

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from gccodec.entropy.context import LATENT_FRACTION_BITS
+from gccodec.entropy.constants import LATENT_FRACTION_BITS
 from gccodec.entropy.order import STEPS, gather
 from gccodec.entropy.side_information import SideInformation
 from gccodec.model.config import LABEL_CLASSES

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from gccodec.entropy.constants import EXACT_LIMIT
 from gccodec.entropy.context import IntegerContext
 from gccodec.entropy.convolution import TAPS, numpy_convolver
-from gccodec.entropy.layer import EXACT_LIMIT
 from gccodec.entropy.order import STEPS
 from gccodec.entropy.side_information import SideInformation
 from gccodec.model import integer_convolution

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gccodec.entropy.constants import UNKNOWN_LABEL
 from gccodec.errors import PictureError, UsageError
 from gccodec.semantics.label_classes import LABEL_SETS, fold_from, unified_classes
 from gccodec.semantics.label_input import (
-    UNKNOWN,
     read_instances,
     read_labels,
     read_mask,
@@ -18,7 +18,7 @@ from gccodec.semantics.label_input import (
 )
 
 IDS = np.array([[0, 1, 255], [7, 23, 13]], np.uint8)
-EXPECTED = np.where(IDS == 255, UNKNOWN, IDS)
+EXPECTED = np.where(IDS == 255, UNKNOWN_LABEL, IDS)
 
 
 def png(array, mode=None):
@@ -44,17 +44,17 @@ def test_ids_of_data_sets_are_folded():
     cityscapes = np.array([[7, 26, 24], [23, 0, 99]], np.uint8)
     assert read_labels(png(cityscapes), 3, 2, "cityscapes").tolist() == [
         [1, 13, 11],
-        [0, UNKNOWN, UNKNOWN],
+        [0, UNKNOWN_LABEL, UNKNOWN_LABEL],
     ]
     coco = np.array([[3, 149, 157], [1, 178, 182]], np.uint8)
     assert read_labels(png(coco), 3, 2, "coco-stuff").tolist() == [[13, 1, 0], [11, 5, 23]]
     camvid = np.array([[21, 17, 30], [16, 5, 26]], np.uint8)
-    assert read_labels(png(camvid), 3, 2, "camvid").tolist() == [[0, 1, UNKNOWN], [11, 13, 4]]
+    assert read_labels(png(camvid), 3, 2, "camvid").tolist() == [[0, 1, UNKNOWN_LABEL], [11, 13, 4]]
 
 
 @pytest.mark.parametrize("name", LABEL_SETS)
 def test_every_set_names_known_classes(name):
-    assert set(np.unique(fold_from(name, UNKNOWN))) <= set(range(25))
+    assert set(np.unique(fold_from(name, UNKNOWN_LABEL))) <= set(range(25))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_cell_takes_its_commonest_class():
 
 
 def test_the_map_of_a_file_goes_out_as_a_palette_picture():
-    image = to_png(np.array([[1, UNKNOWN], [13, 0]], np.uint8), 12, 10)
+    image = to_png(np.array([[1, UNKNOWN_LABEL], [13, 0]], np.uint8), 12, 10)
     assert image.size == (12, 10)
     assert image.mode == "P"
     assert np.asarray(image)[[0, 0, 9, 9], [0, 11, 0, 11]].tolist() == [1, 255, 13, 0]

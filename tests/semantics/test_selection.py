@@ -9,6 +9,7 @@ from gccodec.codec.codec import Codec
 from gccodec.codec.composition import bits_of_positions
 from gccodec.container.file import parse, serialize
 from gccodec.container.section import Section, SectionId
+from gccodec.entropy.constants import UNKNOWN_LABEL
 from gccodec.entropy.grid import label_grid
 from gccodec.errors import ChecksumError, CorruptError, SectionError, UsageError, WeightsError
 from gccodec.image.picture import Picture
@@ -20,7 +21,6 @@ from gccodec.semantics.keep_mask import (
     kept_share,
     kept_strips,
 )
-from gccodec.semantics.label_input import UNKNOWN
 from gccodec.semantics.region import Region
 from gccodec.semantics.selection import Selection
 from tests.models import random_weights
@@ -31,7 +31,7 @@ CODEC = Codec(random_weights(0, True))
 
 def selection(seed=0, share=0.5):
     rng = np.random.default_rng(seed)
-    labels = rng.integers(0, UNKNOWN + 1, (10, 16), np.uint8)
+    labels = rng.integers(0, UNKNOWN_LABEL + 1, (10, 16), np.uint8)
     return Selection(rng.random((5, 8)) < share, labels)
 
 
@@ -66,7 +66,7 @@ def test_beside_what_is_named_few_bits_are_spent(codec, coffee):
     rows, columns = np.indices((height, width)) % 16
     named, labels = (
         (rows < 8) & (columns < 8),
-        np.full(label_grid(height, width), UNKNOWN, np.uint8),
+        np.full(label_grid(height, width), UNKNOWN_LABEL, np.uint8),
     )
     around, whole = Selection.around(named, labels), Selection(keep_mask(named), labels)
     assert np.array_equal(around.keep, whole.keep)
