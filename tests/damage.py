@@ -100,7 +100,7 @@ def with_checksum(data):
 def outcome(data):
     """Parse a small picture's file and decode all that needs no generator."""
     file = parse(data, max_pixels=1 << 14)
-    metadata_of(file.sections)
+    metadata_of(file)
     if file.coding == "lossless":
         for _ in decode_lossless(file, Region(0, 0, file.width, file.height)).strips:
             pass

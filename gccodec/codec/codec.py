@@ -256,13 +256,12 @@ class Codec:
             return decode_lossless(file, region)
         self.bitstream.require(file.model_id)
         self.transforms.generator  # noqa: B018  # where it is missing, that is said before anything is written
-        bodies = {section.id: section.body for section in file.sections}
-        alpha = None
-        if SectionId.ALPHA in bodies:
-            alpha = decode_alpha(bodies[SectionId.ALPHA], file.height, file.width)
+        alpha, body = None, file.body(SectionId.ALPHA)
+        if body is not None:
+            alpha = decode_alpha(body, file.height, file.width)
             alpha = alpha[region.y : region.y + region.height, region.x : region.x + region.width]
         strips = self._decode_images(file, realism, region, alpha, progress)
-        return Decoding(strips, (region.width, region.height), metadata_of(file.sections), file)
+        return Decoding(strips, (region.width, region.height), metadata_of(file), file)
 
     def _decode_images(
         self,

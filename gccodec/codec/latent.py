@@ -36,7 +36,5 @@ def decode_latent(
 
 def flat_parts_of(file: GczFile) -> FlatParts | None:
     """Where a file says that its picture is flat, and how; None for most. Raises CorruptError."""
-    for section in file.sections:
-        if section.id == SectionId.FLAT_PARTS:
-            return decode_flat_parts(section.body, file.height, file.width, file.gray)
-    return None
+    body = file.body(SectionId.FLAT_PARTS)
+    return None if body is None else decode_flat_parts(body, file.height, file.width, file.gray)

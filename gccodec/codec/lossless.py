@@ -66,7 +66,7 @@ def is_transparent(file: GczFile) -> bool:
     """Whether a file holds alpha. SectionError for an exact picture that cannot be read."""
     if file.coding == "lossless":
         return _opened(file, pixels=False).mode.endswith("A")
-    return any(section.id == SectionId.ALPHA for section in file.sections)
+    return file.body(SectionId.ALPHA) is not None
 
 
 def decode_lossless(file: GczFile, region: Region, limit_bytes: int | None = None) -> Decoding:
@@ -77,12 +77,13 @@ def decode_lossless(file: GczFile, region: Region, limit_bytes: int | None = Non
     """
     image = _opened(file, True, limit_bytes)
     strips, size = _strips(image, region, file.gray), (region.width, region.height)
-    return Decoding(strips, size, metadata_of(file.sections), file)
+    return Decoding(strips, size, metadata_of(file), file)
 
 
 def _opened(file: GczFile, pixels: bool, limit_bytes: int | None = None) -> Image.Image:
     """The section's picture, its size checked before any pixels are decoded."""
-    body = next(section.body for section in file.sections if section.id == SectionId.LOSSLESS)
+    body = file.body(SectionId.LOSSLESS)
+    assert body is not None, "an exact file has this section"
     source, size = io.BytesIO(body), (file.width, file.height)
     try:
         with decoding("its picture"):

@@ -94,7 +94,7 @@ class SmallVersions:
         rows = self.network.picture(latents, quality, realism, scale, side)
         size = reduced_size((file.width, file.height), scale)
         strips = _images(rows, size, file, scale)
-        return Decoding(strips, size, metadata_at(metadata_of(file.sections), size), file)
+        return Decoding(strips, size, metadata_at(metadata_of(file), size), file)
 
 
 def _images(
@@ -120,9 +120,7 @@ def _images(
 
 def small_alpha(file: GczFile, scale: Scale) -> Image.Image | None:
     """The alpha channel at 1 / scale; None where there is none."""
-    for section in file.sections:
-        if section.id == SectionId.ALPHA:
-            return Image.fromarray(decode_alpha(section.body, file.height, file.width)).reduce(
-                scale
-            )
-    return None
+    body = file.body(SectionId.ALPHA)
+    if body is None:
+        return None
+    return Image.fromarray(decode_alpha(body, file.height, file.width)).reduce(scale)

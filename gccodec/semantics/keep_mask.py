@@ -43,28 +43,27 @@ def keep_mask_of(file: GczFile) -> KeepMask | None:
 
     CorruptError where the section is no mask.
     """
-    for section in file.sections:
-        if section.id == SectionId.KEEP_MASK:
-            mask = LabelMapCodec().decode(section.body, *grid_size(file.height, file.width))
-            if mask.max() > 1:
-                raise CorruptError(f"keep mask: value {mask.max()}, allowed 0 and 1")
-            return mask.astype(bool)
-    return None
+    body = file.body(SectionId.KEEP_MASK)
+    if body is None:
+        return None
+    mask = LabelMapCodec().decode(body, *grid_size(file.height, file.width))
+    if mask.max() > 1:
+        raise CorruptError(f"keep mask: value {mask.max()}, allowed 0 and 1")
+    return mask.astype(bool)
 
 
 def rest_quality_of(file: GczFile) -> int | None:
     """The quality outside the keep mask of a file with a region of interest; None for others.
     Raises CorruptError."""
-    for section in file.sections:
-        if section.id == SectionId.REST_QUALITY:
-            quality, end = read_varint(section.body, 0, "quality of the rest")
-            if quality > MAX_QUALITY or end != len(section.body):
-                raise CorruptError(
-                    f"quality of the rest: {section.body[:8].hex()}, allowed a number "
-                    f"0..{MAX_QUALITY}"
-                )
-            return quality
-    return None
+    body = file.body(SectionId.REST_QUALITY)
+    if body is None:
+        return None
+    quality, end = read_varint(body, 0, "quality of the rest")
+    if quality > MAX_QUALITY or end != len(body):
+        raise CorruptError(
+            f"quality of the rest: {body[:8].hex()}, allowed a number 0..{MAX_QUALITY}"
+        )
+    return quality
 
 
 def kept_strips(file: GczFile, region: Region) -> Iterator[Image.Image]:

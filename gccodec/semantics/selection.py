@@ -96,7 +96,8 @@ class Selection(NamedTuple):
             return None
         if rest is not None:
             return cls(keep, None, rest)
-        body = next(section.body for section in file.sections if section.id == SectionId.LABEL_MAP)
+        body = file.body(SectionId.LABEL_MAP)
+        assert body is not None, "a keep mask goes with a label map or a quality of the rest"
         codec = LabelMapCodec(bitstream.label_prime)
         return cls(keep, codec.decode(body, *label_grid(file.height, file.width)))
 
