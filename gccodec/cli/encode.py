@@ -129,12 +129,12 @@ def command(
 
         # what can be refused is, before torch is loaded
         from gccodec.codec.codec import Codec, bytes_of_bpp
-        from gccodec.codec.effort import usual_effort
+        from gccodec.codec.effort import default_effort
         from gccodec.codec.memory import strip_pixels_within
         from gccodec.container.file import metadata_bytes, parse
 
         width, height = picture.image.size
-        refined = (usual_effort(width, height) if effort is None else effort) > 0
+        refined = (default_effort(width, height) if effort is None else effort) > 0
         ceiling = quality is None
         try:
             strip_pixels = strip_pixels_within(

@@ -25,7 +25,7 @@ LUMA_SPOT_PX, COLOUR_SPOT_PX = 4, 8
 STRIP_ROWS = 64
 """Latent rows of pixels that are looked at in one go."""
 
-LEAST_ACTIVITY = 0.1
+MIN_ACTIVITY = 0.1
 
 
 class Activity(NamedTuple):
@@ -101,7 +101,7 @@ def expected_bits(lively: Activity) -> FloatArray:
         return np.zeros(len(LEVELS))
     levels, *columns = np.array(NODES).T
     luma_power, colour_power, log_bits = (np.interp(LEVELS, levels, column) for column in columns)
-    log_luma, log_colour = (np.log(max(float(values.mean()), LEAST_ACTIVITY)) for values in lively)
+    log_luma, log_colour = (np.log(max(float(values.mean()), MIN_ACTIVITY)) for values in lively)
     return np.asarray(
         lively.luma.size * np.exp(log_bits + luma_power * log_luma + colour_power * log_colour)
     )

@@ -16,7 +16,7 @@ from PIL import Image
 from gccodec.codec.alpha import decode_alpha
 from gccodec.codec.decoder import Decoder
 from gccodec.codec.decoding import DEFAULT_REALISM, Decoding
-from gccodec.codec.effort import MAX_EFFORT, REFINED_LOWER, refined_latents, usual_effort
+from gccodec.codec.effort import MAX_EFFORT, REFINED_LOWER, default_effort, refined_latents
 from gccodec.codec.encoder import Encoded, Encoder, Source
 from gccodec.codec.goal import DEFAULT_BPP, Goal, bytes_of_bpp
 from gccodec.codec.loaded_model import LoadedModel, Progress, untold
@@ -131,7 +131,7 @@ class Codec:
 
         Neither: the default rate, a wish, which leaves alpha aside, too, and gives small pictures
         more (`Goal`). `count_metadata` puts metadata under the ceiling. Below the range of
-        qualities the quantiser weighs bits more; UsageError when not even that reaches a ceiling
+        qualities the quantizer weighs bits more; UsageError when not even that reaches a ceiling
         that was given. Quality and ceiling steer what a `selection` keeps; WeightsError for one
         with labels when the model was not trained for that.
 
@@ -139,7 +139,7 @@ class Codec:
         that quality, is held exactly, unless there is a selection or `lossless` is False.
 
         `effort` 0..9: how long the latents are refined; WeightsError where what that needs is not
-        installed. None, as the command: by `usual_effort`, 0 where that is not installed or takes
+        installed. None, as the command: by `default_effort`, 0 where that is not installed or takes
         more memory than there is.
         """
         keep_to_own_threads()
@@ -172,7 +172,7 @@ class Codec:
     ) -> Encoded:
         """Through the model; above the ceiling when even the smallest file is."""
         if effort is None:
-            usual = usual_effort(*source.image.size) if self.can_refine else 0
+            usual = default_effort(*source.image.size) if self.can_refine else 0
             if usual:
                 with contextlib.suppress(LimitError):  # nobody asked for what does not fit
                     return self._refined(source, goal, usual, progress)

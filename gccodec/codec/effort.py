@@ -28,7 +28,7 @@ REFINED_LOWER = 8
 bits at the same."""
 
 MAX_EFFORT = len(STEPS) - 1
-USUAL_EFFORT, USUAL_PIXELS = 2, 1 << 21
+DEFAULT_EFFORT, MAX_DEFAULT_EFFORT_PIXELS = 2, 1 << 21
 """Where none is asked for; pictures of more pixels, which would take minutes, are then encoded in
 one pass."""
 
@@ -38,7 +38,7 @@ TILE_CELLS, MARGIN_CELLS = 40, 4
 PART_PIXELS = ((TILE_CELLS + 2 * MARGIN_CELLS) * LATENT_CELL_PX) ** 2
 """At most, of what is seen at a time."""
 
-LEAST_CELLS = 2
+MIN_CELLS = 2
 """Along a side of what the distance can see."""
 
 
@@ -53,9 +53,9 @@ class Span(NamedTuple):
         return slice(self.own.start - self.seen.start, self.own.stop - self.seen.start)
 
 
-def usual_effort(width: int, height: int) -> int:
+def default_effort(width: int, height: int) -> int:
     """Of a picture for which none is asked for."""
-    return USUAL_EFFORT if width * height <= USUAL_PIXELS else 0
+    return DEFAULT_EFFORT if width * height <= MAX_DEFAULT_EFFORT_PIXELS else 0
 
 
 def spans(length: int) -> list[Span]:
@@ -143,7 +143,7 @@ def _parts(source: Source, down: Span, tiles: list[Span]) -> Iterator[tuple[Span
 
 def _sides(down: Span, across: Span) -> tuple[int, int]:
     """Rows and columns of what is shown to the networks."""
-    rows, columns = (max(LEAST_CELLS, span.seen.stop - span.seen.start) for span in (down, across))
+    rows, columns = (max(MIN_CELLS, span.seen.stop - span.seen.start) for span in (down, across))
     return rows, columns
 
 
@@ -151,7 +151,7 @@ def _filled(t: Tensor, cells: int) -> Tensor:
     """[..., h, w], so many values a latent position, the last row and column repeated up to what
     networks need."""
     for dim in (-2, -1):
-        missing = LEAST_CELLS * cells - t.shape[dim]
+        missing = MIN_CELLS * cells - t.shape[dim]
         if missing > 0:
             last = t.narrow(dim, t.shape[dim] - 1, 1)
             t = torch.cat([t, last.repeat_interleave(missing, dim)], dim)

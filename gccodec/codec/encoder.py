@@ -31,7 +31,7 @@ from gccodec.model.analysis import shown
 from gccodec.semantics.selection import Selection
 from gccodec.weights.bitstream import Bitstream
 
-MOST_FLAT_SHARE = 0.1
+MAX_FLAT_SHARE = 0.1
 """Of the bytes that are allowed, for flat parts."""
 
 
@@ -108,7 +108,7 @@ def _flat_sections(
     """Of what is kept, to the pixel; none where they would take too much of the ceiling."""
     named = None if selection is None or selection.labels is None else selection.pixels(*image.size)
     body = flat_section(image, named)
-    if body is None or (size_bytes is not None and len(body) > MOST_FLAT_SHARE * size_bytes):
+    if body is None or (size_bytes is not None and len(body) > MAX_FLAT_SHARE * size_bytes):
         return ()
     return (Section(int(SectionId.FLAT_PARTS), body),)
 

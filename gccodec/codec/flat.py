@@ -25,31 +25,31 @@ from gccodec.entropy.grid import padded
 from gccodec.entropy.mask import KeepMask
 from gccodec.image.picture import Pixels
 
-MOST_CELLS = 1 << 13
+MAX_CELLS = 1 << 13
 """Of larger pictures cells are larger: a map of more takes long and many bytes."""
 
-MOST_DEVIATION = 1.6
+MAX_DEVIATION = 1.6
 """Levels, of a flat cell's pixels from a plane."""
 
-MOST_STEP = 8.0
+MAX_STEP = 8.0
 """Levels from one cell to the next of a part."""
 
-MOST_ERROR = 2.0
+MAX_ERROR = 2.0
 """Levels between the mean of a quarter of a flat cell and the surface."""
 
 GRAIN = 2.5
 """Deviations that what the generator makes of grain is kept to."""
 
-LEAST_SQUARE = 3
+MIN_SQUARE = 3
 """Every flat cell belongs to a flat square of so many cells a side."""
 
-MOST_BITS_A_POSITION = 3.0
+MAX_BITS_PER_POSITION = 3.0
 """Of flat latents, which cost two to eight bits each: what their surface may take for itself."""
 
 STILL = 0.2
 """Levels, of the deviation of a part that has no grain: what is drawn, or pure white."""
 
-MOST_PARTS = 64
+MAX_PARTS = 64
 
 
 class Statistics(NamedTuple):
@@ -84,7 +84,7 @@ def flat_section(image: Pixels, named: npt.NDArray[np.bool_] | None) -> bytes | 
         return None
     body, parts = found
     positions = int(parts.mask.sum()) << 2 * parts.scale
-    return body if 8 * len(body) <= MOST_BITS_A_POSITION * positions else None
+    return body if 8 * len(body) <= MAX_BITS_PER_POSITION * positions else None
 
 
 def flat_parts(
@@ -93,10 +93,10 @@ def flat_parts(
     """The same with what a decoder makes of it, whatever it costs."""
     width, height = image.size
     scale = next(
-        (s for s in range(MAX_SCALE) if cells(height, s) * cells(width, s) <= MOST_CELLS), MAX_SCALE
+        (s for s in range(MAX_SCALE) if cells(height, s) * cells(width, s) <= MAX_CELLS), MAX_SCALE
     )
     statistics = _statistics(image, CELL_PX << scale)
-    flat = statistics.deviation <= MOST_DEVIATION
+    flat = statistics.deviation <= MAX_DEVIATION
     if named is not None:
         flat &= _all_named(named, CELL_PX << scale)
     parts = list(_parts(statistics, flat))
@@ -114,8 +114,8 @@ def flat_parts(
 
 
 def opened(mask: KeepMask) -> KeepMask:
-    """The union of all squares of LEAST_SQUARE cells within a mask [h, w]."""
-    (h, w), n = mask.shape, LEAST_SQUARE
+    """The union of all squares of MIN_SQUARE cells within a mask [h, w]."""
+    (h, w), n = mask.shape, MIN_SQUARE
     out = np.zeros_like(mask)
     if h < n or w < n:
         return out
@@ -191,12 +191,12 @@ def _around(nodes: KeepMask, shape: tuple[int, ...]) -> KeepMask:
 
 
 def _components(flat: KeepMask, means: FloatArray) -> list[KeepMask]:
-    """Of flat cells [h, w] that differ little from one to the next; the largest MOST_PARTS."""
+    """Of flat cells [h, w] that differ little from one to the next; the largest MAX_PARTS."""
     height, width = flat.shape
     right, below = (flat.copy() for _ in range(2))
     right[:, -1:], below[-1:] = False, False
-    right[:, :-1] &= flat[:, 1:] & (np.abs(np.diff(means, axis=2)).max(0) <= MOST_STEP)
-    below[:-1] &= flat[1:] & (np.abs(np.diff(means, axis=1)).max(0) <= MOST_STEP)
+    right[:, :-1] &= flat[:, 1:] & (np.abs(np.diff(means, axis=2)).max(0) <= MAX_STEP)
+    below[:-1] &= flat[1:] & (np.abs(np.diff(means, axis=1)).max(0) <= MAX_STEP)
     to_right, to_below = right.ravel().tolist(), below.ravel().tolist()
     open_ = flat.ravel().tolist()
     found: list[list[int]] = []
@@ -216,7 +216,7 @@ def _components(flat: KeepMask, means: FloatArray) -> list[KeepMask]:
                     component.append(other)
         found.append(component)
     found.sort(key=len, reverse=True)
-    masks = np.zeros((min(len(found), MOST_PARTS), height * width), bool)
+    masks = np.zeros((min(len(found), MAX_PARTS), height * width), bool)
     for mask, component in zip(masks, found, strict=False):
         mask[component] = True
     return list(masks.reshape(-1, height, width))
@@ -232,7 +232,7 @@ def _fitted(statistics: Statistics, mask: KeepMask) -> Part:
     grid = Grid(*inner.shape)
     error = grid.error(grid.fitted(quarters, in_quarters(inner)), quarters)
     inner = opened(
-        inner & (error.reshape(inner.shape[0], 2, inner.shape[1], 2).max((1, 3)) <= MOST_ERROR)
+        inner & (error.reshape(inner.shape[0], 2, inner.shape[1], 2).max((1, 3)) <= MAX_ERROR)
     )
     out = np.zeros_like(mask)
     out[rows, columns] = inner

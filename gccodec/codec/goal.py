@@ -14,7 +14,7 @@ from gccodec.errors import UsageError
 DEFAULT_BPP = 0.06
 """Where neither a quality nor a ceiling is given."""
 
-FEWEST_WISHED_BYTES = 400
+MIN_WISHED_BYTES = 400
 """The default rate gives a picture so many bytes for its latents, however small it is.
 
 With fewer, icons are mush: at 96x96 px LPIPS-Alex is 0.26 with 60 bytes, 0.12 with 150, 0.08 with
@@ -41,7 +41,7 @@ class Goal(NamedTuple):
     """A quality 0..1000 or a ceiling in bytes, and whether metadata counts; neither: a wish.
 
     That is the default rate. It leaves alpha aside as well, and is at least
-    `FEWEST_WISHED_BYTES` for the latents.
+    `MIN_WISHED_BYTES` for the latents.
     """
 
     quality: int | None
@@ -66,7 +66,7 @@ class Goal(NamedTuple):
         alpha = _section_bytes(template, SectionId.ALPHA)
         needed = len(serialize(template)) - self.beside(template) - alpha
         wish = bytes_of_bpp(DEFAULT_BPP, template.width, template.height)
-        return max(wish, needed + FEWEST_WISHED_BYTES) + alpha
+        return max(wish, needed + MIN_WISHED_BYTES) + alpha
 
     def is_met(self, template: GczFile, size_bytes: int) -> bool:
         """Whether a file of `size_bytes` with the template's sections is within any ceiling."""
@@ -80,11 +80,11 @@ class Goal(NamedTuple):
             return ()
         largest = max(self._parts(file), key=lambda part: part.bytes)
         if file.coding == "lossless":
-            if counted <= FEWEST_WISHED_BYTES:
+            if counted <= MIN_WISHED_BYTES:
                 return ()
             why = "it holds the picture exactly"
         elif largest.name in ("latents", "framing"):
-            why = f"small pictures get up to {FEWEST_WISHED_BYTES} bytes; --bpp sets a ceiling"
+            why = f"small pictures get up to {MIN_WISHED_BYTES} bytes; --bpp sets a ceiling"
         else:
             takes = f"{largest.name} takes {largest.bytes:,} bytes"
             why = "; ".join([takes, *self._ways_out(file)])

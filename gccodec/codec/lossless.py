@@ -33,7 +33,7 @@ STRIP_PIXELS = 1 << 20
 PROGRAM_BYTES = 64 << 20
 """Interpreter, numpy and Pillow."""
 
-BYTES_A_PIXEL: dict[Format, int] = {"WEBP": 20, "PNG": 6}
+BYTES_PER_PIXEL: dict[Format, int] = {"WEBP": 20, "PNG": 6}
 """A picture while it is decoded, measured."""
 
 
@@ -113,7 +113,7 @@ def _check_kind(image: Image.Image) -> None:
 
 def _check_memory(form: Format, file: GczFile, limit_bytes: int | None) -> None:
     pixels = file.width * file.height
-    needed = PROGRAM_BYTES + BYTES_A_PIXEL[form] * pixels
+    needed = PROGRAM_BYTES + BYTES_PER_PIXEL[form] * pixels
     if limit_bytes is not None and needed > limit_bytes:
         needs = f"this picture of {pixels} pixels needs {needed}"
         raise LimitError(f"memory limit: {limit_bytes} bytes, {needs}")

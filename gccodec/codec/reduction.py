@@ -17,7 +17,7 @@ Scale = Literal[2, 4, 8, 16]
 """Pixels along one side of what becomes one."""
 SCALES: tuple[Scale, ...] = (2, 4, 8, 16)
 
-LEAST_SMALL_SCALE: Scale = 4
+MIN_SMALL_SCALE: Scale = 4
 """From here on the small network makes versions (`gccodec.codec.small_version`); half of the
 resolution still shows what only the full generator makes."""
 

@@ -13,7 +13,7 @@ from gccodec.codec.alpha import decode_alpha
 from gccodec.codec.decoding import DEFAULT_REALISM, LUMA, Decoding
 from gccodec.codec.latent import decode_latent, flat_parts_of
 from gccodec.codec.metadata import metadata_of
-from gccodec.codec.reduction import LEAST_SMALL_SCALE, Scale, metadata_at, reduced_size
+from gccodec.codec.reduction import MIN_SMALL_SCALE, Scale, metadata_at, reduced_size
 from gccodec.codec.small_flat import SmallFlatParts
 from gccodec.codec.thumbnail_network import ThumbnailNetwork
 from gccodec.container.file import GczFile
@@ -33,7 +33,7 @@ def suits(file: GczFile, scale: Scale) -> bool:
     Not half of the resolution; not an exact picture, nor what is synthesised from labels, of which
     it sees too little.
     """
-    return scale >= LEAST_SMALL_SCALE and file.coding in ("generative", "region")
+    return scale >= MIN_SMALL_SCALE and file.coding in ("generative", "region")
 
 
 class SmallVersions:

@@ -21,7 +21,7 @@ SIGN_BIT = 128
 VALUES_AT_ONCE = 1 << 18
 """So many are gathered for a product, which then stay in a core's own cache."""
 
-PRODUCTS_A_THREAD = 1 << 27
+PRODUCTS_PER_THREAD = 1 << 27
 """Multiplications that are worth a thread's start."""
 
 Convolve = Callable[[npt.NDArray[np.uint8], int], Array]
@@ -78,7 +78,7 @@ class Product:
         around = as_strided(values, shape, (down, stride * right, item), writeable=False)
         at_once = max(1, VALUES_AT_ONCE // (width * len(self.weight)))
         parts = [slice(top, min(top + at_once, height)) for top in range(0, height, at_once)]
-        threads = min(self.threads, height * width * self.weight.size // PRODUCTS_A_THREAD)
+        threads = min(self.threads, height * width * self.weight.size // PRODUCTS_PER_THREAD)
         if threads < 2:
             self._fill(out, around, stride, parts)
             return

@@ -34,10 +34,10 @@ GRAY_CHANNELS, COLOUR_CHANNELS = 2, 4
 TOLERANCE = 1
 """What an encoder may leave of a difference from neighbours, in levels or half levels."""
 
-MOST_BITS = 9
+MAX_BITS = 9
 """Of the length of a difference: up to 255 either way."""
 
-SLOWEST = 64
+MAX_COUNT = 64
 """Share of what is new in a probability, at least one in so many."""
 
 LUMA, CHROMA, GRAIN = range(3)
@@ -97,7 +97,7 @@ class _Bits:
         bit = self.decisions.code(state[0] >> 8, bit)
         state[1] += 1
         target = (1 << PROBABILITY_BITS) - 1 if bit else 0
-        state[0] += (target - state[0]) // min(state[1], SLOWEST)
+        state[0] += (target - state[0]) // min(state[1], MAX_COUNT)
         return bit
 
     def code_number(self, kind: int, near: int, value: int) -> int:
@@ -109,7 +109,7 @@ class _Bits:
             return 0
         negative = self.code((SIGN, kind), value < 0)
         magnitude, bits = abs(value), 1
-        while bits < MOST_BITS and self.code((LENGTH, kind, near, bits), magnitude >= 1 << bits):
+        while bits < MAX_BITS and self.code((LENGTH, kind, near, bits), magnitude >= 1 << bits):
             bits += 1
         rest = 1
         for shift in range(bits - 2, -1, -1):

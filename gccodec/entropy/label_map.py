@@ -31,7 +31,7 @@ LABEL_SYMBOLS = LABEL_CLASSES + 1
 TREE_BITS = 5
 NODES = 1 << TREE_BITS
 
-SLOWEST_RATE = 128
+MAX_COUNT = 128
 
 LEFT, UPPER, RIGHT, CLASS = range(4)
 """The four kinds of question: like the left, the upper, the upper right one; a bit of the class."""
@@ -139,7 +139,7 @@ class Adaptive:
         for i in contexts:
             self.count[i] += 1
             # // rounds down for either sign, so probabilities stay within 0..65535
-            probability[i] += (target - probability[i]) // min(self.count[i] + 1, SLOWEST_RATE)
+            probability[i] += (target - probability[i]) // min(self.count[i] + 1, MAX_COUNT)
         return bit
 
     def prime(self) -> Prime:

@@ -1,4 +1,4 @@
-"""Where the symbols of a traversal come from: quantised, written, fitted to a limit, or read."""
+"""Where the symbols of a traversal come from: quantized, written, fitted to a limit, or read."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class SymbolSource(Protocol):
 
 
 class QuantizingSource:
-    """Quantises y around the means and adds up the cost.
+    """Quantizes y around the means and adds up the cost.
 
     Each symbol is the rounded one, the next towards zero, or zero: that of the least r^2 +
     rate_weight * bits, r in quantization steps. 0 is plain rounding; more costs fewer bits, with
@@ -58,7 +58,7 @@ class QuantizingSource:
         self.bits += float(self.tables.bits(index, z).sum())
         return z
 
-    def quantise(
+    def quantize(
         self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array
     ) -> IntArray:
         residual = ((y[coded] - prediction.mean[coded]) / (1 << LATENT_FRACTION_BITS)).astype(
@@ -85,13 +85,13 @@ class QuantizingSource:
     def symbols(
         self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array
     ) -> IntArray:
-        symbols = self.quantise(prediction, coded, y)
+        symbols = self.quantize(prediction, coded, y)
         self.bits += float(self.tables.bits(prediction.table_index[coded], symbols).sum())
         return symbols
 
 
 class EncodingSource(QuantizingSource):
-    """Quantises and writes; with a thread for writing, beside what comes next. `settle` waits for
+    """Quantizes and writes; with a thread for writing, beside what comes next. `settle` waits for
     it."""
 
     def __init__(
@@ -114,7 +114,7 @@ class EncodingSource(QuantizingSource):
     def symbols(
         self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array
     ) -> IntArray:
-        symbols = self.quantise(prediction, coded, y)
+        symbols = self.quantize(prediction, coded, y)
         self._write(prediction.table_index[coded], symbols)
         return symbols
 
@@ -158,10 +158,10 @@ class FittingSource(EncodingSource):
         super().__init__(tables, rate_weight, coder, writer)
         self.most_bits, self.steps_left = 8 * (limit.payload_bytes - 1), STEPS * limit.bands
 
-    def quantise(
+    def quantize(
         self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array
     ) -> IntArray:
-        symbols = super().quantise(prediction, coded, y)
+        symbols = super().quantize(prediction, coded, y)
         self.steps_left -= 1
         if self.steps_left:
             return symbols
@@ -177,7 +177,7 @@ class FittingSource(EncodingSource):
         low, high = 0.0, 2 * MAX_FITTING_WEIGHT
         for _ in range(FITTING_HALVINGS):
             weight = (low + high) / 2
-            trial = QuantizingSource(self.tables, self.rate_weight + weight).quantise(
+            trial = QuantizingSource(self.tables, self.rate_weight + weight).quantize(
                 prediction, not_zero, y
             )
             if self._bits(prediction, not_zero, trial) > least:

@@ -14,7 +14,7 @@ from gccodec.model.convolution import Convolution
 from gccodec.model.fused import FusedBlock, downsampling, fused_stack
 from gccodec.model.gain import hat_basis
 from gccodec.model.pipeline import Work
-from gccodec.model.streaming import ROWS_A_LATENT, RowQueue, Rows, StackRows, staged_work
+from gccodec.model.streaming import ROWS_PER_LATENT, RowQueue, Rows, StackRows, staged_work
 
 CELL_PX = 4
 """At 1/4 of the resolution."""
@@ -70,9 +70,9 @@ class AnalysisRows:
         """A strip and whether it is the last -> y [1, C, m, W / 16] float32, in stages."""
         return [
             self._begun,
-            staged_work(self._fine, ROWS_A_LATENT),
-            staged_work(self._mid, ROWS_A_LATENT),
-            staged_work(self._coarse, ROWS_A_LATENT // 2),
+            staged_work(self._fine, ROWS_PER_LATENT),
+            staged_work(self._mid, ROWS_PER_LATENT),
+            staged_work(self._coarse, ROWS_PER_LATENT // 2),
             self._finished,
         ]
 
@@ -80,7 +80,7 @@ class AnalysisRows:
     def _begun(self, strip: tuple[Tensor, bool]) -> list[Rows]:
         x, is_last = strip
         cells = gathered(rows_of(x), CELL_PX) - HIDDEN
-        linear = gathered(cells, ROWS_A_LATENT) @ self.fused.linear
+        linear = gathered(cells, ROWS_PER_LATENT) @ self.fused.linear
         self.linear.push(linear.permute(2, 0, 1)[None])
         return [Rows(cells, len(linear), is_last)]
 

@@ -14,14 +14,14 @@ from torch import Tensor
 
 from gccodec.model.convolution import ONCE, SLOPE
 
-HIGHEST_WEIGHT = 127
-HIGHEST = 255
+MAX_BYTE_WEIGHT = 127
+MAX_BYTE = 255
 
 ZERO = 28
 """The byte that stands for 0 in what a leaky ReLU leaves, whose lowest values are a tenth of the
 highest."""
 
-LEAST_STEP = 1e-8
+MIN_STEP = 1e-8
 """Of bytes and weights: channels that are always 0 have one, too."""
 
 
@@ -33,7 +33,7 @@ class ByteWeights:
     """
 
     def __init__(self, weight: Tensor, zero: int = 0) -> None:
-        self.steps = (weight.abs().amax((1, 2, 3)) / HIGHEST_WEIGHT).clamp_min(LEAST_STEP)
+        self.steps = (weight.abs().amax((1, 2, 3)) / MAX_BYTE_WEIGHT).clamp_min(MIN_STEP)
         steps = (weight / self.steps[:, None, None, None]).round().to(torch.int8)
         self.sums = steps.sum((2, 3)).float()
         self.padding, self.zero, self.zeros = (
@@ -65,7 +65,7 @@ class ByteWeights:
 
 
 def to_bytes(x: Tensor) -> Tensor:
-    """x within [0, HIGHEST + 1), cut to whole numbers; by int16, as torch is slow from float32 to
+    """x within [0, MAX_BYTE + 1), cut to whole numbers; by int16, as torch is slow from float32 to
     uint8."""
     return x.to(torch.int16).to(torch.uint8)
 
@@ -94,9 +94,9 @@ class HiddenBytes:
         # whole rows at a time, as the channels of a place alone are too few for quick loops
         scale, shift = (t.repeat(width) for t in (self.scale, self.shift))
         seen = torch.addcmul(shift, x.reshape(height, width * channels), scale).clamp_(
-            0, HIGHEST + 0.5
+            0, MAX_BYTE + 0.5
         )
-        least, most = -ZERO / SLOPE, float(HIGHEST - ZERO)
+        least, most = -ZERO / SLOPE, float(MAX_BYTE - ZERO)
         h = self.weights(to_bytes(seen).view(x.shape), self.gain, self.bias, least, most)
         return to_bytes(F.leaky_relu_(h, SLOPE).add_(ZERO + 0.5))
 

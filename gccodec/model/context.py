@@ -82,13 +82,13 @@ def bits_with_gradient(
 class ContextModel(nn.Module):
     """Predicts mean and log-scale of each latent from those of the earlier steps, and counts bits.
 
-    With `quantised` set it computes what the integer network will, up to ties (quantisation-aware
+    With `quantized` set it computes what the integer network will, up to ties (quantization-aware
     training).
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.quantised, self.bits_with_gradient = False, bits_with_gradient
+        self.quantized, self.bits_with_gradient = False, bits_with_gradient
         c, n, self.nodes = config.latent_channels, config.context_channels, config.quality_nodes
         self.steps = nn.ModuleList(
             nn.ModuleDict(
@@ -109,7 +109,7 @@ class ContextModel(nn.Module):
         self.register_buffer("log_norm", torch.zeros(self.nodes, c))
 
     def _layer(self, layer: nn.Conv2d, x: Tensor, limit: float) -> Tensor:
-        return convolve(layer, x, round(limit * INPUT_UNIT), self.quantised)
+        return convolve(layer, x, round(limit * INPUT_UNIT), self.quantized)
 
     def _norm(self, basis: Tensor) -> Tensor:
         """What latents are multiplied by before a network sees them: [B, C, 1, 1]."""
@@ -125,7 +125,7 @@ class ContextModel(nn.Module):
         """
         step, scale = self.steps[k], self._norm(basis)
         h = (known * scale).clamp(-INPUT_LIMIT, INPUT_LIMIT)
-        if self.quantised:
+        if self.quantized:
             h = round_to(h, INPUT_UNIT)
         h = torch.cat([F.pad(h, (1, 1, 1, 1)), channels.to(h.dtype)], 1)
         h = (
@@ -133,11 +133,11 @@ class ContextModel(nn.Module):
             + step["quality"](basis)[:, :, None, None]
             + offset
         )
-        h = self._layer(step["conv2"], activate(h, 0, self.quantised), ACTIVATION_LIMIT)
-        h = self._layer(step["out"], activate(h, 0, self.quantised), ACTIVATION_LIMIT)
+        h = self._layer(step["conv2"], activate(h, 0, self.quantized), ACTIVATION_LIMIT)
+        h = self._layer(step["out"], activate(h, 0, self.quantized), ACTIVATION_LIMIT)
         mean, log_scale = h.float().chunk(2, 1)
         log_scale = log_scale + (basis @ self.log_scale)[:, :, None, None]
-        if self.quantised:
+        if self.quantized:
             mean, log_scale = round_to(mean, MEAN_UNIT), round_to(log_scale, 1 / LOG_SCALE_STEP)
         return mean, log_scale
 
@@ -159,7 +159,7 @@ class ContextModel(nn.Module):
         side: SideTensors = NO_SIDE_TENSORS,
         random: torch.Generator | None = None,
     ) -> Coded:
-        """Quantise y [B, C, h, w] (in steps, i.e. times gain) around the predicted means and count
+        """Quantize y [B, C, h, w] (in steps, i.e. times gain) around the predicted means and count
         its bits.
 
         Where `side` does not keep a position nothing is coded, and y_hat is 0. random: as in
@@ -175,12 +175,12 @@ class ContextModel(nn.Module):
             RoundThrough.apply(z) * kept_blocks,
             (basis @ self.hyper.log_scale)[:, :, None, None],
         )
-        if self.quantised:
+        if self.quantized:
             z_log_scale = round_to(z_log_scale, 1 / LOG_SCALE_STEP)
         total = (self._bits(z, z_hat, z_log_scale.expand_as(z), random) * kept_blocks).sum(
             (1, 2, 3)
         )
-        offset = self.hyper.synthesise(z_hat, *y.shape[2:], self.quantised)
+        offset = self.hyper.synthesise(z_hat, *y.shape[2:], self.quantized)
         channels = side_channels(keep, side)
         y_hat, residuals, log_scales = torch.zeros_like(y), torch.zeros_like(y), torch.zeros_like(y)
         for k in range(STEPS):

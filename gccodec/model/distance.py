@@ -16,7 +16,7 @@ from gccodec.weights.file import WeightsFile
 STRIDE_PX = 16
 """Sides of its input are multiples of this."""
 
-LEAST_SIDE_PX = 32
+MIN_SIDE_PX = 32
 """And at least this, or its last map has no place left."""
 
 MEAN, SPREAD = 0.45, 0.25

@@ -25,7 +25,7 @@ GRAIN_STEPS = 2
 REACH_CELLS = 2
 """Cells around a pixel's own that it depends on: the next one, whole."""
 
-LEAST_COVER = 1 / 8
+MIN_COVER = 1 / 8
 
 
 class CellRow(NamedTuple):
@@ -126,7 +126,7 @@ class FlatRows:
         weight *= self.mask[row].repeat_interleave(self.side)[: self.width][across]
         inside = x[..., across].contiguous()  # in one memory layout all of this is faster
         rest = inside - surface
-        rest -= drift[:-1].div_(cover.clamp_min(LEAST_COVER))
+        rest -= drift[:-1].div_(cover.clamp_min(MIN_COVER))
         mended = rest.clamp_(-grain, grain).add_(surface)
         x[..., across] = torch.lerp(inside, mended, weight).clamp_(0, 1)
         return x

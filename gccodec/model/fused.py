@@ -20,7 +20,7 @@ from gccodec.model.byte_convolution import ZERO, HiddenBytes, SumOfBytes
 from gccodec.model.convolution import Convolution
 from gccodec.model.resampling import HaarDown, HaarUp
 
-LEAST_SCALE = 1e-6
+MIN_SCALE = 1e-6
 """FiLM's scale is moved away from 0 by less than anything shows, so that there is a value that it
 makes 0."""
 
@@ -70,7 +70,7 @@ class FusedBlock(NamedTuple):
         compute so."""
         scales, shifts = block.film(conditions).chunk(2, 1)
         scale, shift = 1 + scales[0], shifts[0]
-        scale = torch.where(scale.abs() < LEAST_SCALE, LEAST_SCALE, scale)
+        scale = torch.where(scale.abs() < MIN_SCALE, MIN_SCALE, scale)
         adapter = None
         if len(conditions) > 1:
             other = (

@@ -17,7 +17,7 @@ from gccodec.model.generator import Generator
 from gccodec.model.mixture import Mixture
 from gccodec.model.pipeline import Work
 from gccodec.model.streaming import (
-    ROWS_A_LATENT,
+    ROWS_PER_LATENT,
     ConvRows,
     LatentStrip,
     RowQueue,
@@ -99,8 +99,8 @@ class GeneratorRows:
         self.generator, self.fused, self.next_latent = generator, fused, origin
         self.stem = ConvRows()
         self.coarse = StackRows(fused.coarse, mixture=mixture)
-        self.mid = StackRows(fused.mid, side=ROWS_A_LATENT // 2, mixture=mixture)
-        self.fine = StackRows(fused.fine, fused.last, ROWS_A_LATENT, mixture)
+        self.mid = StackRows(fused.mid, side=ROWS_PER_LATENT // 2, mixture=mixture)
+        self.fine = StackRows(fused.fine, fused.last, ROWS_PER_LATENT, mixture)
         self.for_fine, self.for_pixels = RowQueue(), RowQueue()
         self.coarse_side, self.mid_side = RowQueue(), RowQueue()
 
@@ -158,19 +158,21 @@ class GeneratorRows:
     def _fine(self, h: Tensor, last: bool) -> Tensor | None:
         """From 1/8 to pixels."""
         rows = shuffled_into(self.fine, self.fused.to_fine(h))
-        y_hat = rows_of(self.for_fine.take(len(rows) // ROWS_A_LATENT))
-        in_cells(rows, ROWS_A_LATENT).add_(at_places(self.fused.linear_fine(y_hat), ROWS_A_LATENT))
+        y_hat = rows_of(self.for_fine.take(len(rows) // ROWS_PER_LATENT))
+        in_cells(rows, ROWS_PER_LATENT).add_(
+            at_places(self.fused.linear_fine(y_hat), ROWS_PER_LATENT)
+        )
         out = self.fine.run(len(rows), last)
         return None if out is None else self._pixels(out)
 
     def _pixels(self, out: Tensor) -> Tensor:
         """[4 n, 4 w, 48] -> [1, 3, 16 n, 16 w]."""
-        y_hat = rows_of(self.for_pixels.take(len(out) // ROWS_A_LATENT))
+        y_hat = rows_of(self.for_pixels.take(len(out) // ROWS_PER_LATENT))
         x = out.float()
-        in_cells(x, ROWS_A_LATENT).add_(at_places(y_hat @ self.fused.linear, ROWS_A_LATENT)).add_(
-            0.5
-        )
-        x = x.unflatten(2, (ROWS_A_LATENT, ROWS_A_LATENT, -1)).transpose(1, 2)
+        in_cells(x, ROWS_PER_LATENT).add_(
+            at_places(y_hat @ self.fused.linear, ROWS_PER_LATENT)
+        ).add_(0.5)
+        x = x.unflatten(2, (ROWS_PER_LATENT, ROWS_PER_LATENT, -1)).transpose(1, 2)
         return x.flatten(2, 3).flatten(0, 1).permute(2, 0, 1)[None]
 
 

@@ -55,12 +55,12 @@ class HyperPrior(nn.Module):
             .clamp(-MAX_HYPER_LATENT, MAX_HYPER_LATENT)
         )
 
-    def synthesise(self, z: Tensor, height: int, width: int, quantised: bool) -> Tensor:
+    def synthesise(self, z: Tensor, height: int, width: int, quantized: bool) -> Tensor:
         """Integer z -> offset [B, n, height, width], within ACTIVATION_LIMIT of zero."""
         h = activate(
-            convolve(self.synthesis1, z / INPUT_UNIT, MAX_HYPER_LATENT, quantised), 0, quantised
+            convolve(self.synthesis1, z / INPUT_UNIT, MAX_HYPER_LATENT, quantized), 0, quantized
         )
-        h = convolve(self.synthesis2, h, round(ACTIVATION_LIMIT * INPUT_UNIT), quantised)
-        return F.pixel_shuffle(activate(h, -ACTIVATION_LIMIT, quantised), HYPER_BLOCK)[
+        h = convolve(self.synthesis2, h, round(ACTIVATION_LIMIT * INPUT_UNIT), quantized)
+        return F.pixel_shuffle(activate(h, -ACTIVATION_LIMIT, quantized), HYPER_BLOCK)[
             :, :, :height, :width
         ]

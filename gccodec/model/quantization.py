@@ -45,22 +45,22 @@ def weight_shift(weight: Tensor, input_limit: int) -> Tensor:
     return torch.minimum(shift, exact).clamp(MIN_SHIFT, MAX_SHIFT).long()
 
 
-def quantise_weight(weight: Tensor, input_limit: int) -> Tensor:
+def quantize_weight(weight: Tensor, input_limit: int) -> Tensor:
     """The weight as the integer network sees it, as float."""
     scale = torch.exp2(weight_shift(weight, input_limit).to(weight.dtype)).view(-1, 1, 1, 1)
     clipped = (weight * scale).clamp(-MAX_WEIGHT, MAX_WEIGHT)
     return RoundThrough.apply(clipped) / scale
 
 
-def convolve(layer: nn.Conv2d, x: Tensor, input_limit: int, quantised: bool) -> Tensor:
-    """The layer, with the integer network's weights when `quantised`; input_limit: largest absolute
+def convolve(layer: nn.Conv2d, x: Tensor, input_limit: int, quantized: bool) -> Tensor:
+    """The layer, with the integer network's weights when `quantized`; input_limit: largest absolute
     integer input."""
-    weight = quantise_weight(layer.weight, input_limit) if quantised else layer.weight
+    weight = quantize_weight(layer.weight, input_limit) if quantized else layer.weight
     return F.conv2d(x, weight, layer.bias, padding=layer.padding)
 
 
-def activate(x: Tensor, lowest: float, quantised: bool) -> Tensor:
+def activate(x: Tensor, lowest: float, quantized: bool) -> Tensor:
     """Clamped to lowest..ACTIVATION_LIMIT, in whole units of the integer network when
-    `quantised`."""
+    `quantized`."""
     x = x.clamp(lowest, ACTIVATION_LIMIT)
-    return round_to(x, INPUT_UNIT) if quantised else x
+    return round_to(x, INPUT_UNIT) if quantized else x

@@ -14,7 +14,7 @@ from gccodec.entropy.constants import MAX_QUALITY
 from gccodec.model.analysis import holding
 from gccodec.model.config import DOWNSAMPLING, ModelConfig
 from gccodec.model.context import ContextModel
-from gccodec.model.distance import LEAST_SIDE_PX, STRIDE_PX, PerceptualDistance
+from gccodec.model.distance import MIN_SIDE_PX, STRIDE_PX, PerceptualDistance
 from gccodec.model.gain import hat_basis
 from gccodec.model.integer_context import load_integer_context
 from gccodec.model.loading import without_random_start
@@ -37,14 +37,14 @@ CAST_PX = 64
 DISTANCE_WEIGHT = 0.2
 """Of the perceptual distance: so that the squared error stays what it was at equal bits."""
 
-STEP, LONGEST_STEP = 0.03, 0.3
+STEP, MAX_STEP = 0.03, 0.3
 """How far latents go in a step, in quantization steps: the root of their mean square, and at
 most."""
 
 DECAY = 0.92
 """Of that, a step."""
 
-LEAST_LENGTH = 1e-20
+MIN_LENGTH = 1e-20
 """Of a gradient."""
 
 SECOND_SCALE = 2 / 3
@@ -123,7 +123,7 @@ class Refiner(nn.Module):
         with without_random_start():
             self.context = ContextModel(ModelConfig.from_json(weights.config))
         load_integer_context(self.context, weights)
-        self.context.quantised = True
+        self.context.quantized = True
         self.distance = distance
         self.register_buffer("log_lmbda", torch.from_numpy(weights.log_lmbda))
         self.to(device, memory_format=torch.channels_last).requires_grad_(False)
@@ -150,11 +150,9 @@ class Refiner(nn.Module):
             y = y.detach().requires_grad_(True)
             trial = self._tried(transforms, part, y, quality, wanted, random)
             (gradient,) = torch.autograd.grad(self._loss(trial, quality), y)
-            length = (gradient.square().mean() / coded).sqrt().clamp_min(LEAST_LENGTH)
+            length = (gradient.square().mean() / coded).sqrt().clamp_min(MIN_LENGTH)
             with torch.no_grad():
-                moved = y - (STEP * DECAY**step / length * gradient).clamp(
-                    -LONGEST_STEP, LONGEST_STEP
-                )
+                moved = y - (STEP * DECAY**step / length * gradient).clamp(-MAX_STEP, MAX_STEP)
                 other = self._tried(transforms, part, moved, quality, wanted)
                 costs, colours = zip(
                     *(self._places(t, quality) for t in (trial, other)), strict=True
@@ -190,7 +188,7 @@ class Refiner(nn.Module):
 
     def _views(self, x: Tensor) -> Views:
         smaller = [
-            max(LEAST_SIDE_PX, round(SECOND_SCALE * n / STRIDE_PX) * STRIDE_PX) for n in x.shape[2:]
+            max(MIN_SIDE_PX, round(SECOND_SCALE * n / STRIDE_PX) * STRIDE_PX) for n in x.shape[2:]
         ]
         with autocast(x.device):
             taps = self.distance.taps(x)

@@ -21,7 +21,7 @@ from gccodec.model.mixture import Mixture, Patch
 from gccodec.model.pipeline import Work
 from gccodec.model.side_tensors import NO_SIDE_TENSORS, SideTensors
 
-ROWS_A_LATENT = 4
+ROWS_PER_LATENT = 4
 """At the finest resolution of either transform's stacks, 1/4; two at 1/8."""
 
 NARROW = 256
@@ -175,7 +175,7 @@ class StackRows:
         self.lag = 2 * len(blocks)
         # what comes out is behind by whole latents at any resolution, and the last convolution sees
         # a row more
-        self.reach = -self.lag % ROWS_A_LATENT or (0 if last is None else ROWS_A_LATENT)
+        self.reach = -self.lag % ROWS_PER_LATENT or (0 if last is None else ROWS_PER_LATENT)
         self.rows = torch.empty(0)
         self.begin = self.end = 0
         """Of the rows, in the picture."""

@@ -19,7 +19,7 @@ from gccodec.semantics.label_classes import unified_classes
 from gccodec.weights.file import WeightsFile
 from gccodec.weights.folder import WeightsFolder
 
-LONGEST_SIDE_PX = 768
+MAX_SIDE_PX = 768
 """Larger pictures are labelled at this size: the network knows things as large as they are in such
 pictures."""
 
@@ -48,7 +48,7 @@ class Labeller:
         more often.
         """
         keep_to_own_threads()
-        scale = min(1.0, LONGEST_SIDE_PX / max(image.size))
+        scale = min(1.0, MAX_SIDE_PX / max(image.size))
         width, height = (max(1, round(n * scale / STRIDE_PX)) * STRIDE_PX for n in image.size)
         resized = image.resize(
             (width, height), Image.Resampling.BILINEAR, reducing_gap=2.0

@@ -137,7 +137,7 @@ class RenderStore:
         """The frozen codec; not needed once all is made."""
         model = Autoencoder(self.preset.model)
         start_from_weights(model, self.weights)
-        model.context.quantised = True
+        model.context.quantized = True
         return model.to(memory_format=torch.channels_last).eval().requires_grad_(False)
 
     def plan(self, number: int) -> Plan:

@@ -127,7 +127,7 @@ class GenerativeStage(Run):
             model.generator.labels.weight[LABEL_CLASSES] = (
                 0  # "unknown" is as no label map; stays so, as padding
             )
-        model.context.quantised = True
+        model.context.quantized = True
         self.labels = LabelStore.make(store, nets, state.with_name(LABELS_FILE), device)
         own = distance_of(state.with_name("distance.safetensors"), preset)
         squeeze = (

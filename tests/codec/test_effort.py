@@ -9,12 +9,12 @@ import torch.nn.functional as F
 
 from gccodec.codec.codec import Codec
 from gccodec.codec.effort import (
+    DEFAULT_EFFORT,
     MARGIN_CELLS,
     MAX_EFFORT,
     PART_PIXELS,
-    USUAL_EFFORT,
+    default_effort,
     spans,
-    usual_effort,
 )
 from gccodec.codec.latent import decode_latent
 from gccodec.codec.refined_latents import RefinedLatents
@@ -26,7 +26,7 @@ from gccodec.image.reader import read_picture
 from gccodec.model.analysis import BLUR_PX, shown
 from gccodec.model.distance import STRIDE_PX, DistanceConfig, PerceptualDistance
 from gccodec.model.places import SIDE, all_of, cheaper, places
-from gccodec.model.refiner import LONGEST_STEP, Part
+from gccodec.model.refiner import MAX_STEP, Part
 from gccodec.semantics.selection import Selection
 from gccodec.weights.folder import WeightsFolder
 from gccodec.weights.model import ModelWeights
@@ -142,7 +142,7 @@ def test_refining_lowers_what_each_place_costs(installed):
     (before, cast), (after, cast_after) = losses(plain), losses(refined)
     assert after < 0.97 * before
     assert cast_after < cast + 1 / 255
-    assert 0 < (refined - plain).abs().max() <= 3 * LONGEST_STEP
+    assert 0 < (refined - plain).abs().max() <= 3 * MAX_STEP
 
 
 def test_files_are_the_same_for_any_number_of_threads(installed):
@@ -174,14 +174,14 @@ def test_large_pictures_are_refined_in_tiles_everywhere():
 
 
 def test_unless_asked_small_pictures_alone_are_refined(installed, monkeypatch):
-    assert usual_effort(2048, 1024) == USUAL_EFFORT > 0
-    assert usual_effort(2049, 1024) == 0
+    assert default_effort(2048, 1024) == DEFAULT_EFFORT > 0
+    assert default_effort(2049, 1024) == 0
     picture = Picture.of(noise(40, 50))
-    plain, refined = (installed.encode(picture, quality=100, effort=e) for e in (0, USUAL_EFFORT))
+    plain, refined = (installed.encode(picture, quality=100, effort=e) for e in (0, DEFAULT_EFFORT))
     assert installed.encode(picture, quality=100, effort=None) == refined
-    assert refined.effort == USUAL_EFFORT
+    assert refined.effort == DEFAULT_EFFORT
     assert installed.encode(picture, quality=100, effort=0) == plain != refined
-    monkeypatch.setattr("gccodec.codec.effort.USUAL_PIXELS", 1999)
+    monkeypatch.setattr("gccodec.codec.effort.MAX_DEFAULT_EFFORT_PIXELS", 1999)
     assert installed.encode(picture, quality=100, effort=None) == plain
 
 

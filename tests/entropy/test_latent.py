@@ -167,14 +167,14 @@ def test_a_higher_rate_weight_costs_less_and_decodes_alike():
     assert sizes[-1] < sizes[0] / 2
 
 
-def test_the_quantiser_minimises_distortion_plus_rate():
+def test_the_quantizer_minimises_distortion_plus_rate():
     tables = CODEC.tables
     source = QuantizingSource(tables, 0.13)
     y = np.arange(-600, 601, 14).astype(np.int16)
     for table in (6, 20, 40):
         index = np.full(len(y), table, np.int32)
         prediction = Prediction(np.zeros(len(y), np.int32), index)
-        symbols = source.quantise(prediction, np.ones(len(y), bool), y)
+        symbols = source.quantize(prediction, np.ones(len(y), bool), y)
         for value, symbol in zip(y / 128, symbols, strict=True):
             choices = np.arange(-6, 7)
             best = np.square(value - choices) + 0.13 * tables.bits(np.full(13, table), choices)

@@ -16,12 +16,12 @@ from tests.models import random_model, random_weights
 UNIT = 1 << LATENT_FRACTION_BITS
 
 
-def test_quantised_training_and_the_integer_network_agree_up_to_ties():
+def test_quantized_training_and_the_integer_network_agree_up_to_ties():
     model, integer = (
         random_model().context.eval(),
         random_weights().bitstream.latent_codec().context,
     )
-    model.quantised = True
+    model.quantized = True
     rng = np.random.default_rng(0)
     known = rng.integers(-480, 480, (6, 7, integer.channels))
     basis = hat_basis(torch.tensor([0.4]), model.nodes)
@@ -69,7 +69,7 @@ def test_training_leaves_out_what_files_leave_out():
     """With positions and whole blocks that are not kept, the bits and latents of training are those
     of a file."""
     model, latents = random_model().context.eval(), random_weights().bitstream.latent_codec()
-    model.quantised = True
+    model.quantized = True
     rng = np.random.default_rng(5)
     y = rng.integers(-300, 300, (10, 9, latents.context.channels)).astype(np.int16)
     keep = rng.random((10, 9)) < 0.4

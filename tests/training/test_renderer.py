@@ -180,7 +180,7 @@ def test_pictures_latents_and_labels_of_a_part_are_of_one_place(stage, store):
     assert torch.equal(all_of.photo[1], store.crops([plan.window], PRESET.tile_px)[0])
     codec = Autoencoder(PRESET.model)
     start_from_weights(codec, whole_weights())
-    codec.context.quantised = True
+    codec.context.quantized = True
     named = (
         torch.from_numpy(plan.named)[None, None]
         .float()
