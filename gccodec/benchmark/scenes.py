@@ -31,7 +31,7 @@ from gccodec.metrics.kid import kid, patch_features
 from gccodec.metrics.networks import AlexTrunk
 from gccodec.metrics.perceptual import lpips
 from gccodec.semantics.keep_mask import keep_mask
-from gccodec.semantics.keep_rule import Annotation, named_pixels, parse_rule
+from gccodec.semantics.keep_rule import Annotation, parse_rule, pixels_to_keep
 from gccodec.semantics.label_classes import fold_from, unified_classes
 from gccodec.semantics.label_input import read_labels, to_cells
 from gccodec.semantics.segmentation import Labeller, to_label_pixels
@@ -54,7 +54,7 @@ class Scene(NamedTuple):
 
     def named(self, rules: tuple[str, ...]) -> npt.NDArray[np.bool_]:
         """Pixels [H, W] that the rules name."""
-        return named_pixels(
+        return pixels_to_keep(
             [parse_rule(r) for r in rules], [], Annotation(self.labels), *self.picture.image.size
         )
 

@@ -82,7 +82,7 @@ class SelectiveOptions(NamedTuple):
             return None
         self.check()
 
-        from gccodec.semantics.keep_rule import Annotation, named_pixels, parse_rule
+        from gccodec.semantics.keep_rule import Annotation, parse_rule, pixels_to_keep
         from gccodec.semantics.label_input import (
             read_instances,
             read_labels,
@@ -111,7 +111,7 @@ class SelectiveOptions(NamedTuple):
         for name in self.masks:
             with named(name), libraries_unheard():
                 masks.append(read_mask(read_input(name), width, height))
-        kept = named_pixels(rules, masks, Annotation(labels, instances), width, height)
+        kept = pixels_to_keep(rules, masks, Annotation(labels, instances), width, height)
         return Selection.around(
             kept, cells, 0 if cells is not None else round((self.rest_quality or 0) * 10)
         )

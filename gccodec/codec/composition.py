@@ -18,7 +18,7 @@ from gccodec.semantics.selection import Selection
 from gccodec.weights.bitstream import Bitstream
 
 
-class RegionFacts(NamedTuple):
+class AreaFacts(NamedTuple):
     """area_share of the picture; kept_share of this area, the rest being synthesised or coarse;
     bits of its latents."""
 
@@ -33,13 +33,13 @@ def bits_of_positions(
 ) -> npt.NDArray[np.float32]:
     """What went into each latent position, float32 [h, w]; decodes all of them. `selection`: the
     file's."""
-    spent = np.zeros(grid_size(file.height, file.width), np.float32)
-    for _ in decode_latent(latents, file, selection, spent):
+    bits_map = np.zeros(grid_size(file.height, file.width), np.float32)
+    for _ in decode_latent(latents, file, selection, bits_map):
         pass
-    return spent
+    return bits_map
 
 
-def composition(file: GczFile, bitstream: Bitstream) -> list[RegionFacts]:
+def composition(file: GczFile, bitstream: Bitstream) -> list[AreaFacts]:
     """Classes of the label map, largest first; of a region of interest "kept" and "rest"; of a
     plain file nothing.
 
@@ -62,7 +62,7 @@ def composition(file: GczFile, bitstream: Bitstream) -> list[RegionFacts]:
         )
         regions = {name: labels == i for i, name in enumerate([*names, VOID])}
     facts = [
-        RegionFacts(
+        AreaFacts(
             name,
             share,
             float(area[cells & kept].sum() / area[cells].sum()),

@@ -32,10 +32,10 @@ DEFAULT_EFFORT, MAX_DEFAULT_EFFORT_PIXELS = 2, 1 << 21
 """Where none is asked for; pictures of more pixels, which would take minutes, are then encoded in
 one pass."""
 
-TILE_CELLS, MARGIN_CELLS = 40, 4
+TILE_CELLS, HALO_CELLS = 40, 4
 """Latent positions along a side of a tile, about, and those around it that it is seen among."""
 
-PART_PIXELS = ((TILE_CELLS + 2 * MARGIN_CELLS) * LATENT_CELL_PX) ** 2
+PART_PIXELS = ((TILE_CELLS + 2 * HALO_CELLS) * LATENT_CELL_PX) ** 2
 """At most, of what is seen at a time."""
 
 MIN_CELLS = 2
@@ -45,12 +45,12 @@ MIN_CELLS = 2
 class Span(NamedTuple):
     """Of a row or column of latent positions: those of a tile, and those that it is seen among."""
 
-    own: slice
-    seen: slice
+    core: slice
+    halo: slice
 
     @property
-    def own_of_seen(self) -> slice:
-        return slice(self.own.start - self.seen.start, self.own.stop - self.seen.start)
+    def core_in_halo(self) -> slice:
+        return slice(self.core.start - self.halo.start, self.core.stop - self.halo.start)
 
 
 def default_effort(width: int, height: int) -> int:
@@ -61,10 +61,10 @@ def default_effort(width: int, height: int) -> int:
 def spans(length: int) -> list[Span]:
     """All positions, in tiles as long as each other but for one position; a short row or column is
     one tile."""
-    count = -(-length // TILE_CELLS) if length > TILE_CELLS + 2 * MARGIN_CELLS else 1
+    count = -(-length // TILE_CELLS) if length > TILE_CELLS + 2 * HALO_CELLS else 1
     ends = [length * i // count for i in range(count + 1)]
     return [
-        Span(slice(a, b), slice(max(0, a - MARGIN_CELLS), min(length, b + MARGIN_CELLS)))
+        Span(slice(a, b), slice(max(0, a - HALO_CELLS), min(length, b + HALO_CELLS)))
         for a, b in itertools.pairwise(ends)
     ]
 
@@ -77,7 +77,7 @@ def refined_latents(
     transforms, steps = encoder.model.transforms, STEPS[effort]
     rows, columns = grid_size(*source.image.size[::-1])
     todo = [
-        (q, down, [across for across in spans(columns) if where[down.own, across.own].any()])
+        (q, down, [across for across in spans(columns) if where[down.core, across.core].any()])
         for q, where in _coded(source, quality, (rows, columns)).items()
         for down in spans(rows)
     ]
@@ -95,12 +95,12 @@ def refined_latents(
                 [y.cpu() for y in transforms.analyse(encoder.strips(source), q)], 2
             )
         for across, part in _parts(source, down, tiles):
-            y = _filled(latents[q][:, :, down.seen, across.seen], 1)
+            y = _filled(latents[q][:, :, down.halo, across.halo], 1)
             moved = refiner.refined(
                 transforms, part.to(transforms.device), y.to(transforms.device), q, steps, step
             )
-            latents[q][:, :, down.own, across.own] = moved[
-                :, :, down.own_of_seen, across.own_of_seen
+            latents[q][:, :, down.core, across.core] = moved[
+                :, :, down.core_in_halo, across.core_in_halo
             ].cpu()
     return RefinedLatents(quality, latents)
 
@@ -119,31 +119,33 @@ def _parts(source: Source, down: Span, tiles: list[Span]) -> Iterator[tuple[Span
     if not tiles:
         return
     width, height = source.image.size
-    top, bottom = (LATENT_CELL_PX * n for n in (down.seen.start, down.seen.stop))
+    top, bottom = (LATENT_CELL_PX * n for n in (down.halo.start, down.halo.stop))
     band = cropped(source.image, (0, top, width, min(bottom, height)))
-    named, labels = source.named, None
-    if named is not None and source.selection is not None:
+    keep_pixels, labels = source.keep_pixels, None
+    if keep_pixels is not None and source.selection is not None:
         labels = torch.from_numpy(source.selection.labels_of_latents())[
-            None, 2 * down.seen.start : 2 * down.seen.stop
+            None, 2 * down.halo.start : 2 * down.halo.stop
         ]
     for across in tiles:
-        left, right = (LATENT_CELL_PX * n for n in (across.seen.start, across.seen.stop))
+        left, right = (LATENT_CELL_PX * n for n in (across.halo.start, across.halo.stop))
         rgb = rgb_of(
             cropped(band, (left, 0, min(right, width), band.height)), *_sides(down, across)
         )
         part = Part(torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255)
-        if named is not None and labels is not None:
-            pixels = padded(named[top:bottom, left:right], *part.x.shape[2:]).astype(np.float32)
+        if keep_pixels is not None and labels is not None:
+            pixels = padded(keep_pixels[top:bottom, left:right], *part.x.shape[2:]).astype(
+                np.float32
+            )
             part = part._replace(
                 keep_pixels=torch.from_numpy(pixels)[None, None],
-                labels=_filled(labels[:, :, 2 * across.seen.start : 2 * across.seen.stop], 2),
+                labels=_filled(labels[:, :, 2 * across.halo.start : 2 * across.halo.stop], 2),
             )
         yield across, part
 
 
 def _sides(down: Span, across: Span) -> tuple[int, int]:
     """Rows and columns of what is shown to the networks."""
-    rows, columns = (max(MIN_CELLS, span.seen.stop - span.seen.start) for span in (down, across))
+    rows, columns = (max(MIN_CELLS, span.halo.stop - span.halo.start) for span in (down, across))
     return rows, columns
 
 

@@ -27,7 +27,7 @@ from gccodec.entropy.mask import Quality
 from gccodec.entropy.side_information import NO_SIDE_INFORMATION, SideInformation
 from gccodec.entropy.symbol_source import Limit
 from gccodec.image.picture import Picture, Pixels
-from gccodec.model.analysis import shown
+from gccodec.model.analysis import masked_input
 from gccodec.semantics.selection import Selection
 from gccodec.weights.bitstream import Bitstream
 
@@ -64,7 +64,7 @@ class Source(NamedTuple):
         return NO_SIDE_INFORMATION if self.selection is None else self.selection.side
 
     @property
-    def named(self) -> npt.NDArray[np.bool_] | None:
+    def keep_pixels(self) -> npt.NDArray[np.bool_] | None:
         """Pixels [H, W] to keep, where the rest is synthesised."""
         if self.selection is None or self.selection.labels is None:
             return None
@@ -106,8 +106,10 @@ def _flat_sections(
     image: Pixels, selection: Selection | None, size_bytes: int | None
 ) -> tuple[Section, ...]:
     """Of what is kept, to the pixel; none where they would take too much of the ceiling."""
-    named = None if selection is None or selection.labels is None else selection.pixels(*image.size)
-    body = flat_section(image, named)
+    keep_pixels = (
+        None if selection is None or selection.labels is None else selection.pixels(*image.size)
+    )
+    body = flat_section(image, keep_pixels)
     if body is None or (size_bytes is not None and len(body) > MAX_FLAT_SHARE * size_bytes):
         return ()
     return (Section(int(SectionId.FLAT_PARTS), body),)
@@ -121,12 +123,12 @@ class Encoder:
 
     def strips(self, source: Source) -> Iterator[Tensor]:
         """Of the picture, as the analysis is to see them."""
-        top, named = 0, source.named
+        top, keep_pixels = 0, source.keep_pixels
         for strip in to_strips(source.image, self.strip_pixels):
             height, width = strip.shape[2:]
-            if named is not None:
-                part = padded(named[top : top + height], height, width)
-                strip = shown(strip, torch.from_numpy(part[None, None].astype(np.float32)))
+            if keep_pixels is not None:
+                part = padded(keep_pixels[top : top + height], height, width)
+                strip = masked_input(strip, torch.from_numpy(part[None, None].astype(np.float32)))
             yield strip
             top += height
 

@@ -74,12 +74,12 @@ class Part(NamedTuple):
     nodes: FloatArray
 
 
-def flat_section(image: Pixels, named: npt.NDArray[np.bool_] | None) -> bytes | None:
+def flat_section(image: Pixels, keep_pixels: npt.NDArray[np.bool_] | None) -> bytes | None:
     """The section's body; None for a picture with little that is flat.
 
-    named: pixels [H, W] to keep, None for all.
+    keep_pixels: pixels [H, W] to keep, None for all.
     """
-    found = flat_parts(image, named)
+    found = flat_parts(image, keep_pixels)
     if found is None:
         return None
     body, parts = found
@@ -88,7 +88,7 @@ def flat_section(image: Pixels, named: npt.NDArray[np.bool_] | None) -> bytes | 
 
 
 def flat_parts(
-    image: Pixels, named: npt.NDArray[np.bool_] | None = None
+    image: Pixels, keep_pixels: npt.NDArray[np.bool_] | None = None
 ) -> tuple[bytes, FlatParts] | None:
     """The same with what a decoder makes of it, whatever it costs."""
     width, height = image.size
@@ -97,8 +97,8 @@ def flat_parts(
     )
     statistics = _statistics(image, CELL_PX << scale)
     flat = statistics.deviation <= MAX_DEVIATION
-    if named is not None:
-        flat &= _all_named(named, CELL_PX << scale)
+    if keep_pixels is not None:
+        flat &= _all_kept(keep_pixels, CELL_PX << scale)
     parts = list(_parts(statistics, flat))
     if not parts:
         return None
@@ -161,10 +161,10 @@ def _of_cells(pixels: npt.NDArray[np.uint8], side: int) -> Statistics:
     return Statistics(quarters.transpose(2, 0, 1), np.sqrt(np.maximum(variance, 0)).max(-1)[None])
 
 
-def _all_named(named: npt.NDArray[np.bool_], side: int) -> KeepMask:
+def _all_kept(keep_pixels: npt.NDArray[np.bool_], side: int) -> KeepMask:
     """Which cells [h, w] hold pixels to keep alone: the others must not show in a surface."""
-    rows, columns = (-(-n // side) for n in named.shape)
-    cells_ = padded(named, rows * side, columns * side).reshape(rows, side, columns, side)
+    rows, columns = (-(-n // side) for n in keep_pixels.shape)
+    cells_ = padded(keep_pixels, rows * side, columns * side).reshape(rows, side, columns, side)
     return np.asarray(cells_.all((1, 3)))
 
 

@@ -20,18 +20,18 @@ def decode_latent(
     latents: LatentCodec,
     file: GczFile,
     selection: Selection | None,
-    spent: npt.NDArray[np.float32] | None = None,
+    bits_map: npt.NDArray[np.float32] | None = None,
 ) -> Iterator[npt.NDArray[np.int16]]:
     """Bands of latents [n, w, C] in 1/128 steps from top to bottom; the file's symbol digest is
     checked.
 
-    `selection`: the file's. `spent`, zeros on the latent grid, is filled with the bits of each
+    `selection`: the file's. `bits_map`, zeros on the latent grid, is filled with the bits of each
     position.
     """
     rows, columns = grid_size(file.height, file.width)
     quality = file.quality if selection is None else selection.quality(file.quality)
     side = NO_SIDE_INFORMATION if selection is None else selection.side
-    return latents.decode(file.payload, rows, columns, quality, file.symbol_digest, side, spent)
+    return latents.decode(file.payload, rows, columns, quality, file.symbol_digest, side, bits_map)
 
 
 def flat_parts_of(file: GczFile) -> FlatParts | None:

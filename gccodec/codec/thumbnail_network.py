@@ -1,7 +1,8 @@
 """The network of small versions in numpy: latents -> a picture at 1/2 to 1/16 of the resolution,
 without torch.
 
-The twin of `gccodec.model.thumbnail.ThumbnailGenerator`, a part of the rows at a time.
+`gccodec.model.thumbnail.ThumbnailGenerator` is the same in torch; here some of the rows are
+computed at a time.
 """
 
 from __future__ import annotations

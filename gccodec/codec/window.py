@@ -63,5 +63,7 @@ def _selection(selection: Selection, rows: range, columns: range) -> Selection:
         if selection.labels is None
         else selection.labels[part(LATENT_CELL_PX // LABEL_CELLS_PER_LATENT)]
     )
-    named = None if selection.named is None else selection.named[part(1)]
-    return Selection(selection.keep[part(LATENT_CELL_PX)], labels, selection.rest_quality, named)
+    keep_pixels = None if selection.keep_pixels is None else selection.keep_pixels[part(1)]
+    return Selection(
+        selection.keep[part(LATENT_CELL_PX)], labels, selection.rest_quality, keep_pixels
+    )

@@ -3,7 +3,8 @@
 A cell mostly equals its left, upper or upper right neighbour; what is left is its class, as five
 bits of a tree. Three contexts, each with an adaptive probability, give their opinion of a decision,
 and a weighted sum of these in the logistic domain counts, whose weights adapt too (Mahoney 2005,
-"Adaptive weighing of context models for lossless data compression"). All start primed.
+"Adaptive weighing of context models for lossless data compression"). All start from a state
+that was learned from other maps.
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ WEIGHT_BITS = 16
 EVEN_WEIGHT = 26_000
 """Of an opinion, before any is known to be better, in 1/2^16: more than a third, as they know
 different things."""
-LEARNING_SHIFT, PRIMING_SHIFT = 12, 15
-"""How fast weights move, and while they are primed."""
+LEARNING_SHIFT, PRETRAINING_SHIFT = 12, 15
+"""How fast weights move, and how fast while an initial state is learned."""
 
 
 class Logistic(NamedTuple):
@@ -97,7 +98,7 @@ def logistic() -> Logistic:
 LabelMap = npt.NDArray[np.uint8]
 
 
-class Prime(NamedTuple):
+class InitialState(NamedTuple):
     """Where coding starts: probabilities uint16 [CONTEXTS], EVEN where nothing is known; weights
     int32 [4 OPINIONS]."""
 
@@ -105,7 +106,7 @@ class Prime(NamedTuple):
     weights: npt.NDArray[np.int32]
 
     @classmethod
-    def nothing(cls) -> Prime:
+    def even(cls) -> InitialState:
         return cls(np.full(CONTEXTS, EVEN, np.uint16), np.full(4 * OPINIONS, EVEN_WEIGHT, np.int32))
 
 
@@ -113,16 +114,16 @@ class Adaptive:
     """Probabilities of 1 in 1/2^16, a context each; the more decisions a context has seen, the
     slower it moves.
 
-    A primed one is worth a single decision: the pictures at hand differ from those that primed it.
+    What was learned from other maps is worth a single decision: the pictures at hand differ.
     """
 
     def __init__(
-        self, decisions: Decisions, prime: Prime, learning_shift: int = LEARNING_SHIFT
+        self, decisions: Decisions, initial: InitialState, learning_shift: int = LEARNING_SHIFT
     ) -> None:
         self.decisions, self.learning_shift = decisions, learning_shift
         self.squashed, self.logits = logistic()
-        self.probability, self.weight = prime.probabilities.tolist(), prime.weights.tolist()
-        self.count = (prime.probabilities != EVEN).astype(int).tolist()
+        self.probability, self.weight = initial.probabilities.tolist(), initial.weights.tolist()
+        self.count = (initial.probabilities != EVEN).astype(int).tolist()
 
     def code(self, kind: int, first: int, second: int, third: int, bit: bool) -> bool:
         """One decision; of each opinion its context among those of the kind."""
@@ -142,9 +143,9 @@ class Adaptive:
             probability[i] += (target - probability[i]) // min(self.count[i] + 1, MAX_COUNT)
         return bit
 
-    def prime(self) -> Prime:
-        """For maps like those that were coded."""
-        return Prime(np.array(self.probability, np.uint16), np.array(self.weight, np.int32))
+    def state(self) -> InitialState:
+        """Where coding may start for maps like those that were coded."""
+        return InitialState(np.array(self.probability, np.uint16), np.array(self.weight, np.int32))
 
 
 class Neighbours(NamedTuple):
@@ -248,20 +249,20 @@ def _code_cell(adaptive: Adaptive, label: int, n: Neighbours, band: int) -> int:
 
 
 class LabelMapCodec:
-    """label map <-> bytes; prime: trained with the weights, or None."""
+    """label map <-> bytes; initial: the state that comes with the weights, None: even."""
 
-    def __init__(self, prime: Prime | None = None, pure_python: bool = False) -> None:
-        self.prime = prime or Prime.nothing()
+    def __init__(self, initial: InitialState | None = None, pure_python: bool = False) -> None:
+        self.initial = initial or InitialState.even()
         self.coders = decision_coders(pure_python)
 
     def encode(self, labels: LabelMap) -> bytes:
         """uint8 [h, w], classes 0..24."""
         coder = self.coders.encoder()
-        code_label_map(labels.copy(), Adaptive(WritingDecisions(coder), self.prime))
+        code_label_map(labels.copy(), Adaptive(WritingDecisions(coder), self.initial))
         return coder.finish()
 
     def decode(self, data: bytes, height: int, width: int) -> LabelMap:
         """CorruptError where the bytes are no label map."""
         labels = np.zeros((height, width), np.uint8)
-        code_label_map(labels, Adaptive(ReadingDecisions(self.coders.decoder(data)), self.prime))
+        code_label_map(labels, Adaptive(ReadingDecisions(self.coders.decoder(data)), self.initial))
         return labels

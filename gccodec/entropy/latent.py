@@ -140,17 +140,17 @@ class LatentCodec:
         quality: Quality,
         digest: int,
         side: SideInformation = NO_SIDE_INFORMATION,
-        spent: npt.NDArray[np.float32] | None = None,
+        bits_map: npt.NDArray[np.float32] | None = None,
     ) -> Iterator[Int16Array]:
-        """The bands of a grid ceil(picture / 16), in 1/128 of a quantization step; `spent` is the
-        bits_map of a `Band`.
+        """The bands of a grid ceil(picture / 16), in 1/128 of a quantization step; bits_map: as
+        in `traverse`.
 
         CorruptError where the payload is no stream of this coder, ChecksumError before the last
         band when the symbols do not have the digest.
         """
         source, top = DecodingSource(self.tables, self.coders.decoder(payload)), 0
         for band in traverse(
-            self.context, self._zeros(height, width), quality, source, side, spent
+            self.context, self._zeros(height, width), quality, source, side, bits_map
         ):
             top += len(band.latents)
             if top == height and digest_of(band.crc) != digest:

@@ -1,4 +1,4 @@
-"""The range coder: constriction's where it is installed, else the twin in pure Python. Both write
+"""The range coder: constriction's where it is installed, else ours in pure Python. Both write
 the same bytes."""
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from gccodec.entropy.python_range_coder import PythonDecoder, PythonEncoder
 from gccodec.entropy.tables import IntArray, Tables
-from gccodec.entropy.tail import padded_words, spent_bits, trimmed
-from gccodec.entropy.twin import TwinDecoder, TwinEncoder
+from gccodec.entropy.termination import bits_so_far, padded_words, trimmed
 from gccodec.errors import CorruptError
 
 constriction: Any
@@ -21,14 +21,14 @@ except ImportError:  # no wheel for this platform
 
 
 class SymbolEncoder(Protocol):
-    """Entries of one table a call, or raw bits; then `finish` once. `spent_bits`: what all so far
+    """Entries of one table a call, or raw bits; then `finish` once. `bits_so_far`: what all so far
     takes."""
 
     def encode(self, table: int, entries: IntArray) -> None: ...
 
     def encode_bits(self, bits: IntArray) -> None: ...
 
-    def spent_bits(self) -> float: ...
+    def bits_so_far(self) -> float: ...
 
     def finish(self) -> bytes: ...
 
@@ -64,9 +64,9 @@ class ConstrictionEncoder:
     def encode_bits(self, bits: IntArray) -> None:
         self.coder.encode(np.ascontiguousarray(bits, np.int32), self.models.bit)
 
-    def spent_bits(self) -> float:
+    def bits_so_far(self) -> float:
         count, (_, width) = self.coder.pos()
-        return spent_bits(count, width)
+        return bits_so_far(count, width)
 
     def finish(self) -> bytes:
         count, (lower, width) = self.coder.pos()
@@ -107,11 +107,11 @@ class CoderFactory:
         self.models = None if pure_python or constriction is None else ConstrictionModels(tables)
 
     def encoder(self) -> SymbolEncoder:
-        return ConstrictionEncoder(self.models) if self.models else TwinEncoder(self.tables)
+        return ConstrictionEncoder(self.models) if self.models else PythonEncoder(self.tables)
 
     def decoder(self, payload: bytes) -> SymbolDecoder:
         return (
             ConstrictionDecoder(self.models, payload)
             if self.models
-            else TwinDecoder(self.tables, payload)
+            else PythonDecoder(self.tables, payload)
         )

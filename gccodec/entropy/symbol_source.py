@@ -166,7 +166,7 @@ class FittingSource(EncodingSource):
         if self.steps_left:
             return symbols
         self.settle()
-        excess = self.coder.spent_bits() + self._bits(prediction, coded, symbols) - self.most_bits
+        excess = self.coder.bits_so_far() + self._bits(prediction, coded, symbols) - self.most_bits
         if excess <= 0:
             return symbols
         open_ = symbols != 0

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from gccodec.model.analysis import Analysis, holding, shown
+from gccodec.model.analysis import Analysis, keep_mask_from_pixels, masked_input
 from gccodec.model.config import ModelConfig
 from gccodec.model.context import ContextModel
 from gccodec.model.gain import GainUnit
@@ -34,7 +34,7 @@ class Autoencoder(nn.Module):
 
     def latent(self, x: Tensor, quality: Tensor, keep_pixels: Tensor | None = None) -> Tensor:
         """y [B, C, H/16, W/16] in quantization steps, float32; the arguments as in `forward`."""
-        x = x if keep_pixels is None else shown(x, keep_pixels)
+        x = x if keep_pixels is None else masked_input(x, keep_pixels)
         return self.analysis(x, quality) * self.gain(quality)
 
     def forward(
@@ -50,7 +50,9 @@ class Autoencoder(nn.Module):
 
         quality and realism are as in `Generator.forward`, labels as in `SideTensors`.
         """
-        side = SideTensors(None if keep_pixels is None else holding(keep_pixels), labels)
+        side = SideTensors(
+            None if keep_pixels is None else keep_mask_from_pixels(keep_pixels), labels
+        )
         coded = self.context(self.latent(x, quality, keep_pixels), quality, side)
         y_hat = coded.y_hat / self.gain(quality)
         return Reconstruction(self.generator(y_hat, quality, realism, side), coded.bits)

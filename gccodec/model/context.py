@@ -1,5 +1,5 @@
-"""Float twin of the integer context model: a hyperprior, then the coding steps of
-`gccodec.entropy.order`."""
+"""The float model that the integer context model is made from: a hyperprior, then the coding steps
+of `gccodec.entropy.order`."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ MEAN_UNIT = 1 << LATENT_FRACTION_BITS
 
 
 class Coded(NamedTuple):
-    """y_hat [B, C, h, w] in quantization steps; bits [B] to code it; spent [B, h, w]: of each
+    """y_hat [B, C, h, w] in quantization steps; bits [B] to code it; bits_map [B, h, w]: of each
     position, no gradient."""
 
     y_hat: Tensor
     bits: Tensor
-    spent: Tensor
+    bits_map: Tensor
 
 
 def step_masks(channels: int, height: int, width: int, device: torch.device) -> Tensor:
@@ -189,7 +189,7 @@ class ContextModel(nn.Module):
             residual = (y - mean) * coded
             y_hat = y_hat + RoundThrough.apply(residual) + mean * coded
             residuals, log_scales = residuals + residual, log_scales + log_scale * coded
-        spent = (
+        bits_map = (
             self._bits(residuals, RoundThrough.apply(residuals), log_scales, random) * keep
         ).sum(1)
-        return Coded(y_hat, total + spent.sum((1, 2)), spent.detach())
+        return Coded(y_hat, total + bits_map.sum((1, 2)), bits_map.detach())

@@ -1,5 +1,5 @@
-"""Float twin of the hyperprior: what a block of 4x4 latents is like, told before any of them is
-coded.
+"""The float hyperprior that the integer one is made from: what a block of 4x4 latents is like, told
+before any of them is coded.
 
 Every block stands alone (no overlap in either direction), so that bands of rows need nothing from
 their neighbours.

@@ -11,14 +11,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gccodec.entropy.constants import MAX_QUALITY
-from gccodec.model.analysis import holding
+from gccodec.model.acceptance import accept, block_means, broadcast_blocks, smoothed
+from gccodec.model.analysis import keep_mask_from_pixels
 from gccodec.model.config import DOWNSAMPLING, ModelConfig
 from gccodec.model.context import ContextModel
 from gccodec.model.distance import MIN_SIDE_PX, STRIDE_PX, PerceptualDistance
 from gccodec.model.gain import hat_basis
 from gccodec.model.integer_context import load_integer_context
 from gccodec.model.loading import without_random_start
-from gccodec.model.places import all_of, cheaper, places, smoothed
 from gccodec.model.precision import autocast
 from gccodec.model.side_tensors import SideTensors
 from gccodec.model.transforms import Transforms
@@ -28,10 +28,10 @@ COLOUR_WEIGHT = 20.0
 """Of the squared error of mean colours, where that of pixels has 1; beside the distance as much as
 in training."""
 
-CAST_WEIGHT = 100.0
+MEAN_COLOUR_WEIGHT = 100.0
 """Of the squared error of the mean colour of all."""
 
-CAST_PX = 64
+COLOUR_BLOCK_PX = 64
 """Side of the blocks whose mean colours are compared."""
 
 DISTANCE_WEIGHT = 0.2
@@ -70,7 +70,7 @@ class Part(NamedTuple):
     @property
     def side(self) -> SideTensors:
         """What the latents are coded with."""
-        keep = None if self.keep_pixels is None else holding(self.keep_pixels)
+        keep = None if self.keep_pixels is None else keep_mask_from_pixels(self.keep_pixels)
         return SideTensors(keep, self.labels)
 
 
@@ -79,23 +79,23 @@ Views = list[list[Tensor]]
 
 
 class Trial(NamedTuple):
-    """What becomes of a latent: its bits [1], those of each position [1, h, w], x_hat and the x
-    that it is to be.
+    """What becomes of a latent.
 
-    Pixels that need not be kept are as they are to be. seen, wanted: what the distance sees of
-    both.
+    bits: [1], of all of it; bits_map: [1, h, w], of each position; x_hat and the x that it is to
+    be: [1, 3, H, W], alike at the pixels that need not be kept; features, target_features: what the
+    distance sees of both.
     """
 
     bits: Tensor
-    spent: Tensor
+    bits_map: Tensor
     x_hat: Tensor
     x: Tensor
-    seen: Views
-    wanted: Views
+    features: Views
+    target_features: Views
 
     @property
-    def cast(self) -> Tensor:
-        """[1, 3, 1, 1]."""
+    def mean_colour_error(self) -> Tensor:
+        """The error of the mean colour of all pixels, [1, 3, 1, 1]."""
         return (self.x_hat - self.x).mean((2, 3), keepdim=True)
 
     @property
@@ -140,7 +140,7 @@ class Refiner(nn.Module):
     ) -> Tensor:
         """y [1, C, h, w] in quantization steps at a quality 0..1000, after so many steps; done:
         told of each."""
-        wanted = None if part.keep_pixels is not None else self._views(part.x)
+        target_features = None if part.keep_pixels is not None else self._views(part.x)
         keep = part.side.keep
         coded = 1.0 if keep is None else keep.mean()
         # of its own: torch's is shared by all threads, and would then give each of them what is
@@ -148,17 +148,17 @@ class Refiner(nn.Module):
         random = torch.Generator(transforms.device).manual_seed(0)
         for step in range(steps):
             y = y.detach().requires_grad_(True)
-            trial = self._tried(transforms, part, y, quality, wanted, random)
+            trial = self._tried(transforms, part, y, quality, target_features, random)
             (gradient,) = torch.autograd.grad(self._loss(trial, quality), y)
             length = (gradient.square().mean() / coded).sqrt().clamp_min(MIN_LENGTH)
             with torch.no_grad():
                 moved = y - (STEP * DECAY**step / length * gradient).clamp(-MAX_STEP, MAX_STEP)
-                other = self._tried(transforms, part, moved, quality, wanted)
+                other = self._tried(transforms, part, moved, quality, target_features)
                 costs, colours = zip(
-                    *(self._places(t, quality) for t in (trial, other)), strict=True
+                    *(self._block_costs(t, quality) for t in (trial, other)), strict=True
                 )
-                better = cheaper(costs, colours, CAST_WEIGHT)
-                y = torch.where(all_of(better, y), moved, y)
+                better = accept(costs, colours, MEAN_COLOUR_WEIGHT)
+                y = torch.where(broadcast_blocks(better, y), moved, y)
             done()
         return y.detach()
 
@@ -168,7 +168,7 @@ class Refiner(nn.Module):
         part: Part,
         y: Tensor,
         quality: int,
-        wanted: Views | None,
+        target_features: Views | None,
         random: torch.Generator | None = None,
     ) -> Trial:
         """Coded and decoded at a quality 0..1000; a y that requires a gradient draws from
@@ -183,7 +183,12 @@ class Refiner(nn.Module):
         if part.keep_pixels is not None:
             x = torch.where(part.keep_pixels > 0, x, x_hat.detach())
         return Trial(
-            coded.bits, coded.spent, x_hat, x, self._views(x_hat), wanted or self._views(x)
+            coded.bits,
+            coded.bits_map,
+            x_hat,
+            x,
+            self._views(x_hat),
+            target_features or self._views(x),
         )
 
     def _views(self, x: Tensor) -> Views:
@@ -208,33 +213,33 @@ class Refiner(nn.Module):
         be kept."""
         error, sides = trial.x_hat - trial.x, trial.x.shape[2:]
         with autocast(error.device):
-            distance = self.distance.between_taps(trial.seen[0], trial.wanted[0])
-        cast = F.avg_pool2d(error, [min(CAST_PX, n) for n in sides])
+            distance = self.distance.between_taps(trial.features[0], trial.target_features[0])
+        colour = F.avg_pool2d(error, [min(COLOUR_BLOCK_PX, n) for n in sides])
         rate = self._bit(quality, error.device) * trial.bits / math.prod(sides)
         return (
             rate.mean()
             + error.square().mean()
-            + COLOUR_WEIGHT * cast.square().mean()
-            + CAST_WEIGHT * trial.cast.square().mean()
+            + COLOUR_WEIGHT * colour.square().mean()
+            + MEAN_COLOUR_WEIGHT * trial.mean_colour_error.square().mean()
             + DISTANCE_WEIGHT * distance.mean()
         )
 
-    def _places(self, trial: Trial, quality: int) -> tuple[Tensor, Tensor]:
+    def _block_costs(self, trial: Trial, quality: int) -> tuple[Tensor, Tensor]:
         """Of each place, what it costs, the distance at two scales, and the mean error of its
         colours."""
-        return places(self._local_cost(trial, quality)), places(trial.colours[0])
+        return block_means(self._local_cost(trial, quality)), block_means(trial.colours[0])
 
     @torch.no_grad()
     def _local_cost(self, trial: Trial, quality: int) -> Tensor:
         """Of each latent position, [1, h, w]: the loss but for the mean colour of all."""
         rows, columns = (n // DOWNSAMPLING for n in trial.x.shape[2:])
         with autocast(trial.x.device):
-            pairs = zip(trial.seen, trial.wanted, strict=True)
+            pairs = zip(trial.features, trial.target_features, strict=True)
             distances = [self.distance.local(a, b, (rows, columns)) for a, b in pairs]
         error = trial.x_hat - trial.x
         squared = F.avg_pool2d(error.square().mean(1), DOWNSAMPLING)
         colour = smoothed(trial.colours).square().mean(1)
-        rate = self._bit(quality, error.device) * trial.spent / DOWNSAMPLING**2
+        rate = self._bit(quality, error.device) * trial.bits_map / DOWNSAMPLING**2
         return (
             rate
             + squared

@@ -27,7 +27,7 @@ ROWS_PER_LATENT = 4
 NARROW = 256
 """Columns up to which any number is as fast as another."""
 
-Stage = Callable[[Tensor, bool], Tensor | None]
+RowFunction = Callable[[Tensor, bool], Tensor | None]
 """Rows, and whether they close the picture -> the rows that they complete."""
 
 
@@ -74,7 +74,7 @@ class Rows(NamedTuple):
     is_last: bool
 
 
-def staged_work(stage: Stage, rows_a_latent: int) -> Work:
+def staged_work(stage: RowFunction, rows_per_latent: int) -> Work:
     """A stage where a latent has so many rows, for `gccodec.model.pipeline`.
 
     It is never given more rows at once than the strip has, though a picture's end releases all that
@@ -82,7 +82,7 @@ def staged_work(stage: Stage, rows_a_latent: int) -> Work:
     """
 
     def work(rows: Rows) -> Iterator[Rows]:
-        pieces = rows.x.split(rows.latent_rows * rows_a_latent)
+        pieces = rows.x.split(rows.latent_rows * rows_per_latent)
         for i, piece in enumerate(pieces):
             is_last = rows.is_last and i == len(pieces) - 1
             with torch.inference_mode():

@@ -1,7 +1,7 @@
 """The network of small versions, as it is trained: latents -> pictures at half of the resolution.
 
-Files are decoded with its twin in numpy (`gccodec/codec/thumbnail_network.py`); a test holds both
-to the same results.
+Files are decoded with the same network in numpy (`gccodec/codec/thumbnail_network.py`); a test
+holds both to the same results.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class Annotation(NamedTuple):
     instances: npt.NDArray[np.uint16] | None = None
 
 
-def named_pixels(
+def pixels_to_keep(
     rules: Iterable[KeepRule],
     masks: Iterable[npt.NDArray[np.bool_]],
     annotation: Annotation,

@@ -29,40 +29,42 @@ class Selection(NamedTuple):
     """What to keep of a picture H pixels high and W wide, and what becomes of the rest.
 
     keep: bool [ceil(H / 16), ceil(W / 16)]; labels: uint8 [ceil(H / 8), ceil(W / 8)], unified ids
-    or label_input.UNKNOWN, from which the rest is synthesised; None: it is coded at `rest_quality`
-    0..1000. named: bool [H, W], the pixels for whose sake `keep` is what it is; None: all of these
-    positions'. No file says so.
+    or UNKNOWN_LABEL, from which the rest is synthesised; None: it is coded at `rest_quality`
+    0..1000. keep_pixels: bool [H, W], the pixels for whose sake `keep` is what it is; None: all of
+    these positions'. No file says so.
     """
 
     keep: KeepMask
     labels: npt.NDArray[np.uint8] | None = None
     rest_quality: int = 0
-    named: npt.NDArray[np.bool_] | None = None
+    keep_pixels: npt.NDArray[np.bool_] | None = None
 
     @classmethod
     def around(
         cls,
-        named: npt.NDArray[np.bool_],
+        keep_pixels: npt.NDArray[np.bool_],
         labels: npt.NDArray[np.uint8] | None,
         rest_quality: int = 0,
     ) -> Selection:
         """Of the latent positions that hold any of these pixels [H, W]."""
-        return cls(keep_mask(named), labels, rest_quality, named)
+        return cls(keep_mask(keep_pixels), labels, rest_quality, keep_pixels)
 
     def check(self, width: int, height: int) -> None:
-        """UsageError unless its grids are those of a picture of that size, and `keep` holds what is
-        named."""
+        """UsageError unless its grids are those of a picture of that size, and `keep` is what
+        `keep_pixels` asks for."""
         wrong_labels = self.labels is not None and self.labels.shape != label_grid(height, width)
-        wrong_named = self.named is not None and self.named.shape != (height, width)
-        if wrong_labels or wrong_named or self.keep.shape != grid_size(height, width):
+        wrong_pixels = self.keep_pixels is not None and self.keep_pixels.shape != (height, width)
+        if wrong_labels or wrong_pixels or self.keep.shape != grid_size(height, width):
             raise UsageError(f"selection: its grids are not those of a {width}x{height} picture")
-        if self.named is not None and not np.array_equal(keep_mask(self.named), self.keep):
-            raise UsageError("selection: its positions are not those that hold the named pixels")
+        if self.keep_pixels is not None and not np.array_equal(
+            keep_mask(self.keep_pixels), self.keep
+        ):
+            raise UsageError("selection: its positions are not those that hold the pixels to keep")
 
     def pixels(self, width: int, height: int) -> npt.NDArray[np.bool_]:
         """Pixels to keep, [height, width]."""
-        if self.named is not None:
-            return self.named
+        if self.keep_pixels is not None:
+            return self.keep_pixels
         return self.keep.repeat(LATENT_CELL_PX, 0)[:height].repeat(LATENT_CELL_PX, 1)[:, :width]
 
     @property
@@ -85,7 +87,8 @@ class Selection(NamedTuple):
         if self.labels is None:
             return mask, Section(int(SectionId.REST_QUALITY), write_varint(self.rest_quality))
         return Section(
-            int(SectionId.LABEL_MAP), LabelMapCodec(bitstream.label_prime).encode(self.labels)
+            int(SectionId.LABEL_MAP),
+            LabelMapCodec(bitstream.label_initial_state).encode(self.labels),
         ), mask
 
     @classmethod
@@ -98,7 +101,7 @@ class Selection(NamedTuple):
             return cls(keep, None, rest)
         body = file.body(SectionId.LABEL_MAP)
         assert body is not None, "a keep mask goes with a label map or a quality of the rest"
-        codec = LabelMapCodec(bitstream.label_prime)
+        codec = LabelMapCodec(bitstream.label_initial_state)
         return cls(keep, codec.decode(body, *label_grid(file.height, file.width)))
 
     def labels_of_latents(self) -> npt.NDArray[np.int64]:

@@ -14,7 +14,7 @@ from safetensors.numpy import save as serialize
 from torch import nn
 
 from gccodec.entropy.context import IntegerContext
-from gccodec.entropy.label_map import Prime
+from gccodec.entropy.label_map import InitialState
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import ModelConfig
 from gccodec.model.distance import PerceptualDistance
@@ -40,7 +40,7 @@ HEADER_ALIGNMENT_BYTES = 8
 def model_files(
     model: Autoencoder,
     facts: dict[str, str],
-    label_prime: Prime | None = None,
+    label_prime: InitialState | None = None,
     log_lmbda: np.ndarray | None = None,
 ) -> dict[Role, bytes]:
     """The three weights files of a model. Proves exactness and stores the known answer on the way.

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gccodec.errors import UsageError
-from gccodec.model.analysis import holding
+from gccodec.model.analysis import keep_mask_from_pixels
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, HALF_CELL_PX, LABEL_CELL_PX, LABEL_CLASSES
 from gccodec.model.precision import autocast
@@ -170,7 +170,7 @@ class RenderStore:
         told = self._told(windows, [plan.told for plan in plans])
         cells = torch.from_numpy(np.stack([plan.named for plan in plans]))[:, None].float()
         named = F.interpolate(cells, scale_factor=LABEL_CELL_PX).to(device)
-        side = SideTensors(holding(named), told.to(device))
+        side = SideTensors(keep_mask_from_pixels(named), told.to(device))
         quality, realism = (
             torch.tensor(values, device=device)
             for values in zip(*(plan[1:3] for plan in plans), strict=True)

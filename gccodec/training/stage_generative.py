@@ -12,14 +12,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gccodec.metrics.networks import SqueezeTrunk
-from gccodec.model.analysis import holding
+from gccodec.model.analysis import keep_mask_from_pixels
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.block import ResidualBlock
 from gccodec.model.config import DOWNSAMPLING, LABEL_CELL_PX, LABEL_CLASSES
 from gccodec.model.context import bits_with_gradient
 from gccodec.model.distance import PerceptualDistance
 from gccodec.model.precision import autocast
-from gccodec.model.refiner import CAST_PX
+from gccodec.model.refiner import COLOUR_BLOCK_PX
 from gccodec.model.side_tensors import SideTensors
 from gccodec.training import checkpoint
 from gccodec.training.adversary import ADVERSARY_FILE, Adversary
@@ -185,7 +185,7 @@ class GenerativeStage(Run):
         x, quality, drawn, sizes = batch
         preset, faithful, labels = self.preset, self.faithful, drawn.told
         named = F.interpolate(drawn.named, scale_factor=LABEL_CELL_PX)
-        keep = holding(named)
+        keep = keep_mask_from_pixels(named)
         side = SideTensors(keep, labels)
         realism = (torch.arange(len(x), device=x.device) >= faithful).float()
         with torch.set_grad_enabled(preset.joint):
@@ -205,7 +205,7 @@ class GenerativeStage(Run):
         with autocast(self.device):
             perception = self.perception(pixels, x, drawn.views, sizes).float()
         error = (x - pixels) * named  # what is synthesised need not be the original
-        errors = error, F.avg_pool2d(error, CAST_PX), mean_block(error)
+        errors = error, F.avg_pool2d(error, COLOUR_BLOCK_PX), mean_block(error)
         mse, cast, grid = (e.square().mean((1, 2, 3)) for e in errors)
         whole = keep.amin((1, 2, 3)) > 0
         fidelity = torch.where(whole, 1.0, SELECTIVE_FIDELITY)

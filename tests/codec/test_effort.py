@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from gccodec.codec.codec import Codec
 from gccodec.codec.effort import (
     DEFAULT_EFFORT,
-    MARGIN_CELLS,
+    HALO_CELLS,
     MAX_EFFORT,
     PART_PIXELS,
     default_effort,
@@ -23,9 +23,9 @@ from gccodec.entropy.constants import LATENT_CELL_PX
 from gccodec.errors import LimitError, UsageError, WeightsError
 from gccodec.image.picture import Picture
 from gccodec.image.reader import read_picture
-from gccodec.model.analysis import BLUR_PX, shown
+from gccodec.model.acceptance import BLOCK, accept, block_means, broadcast_blocks
+from gccodec.model.analysis import BLUR_PX, masked_input
 from gccodec.model.distance import STRIDE_PX, DistanceConfig, PerceptualDistance
-from gccodec.model.places import SIDE, all_of, cheaper, places
 from gccodec.model.refiner import MAX_STEP, Part
 from gccodec.semantics.selection import Selection
 from gccodec.weights.folder import WeightsFolder
@@ -53,15 +53,15 @@ def installed():
 @pytest.mark.parametrize("length", [1, 2, 40, 48, 49, 81, 500])
 def test_tiles_cover_every_position_once(length):
     found = spans(length)
-    assert [n for span in found for n in range(length)[span.own]] == list(range(length))
-    sizes = [span.own.stop - span.own.start for span in found]
+    assert [n for span in found for n in range(length)[span.core]] == list(range(length))
+    sizes = [span.core.stop - span.core.start for span in found]
     assert max(sizes) - min(sizes) <= 1
     for span in found:
-        seen = range(length)[span.seen]
+        seen = range(length)[span.halo]
         assert len(seen) * LATENT_CELL_PX <= PART_PIXELS**0.5
-        assert list(seen[span.own_of_seen]) == list(range(length)[span.own])
-        assert seen[0] == max(0, span.own.start - MARGIN_CELLS)
-        assert seen[-1] == min(length, span.own.stop + MARGIN_CELLS) - 1
+        assert list(seen[span.core_in_halo]) == list(range(length)[span.core])
+        assert seen[0] == max(0, span.core.start - HALO_CELLS)
+        assert seen[-1] == min(length, span.core.stop + HALO_CELLS) - 1
 
 
 def test_a_refined_file_decodes_and_the_codec_stays_as_it_was():
@@ -111,7 +111,7 @@ def test_beside_what_is_named_only_a_blur_steers_the_refining():
     def loss(x, named):
         torch.manual_seed(0)
         with torch.no_grad():
-            seen = shown(x, named)
+            seen = masked_input(x, named)
             y = codec.transforms.analysis(seen, torch.full((1,), 0.3)) * codec.transforms.gain(
                 torch.full((1,), 0.3)
             )
@@ -137,7 +137,7 @@ def test_refining_lowers_what_each_place_costs(installed):
         torch.manual_seed(1)
         with torch.no_grad():
             trial = refiner._tried(transforms, part, y, quality, None)
-            return float(refiner._loss(trial, quality)), float(trial.cast.abs().max())
+            return float(refiner._loss(trial, quality)), float(trial.mean_colour_error.abs().max())
 
     (before, cast), (after, cast_after) = losses(plain), losses(refined)
     assert after < 0.97 * before
@@ -170,7 +170,7 @@ def test_large_pictures_are_refined_in_tiles_everywhere():
         latents.append(np.concatenate(list(decode_latent(codec.latents, file, None))))
     changed = (latents[0] != latents[1]).any(2)
     assert changed.shape == (25, 57)
-    assert [bool(changed[:, span.own].any()) for span in spans(57)] == [True, True]
+    assert [bool(changed[:, span.core].any()) for span in spans(57)] == [True, True]
 
 
 def test_unless_asked_small_pictures_alone_are_refined(installed, monkeypatch):
@@ -208,12 +208,12 @@ def test_a_place_costs_what_it_and_its_neighbours_do():
     cost[0, 2, 3] = 9
     around = torch.zeros(4, 5)
     around[0, 1], around[0, 2], around[1, 1], around[1, 2] = 0.5, 0.25, 1, 0.5
-    torch.testing.assert_close(places(cost)[0], around)
+    torch.testing.assert_close(block_means(cost)[0], around)
     x = torch.arange(20).view(1, 4, 5)
-    spread = all_of(x, torch.zeros(1, 3, 7, 9))
+    spread = broadcast_blocks(x, torch.zeros(1, 3, 7, 9))
     assert spread.shape == (1, 1, 7, 9)
     assert all(
-        int(spread[0, 0, i, j]) == int(x[0, i // SIDE, j // SIDE])
+        int(spread[0, 0, i, j]) == int(x[0, i // BLOCK, j // BLOCK])
         for i in range(7)
         for j in range(9)
     )
@@ -226,7 +226,7 @@ def test_places_are_changed_together_without_a_cast():
     before -= before.mean((1, 2), keepdim=True)
     # whatever is changed becomes brighter
     after = before + 0.05 * torch.rand(3, 20, 30, generator=rng)
-    alone, together = (cheaper(costs, (before, after), weight) for weight in (0.0, 1000.0))
+    alone, together = (accept(costs, (before, after), weight) for weight in (0.0, 1000.0))
     assert torch.equal(alone, costs[1] < costs[0])
 
     def total(chosen):
@@ -247,7 +247,7 @@ def test_a_place_takes_a_step_or_stays(installed):
         .float()
         .mean(1)
     )
-    by_place = F.avg_pool2d(moved, SIDE)
+    by_place = F.avg_pool2d(moved, BLOCK)
     assert ((by_place == 0) | (by_place > 0.9)).all()
     assert 0.2 < (by_place > 0).float().mean() < 0.9
 

@@ -12,8 +12,8 @@ from gccodec.entropy.label_map import (
     LABEL_SYMBOLS,
     LOGIT_LIMIT,
     Adaptive,
+    InitialState,
     LabelMapCodec,
-    Prime,
     code_label_map,
     logistic,
 )
@@ -71,10 +71,10 @@ def test_a_flat_map_costs_next_to_nothing():
 
 def test_a_primed_start_saves_bytes():
     """Primed with what it has learned on other streets."""
-    adaptive = Adaptive(WritingDecisions(CODEC.coders.encoder()), Prime.nothing())
+    adaptive = Adaptive(WritingDecisions(CODEC.coders.encoder()), InitialState.even())
     for seed in range(1, 6):
         code_label_map(street(seed=seed), adaptive)
-    primed = LabelMapCodec(adaptive.prime())
+    primed = LabelMapCodec(adaptive.state())
     labels = street()
     data = primed.encode(labels)
     assert len(data) < 0.9 * len(CODEC.encode(labels))
@@ -83,10 +83,10 @@ def test_a_primed_start_saves_bytes():
 
 def test_probabilities_stay_inside_the_tables():
     assert all(int(t.sum()) == 1 << 24 and t.min() > 0 for t in decision_tables().tables)
-    none = Prime.nothing()
+    none = InitialState.even()
     for probability, weight in itertools.product((0, 65535), (-(1 << 31), 0, (1 << 31) - 1)):
         codec = LabelMapCodec(
-            Prime(np.full_like(none[0], probability), np.full_like(none[1], weight))
+            InitialState(np.full_like(none[0], probability), np.full_like(none[1], weight))
         )
         labels = np.random.default_rng(2).integers(0, LABEL_SYMBOLS, (12, 12)).astype(np.uint8)
         assert np.array_equal(codec.decode(codec.encode(labels), 12, 12), labels)

@@ -10,8 +10,8 @@ from gccodec.semantics.keep_rule import (
     KeepClasses,
     KeepInstances,
     KeepPolygon,
-    named_pixels,
     parse_rule,
+    pixels_to_keep,
 )
 from gccodec.semantics.region import Region
 
@@ -49,7 +49,7 @@ INSTANCES = (LABELS == 11).astype(np.uint16) * 7
 
 
 def kept(*rules, masks=(), annotation=Annotation(LABELS, INSTANCES)):  # noqa: B008  # immutable
-    mask = keep_mask(named_pixels([parse_rule(r) for r in rules], masks, annotation, 70, 50))
+    mask = keep_mask(pixels_to_keep([parse_rule(r) for r in rules], masks, annotation, 70, 50))
     assert mask.shape == (4, 5)
     return sorted(map(tuple, np.argwhere(mask).tolist()))
 

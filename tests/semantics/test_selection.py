@@ -55,7 +55,7 @@ def test_the_selection_comes_back(share):
     assert CODEC.decode(serialize(file)).pixels.shape == (HEIGHT, WIDTH, 3)
 
 
-def named_pixels():
+def kept_pixels():
     named = np.zeros((HEIGHT, WIDTH), bool)
     named[20:57, 30:75] = True  # of positions [1:4, 1:5]; none of their borders is one of its own
     return named
@@ -78,7 +78,7 @@ def test_beside_what_is_named_few_bits_are_spent(codec, coffee):
 
 
 def test_a_region_of_interest_is_not_blurred():
-    named = named_pixels()
+    named = kept_pixels()
     files = [
         CODEC.encode(picture(), quality=700, selection=chosen, effort=0).data
         for chosen in (Selection.around(named, None), Selection(keep_mask(named)))
@@ -87,7 +87,7 @@ def test_a_region_of_interest_is_not_blurred():
 
 
 def test_strips_do_not_change_what_is_shown():
-    chosen = Selection.around(named_pixels(), selection().labels)
+    chosen = Selection.around(kept_pixels(), selection().labels)
     small = Codec(random_weights(0, True), strip_pixels=1)
     assert (
         small.encode(picture(), quality=500, selection=chosen, effort=0).data
@@ -96,9 +96,9 @@ def test_strips_do_not_change_what_is_shown():
 
 
 def test_what_is_named_must_be_what_is_kept():
-    named = named_pixels()
+    named = kept_pixels()
     for wrong in (
-        Selection(~keep_mask(named), selection().labels, named=named),
+        Selection(~keep_mask(named), selection().labels, keep_pixels=named),
         Selection.around(named[1:], selection().labels),
     ):
         with pytest.raises(UsageError):

@@ -17,7 +17,7 @@ from gccodec.codec.codec import Codec
 from gccodec.entropy.label_map import LabelMapCodec
 from gccodec.errors import UsageError, WeightsError
 from gccodec.image.picture import Picture
-from gccodec.model.analysis import holding
+from gccodec.model.analysis import keep_mask_from_pixels
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, LABEL_CLASSES
 from gccodec.model.distance import DistanceConfig, PerceptualDistance, map_distance
@@ -200,7 +200,7 @@ def test_what_is_kept_weighs_as_much_as_a_whole_crop():
         1,
     )
     gradient = torch.randn(3, 3, 128, 128)
-    raised = as_whole_crops(gradient, named, shares(holding(named))) / gradient
+    raised = as_whole_crops(gradient, named, shares(keep_mask_from_pixels(named))) / gradient
     named_px = named[:, 0].bool()
     assert [raised[i][:, named_px[i]].mean().round().item() for i in range(3)] == [1, 4, 10]
     assert torch.equal(raised.amax(1)[~named_px], torch.ones(int((~named_px).sum())))

@@ -11,7 +11,7 @@ from bisect import bisect_right
 import numpy as np
 
 from gccodec.entropy.tables import PRECISION_BITS, IntArray, Tables
-from gccodec.entropy.tail import padded_words, spent_bits, trimmed
+from gccodec.entropy.termination import bits_so_far, padded_words, trimmed
 from gccodec.errors import CorruptError
 
 FULL = (1 << 64) - 1
@@ -22,7 +22,7 @@ def _cumulative(tables: Tables) -> list[list[int]]:
     return [[0, *np.cumsum(table).tolist()] for table in tables.tables]
 
 
-class TwinEncoder:
+class PythonEncoder:
     def __init__(self, tables: Tables) -> None:
         self.cumulative = _cumulative(tables)
         self.lower, self.width = 0, FULL
@@ -54,14 +54,14 @@ class TwinEncoder:
     def encode_bits(self, bits: IntArray) -> None:
         self._encode(BIT_SPLIT, bits)
 
-    def spent_bits(self) -> float:
-        return spent_bits(len(self.words), self.width)
+    def bits_so_far(self) -> float:
+        return bits_so_far(len(self.words), self.width)
 
     def finish(self) -> bytes:
         return trimmed(np.array(self.words, ">u4").tobytes(), self.lower, self.width)
 
 
-class TwinDecoder:
+class PythonDecoder:
     def __init__(self, tables: Tables, payload: bytes) -> None:
         self.cumulative = _cumulative(tables)
         self.words = np.frombuffer(padded_words(payload), ">u4").tolist()

@@ -1,4 +1,4 @@
-"""Places of a picture: squares of latent positions that are decided on as one."""
+"""Which blocks of latent positions take a step of refining; each does as a whole, or not."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-SIDE = 2
-"""Of a place, in latent positions."""
+BLOCK = 2
+"""Latent positions along a side of a block."""
 
 ROUNDS, SHARE = 24, 0.25
-"""In which places are decided on again, and how much of a round's mean colour counts in the
+"""How often blocks are decided on again, and how much of a round's mean colour counts in the
 next."""
 
 
-def places(x: Tensor) -> Tensor:
-    """The mean of each place, of the positions of x [N, h, w]; what lies around it counts."""
-    return F.avg_pool2d(smoothed(x), SIDE, ceil_mode=True)
+def block_means(x: Tensor) -> Tensor:
+    """Means of the blocks of x [N, h, w]: [N, ceil(h / 2), ceil(w / 2)]; what is around counts."""
+    return F.avg_pool2d(smoothed(x), BLOCK, ceil_mode=True)
 
 
-def cheaper(costs: Sequence[Tensor], colours: Sequence[Tensor], weight: float) -> Tensor:
-    """Which places are better changed, bool [1, h, w].
+def accept(costs: Sequence[Tensor], colours: Sequence[Tensor], weight: float) -> Tensor:
+    """Which blocks are better changed, bool [1, h, w].
 
     costs [1, h, w], and errors of colours [3, h, w], before and after. The squared mean error of
-    all weighs so much beside the mean cost: what is best for each place alone may be a cast
-    together.
+    all weighs so much beside the mean cost: what is best for each block alone may
+    shift the colour of all.
     """
     (before, after), gained = colours, costs[0] - costs[1]
     mean = before.mean((1, 2), keepdim=True)
@@ -39,9 +39,9 @@ def cheaper(costs: Sequence[Tensor], colours: Sequence[Tensor], weight: float) -
     return better
 
 
-def all_of(x: Tensor, y: Tensor) -> Tensor:
-    """x of each place at all its positions, [1, 1, h, w], for y [1, C, h, w]."""
-    return x.repeat_interleave(SIDE, 1).repeat_interleave(SIDE, 2)[
+def broadcast_blocks(x: Tensor, y: Tensor) -> Tensor:
+    """The values x of blocks at all their positions, [1, 1, h, w], for y [1, C, h, w]."""
+    return x.repeat_interleave(BLOCK, 1).repeat_interleave(BLOCK, 2)[
         :, None, : y.shape[2], : y.shape[3]
     ]
 
