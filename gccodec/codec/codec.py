@@ -106,7 +106,7 @@ class Codec:
         strip_pixels: int = STRIP_PIXELS,
         renderer: str | None = None,
     ) -> Codec:
-        """From a folder of weights, None for the installed ones.
+        """Load a model from a folder of weights, None for the installed ones.
 
         model_id: of the bitstream that a file names, None for the default one; renderer: the name
         of one, None for the default. WeightsError where a file is missing or damaged: of a network,
@@ -246,8 +246,8 @@ class Codec:
         region: Region | None = None,
         progress: Progress = untold,
     ) -> Decoding:
-        """As `decode`, without ever holding the whole picture. One thread at a time may ask for
-        strips."""
+        """Decode as `decode` does, without ever holding the whole picture. One thread at a time may
+        ask for strips."""
         keep_to_own_threads()
         file = parse(data, max_pixels)
         region = region or Region(0, 0, file.width, file.height)

@@ -31,7 +31,7 @@ class AreaFacts(NamedTuple):
 def bits_of_positions(
     file: GczFile, latents: LatentCodec, selection: Selection | None
 ) -> npt.NDArray[np.float32]:
-    """What went into each latent position, float32 [h, w]; decodes all of them. `selection`: the
+    """The bits that went into each latent position, float32 [h, w]; all are decoded. selection: the
     file's."""
     bits_map = np.zeros(grid_size(file.height, file.width), np.float32)
     for _ in decode_latent(latents, file, selection, bits_map):

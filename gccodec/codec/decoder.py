@@ -87,7 +87,7 @@ def _seen(region: Region, halo: int, flat: FlatParts | None) -> tuple[slice, sli
 def _mended(
     generated: Iterator[torch.Tensor], flat: FlatParts, origin: tuple[int, int]
 ) -> Iterator[torch.Tensor]:
-    """With its flat parts as the file says."""
+    """Bring the flat parts of generated strips to the surfaces that the file has for them."""
     first = next(generated)
     filter_ = FlatRows(flat, origin, first.shape[3], first.device)
     return stream(filter_.push, itertools.chain([first], generated))

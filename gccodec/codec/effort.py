@@ -21,7 +21,7 @@ from gccodec.image.picture import cropped
 from gccodec.model.refiner import Part, Refiner
 
 STEPS = (0, 1, 3, 5, 8, 12, 16, 24, 32, 48)
-"""Of each effort 0..9."""
+"""Steps of refining at each effort 0..9."""
 
 REFINED_LOWER = 8
 """Under a ceiling, refining is for a quality so much below that of the plain file: it takes more
@@ -29,21 +29,22 @@ bits at the same."""
 
 MAX_EFFORT = len(STEPS) - 1
 DEFAULT_EFFORT, MAX_DEFAULT_EFFORT_PIXELS = 2, 1 << 21
-"""Where none is asked for; pictures of more pixels, which would take minutes, are then encoded in
-one pass."""
+"""The effort where none is asked for, and the pixels up to which it holds: larger pictures, which
+would take minutes, are then encoded in one pass."""
 
 TILE_CELLS, HALO_CELLS = 40, 4
 """Latent positions along a side of a tile, about, and those around it that it is seen among."""
 
 PART_PIXELS = ((TILE_CELLS + 2 * HALO_CELLS) * LATENT_CELL_PX) ** 2
-"""At most, of what is seen at a time."""
+"""The pixels of a tile and its surroundings at most."""
 
 MIN_CELLS = 2
-"""Along a side of what the distance can see."""
+"""Latent positions along a side of the smallest part that the distance can see."""
 
 
 class Span(NamedTuple):
-    """Of a row or column of latent positions: those of a tile, and those that it is seen among."""
+    """A part of a row or column of latent positions: a tile's own, the core, and the core with
+    those that it is seen among, the halo."""
 
     core: slice
     halo: slice
@@ -54,13 +55,13 @@ class Span(NamedTuple):
 
 
 def default_effort(width: int, height: int) -> int:
-    """Of a picture for which none is asked for."""
+    """The effort for a picture when none is asked for; sides in pixels."""
     return DEFAULT_EFFORT if width * height <= MAX_DEFAULT_EFFORT_PIXELS else 0
 
 
 def spans(length: int) -> list[Span]:
-    """All positions, in tiles as long as each other but for one position; a short row or column is
-    one tile."""
+    """All positions of a row or column, in tiles as long as each other but for one position; a
+    short one is one tile."""
     count = -(-length // TILE_CELLS) if length > TILE_CELLS + 2 * HALO_CELLS else 1
     ends = [length * i // count for i in range(count + 1)]
     return [
@@ -106,7 +107,7 @@ def refined_latents(
 
 
 def _coded(source: Source, kept: int, grid: tuple[int, int]) -> dict[int, npt.NDArray[np.bool_]]:
-    """At which qualities latents are coded, and where, [rows, columns]."""
+    """The qualities at which latents are coded, and where, bool [rows, columns]."""
     quality = source.quality(kept)
     if isinstance(quality, QualityMap):
         where = {quality.kept: quality.keep}

@@ -32,7 +32,7 @@ from gccodec.semantics.selection import Selection
 from gccodec.weights.bitstream import Bitstream
 
 MAX_FLAT_SHARE = 0.1
-"""Of the bytes that are allowed, for flat parts."""
+"""The share of the bytes that are allowed which flat parts may take."""
 
 
 class Encoded(NamedTuple):
@@ -81,8 +81,8 @@ class Source(NamedTuple):
         bitstream: Bitstream,
         size_bytes: int | None = None,
     ) -> Source:
-        """To be encoded under a ceiling, if any; WeightsError for labels when the model was not
-        trained for them."""
+        """Prepare a picture that is to be encoded, under a ceiling if any; WeightsError for labels
+        when the model was not trained for them."""
         width, height = picture.image.size
         sections: tuple[Section, ...] = ()
         if selection is not None:
@@ -105,7 +105,8 @@ class Source(NamedTuple):
 def _flat_sections(
     image: Pixels, selection: Selection | None, size_bytes: int | None
 ) -> tuple[Section, ...]:
-    """Of what is kept, to the pixel; none where they would take too much of the ceiling."""
+    """The section of flat parts of what is kept, to the pixel; none where it would take too much of
+    the ceiling."""
     keep_pixels = (
         None if selection is None or selection.labels is None else selection.pixels(*image.size)
     )
@@ -122,7 +123,7 @@ class Encoder:
         self.model, self.strip_pixels, self.progress = model, strip_pixels, progress
 
     def strips(self, source: Source) -> Iterator[Tensor]:
-        """Of the picture, as the analysis is to see them."""
+        """Strips of the picture [1, 3, 16 n, W] in [0, 1], as the analysis is to see them."""
         top, keep_pixels = 0, source.keep_pixels
         for strip in to_strips(source.image, self.strip_pixels):
             height, width = strip.shape[2:]
@@ -182,7 +183,8 @@ class Encoder:
         at: Setting,
         limit: Limit | None = None,
     ) -> bytes:
-        """Of a latent in fixed point, in steps of the setting's quality; overwrites the bands."""
+        """The file of a latent in fixed point, in steps of the setting's quality; the bands are
+        overwritten."""
         quality = source.quality(at.quality)
         with writing_thread() as writer:
             payload, digest = self.model.latents.encode(

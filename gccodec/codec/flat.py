@@ -26,7 +26,8 @@ from gccodec.entropy.mask import KeepMask
 from gccodec.image.picture import Pixels
 
 MAX_CELLS = 1 << 13
-"""Of larger pictures cells are larger: a map of more takes long and many bytes."""
+"""Cells of the map at most; those of larger pictures are larger, as a map of more takes long and
+many bytes."""
 
 MAX_DEVIATION = 1.6
 """Levels, of a flat cell's pixels from a plane."""
@@ -44,7 +45,8 @@ MIN_SQUARE = 3
 """Every flat cell belongs to a flat square of so many cells a side."""
 
 MAX_BITS_PER_POSITION = 3.0
-"""Of flat latents, which cost two to eight bits each: what their surface may take for itself."""
+"""The bits for each flat latent that a surface may take for itself; the latents themselves cost two
+to eight each."""
 
 STILL = 0.2
 """Levels, of the deviation of a part that has no grain: what is drawn, or pure white."""
@@ -53,8 +55,8 @@ MAX_PARTS = 64
 
 
 class Statistics(NamedTuple):
-    """Of cells: means of their quarters [C, 2 h, 2 w]; deviations [h, w] from a plane, of the worst
-    channel."""
+    """What is measured of cells: means of their quarters [C, 2 h, 2 w]; deviations [h, w] from a
+    plane, of the worst channel."""
 
     quarters: FloatArray
     deviation: FloatArray
@@ -90,7 +92,8 @@ def flat_section(image: Pixels, keep_pixels: npt.NDArray[np.bool_] | None) -> by
 def flat_parts(
     image: Pixels, keep_pixels: npt.NDArray[np.bool_] | None = None
 ) -> tuple[bytes, FlatParts] | None:
-    """The same with what a decoder makes of it, whatever it costs."""
+    """The body of a picture's section, whatever it costs, and what a decoder makes of it; None
+    where nothing is flat."""
     width, height = image.size
     scale = next(
         (s for s in range(MAX_SCALE) if cells(height, s) * cells(width, s) <= MAX_CELLS), MAX_SCALE
@@ -145,8 +148,8 @@ def _statistics(image: Pixels, side: int) -> Statistics:
 
 
 def _of_cells(pixels: npt.NDArray[np.uint8], side: int) -> Statistics:
-    """Of [side, w side, C]. Rows are summed first, in integers, which leaves little to be done in
-    floats."""
+    """The statistics of a row of cells [side, w side, C]. Rows are summed first, in integers, which
+    leaves little to be done in floats."""
     channels, half = pixels.shape[2], side // 2
     halves = pixels.reshape(2, half, -1, channels).sum(1, dtype=np.uint32)
     columns = halves.sum(0).reshape(-1, side, channels)
@@ -169,8 +172,8 @@ def _all_kept(keep_pixels: npt.NDArray[np.bool_], side: int) -> KeepMask:
 
 
 def _parts(statistics: Statistics, flat: KeepMask) -> Iterator[Part]:
-    """What has no grain first, then the largest; a node belongs to one part, as do the cells around
-    it."""
+    """The flat parts, those without grain first, then the largest; a node belongs to one part, as
+    do the cells around it."""
     taken = np.zeros(tuple(map(node_count, flat.shape)), bool)
     components = _components(opened(flat), statistics.means)
     for component in sorted(
@@ -191,7 +194,8 @@ def _around(nodes: KeepMask, shape: tuple[int, ...]) -> KeepMask:
 
 
 def _components(flat: KeepMask, means: FloatArray) -> list[KeepMask]:
-    """Of flat cells [h, w] that differ little from one to the next; the largest MAX_PARTS."""
+    """The components of flat cells [h, w] that differ little from one to the next; the largest
+    MAX_PARTS."""
     height, width = flat.shape
     right, below = (flat.copy() for _ in range(2))
     right[:, -1:], below[-1:] = False, False
@@ -223,7 +227,8 @@ def _components(flat: KeepMask, means: FloatArray) -> list[KeepMask]:
 
 
 def _fitted(statistics: Statistics, mask: KeepMask) -> Part:
-    """What of a component lies on a smooth surface, fitted within the blocks that hold it."""
+    """The part of a component that lies on a smooth surface, fitted within the blocks that hold
+    it."""
     rows, columns = (_blocks(np.asarray(mask.any(axis))) for axis in (1, 0))
     inner = mask[rows, columns]
     quarters = statistics.quarters[
@@ -249,7 +254,7 @@ def _fitted(statistics: Statistics, mask: KeepMask) -> Part:
 
 
 def _blocks(held: KeepMask) -> slice:
-    """From the first to the last cell of a line that is held, in whole blocks."""
+    """The slice from the first to the last cell of a line that is held, in whole blocks."""
     where = np.flatnonzero(held)
     start, stop = int(where[0]) // NODE_CELLS, -(-(int(where[-1]) + 1) // NODE_CELLS)
     return slice(NODE_CELLS * start, min(NODE_CELLS * stop, len(held)))

@@ -35,6 +35,6 @@ def decode_latent(
 
 
 def flat_parts_of(file: GczFile) -> FlatParts | None:
-    """Where a file says that its picture is flat, and how; None for most. Raises CorruptError."""
+    """The flat parts that a file has; None for most files. Raises CorruptError."""
     body = file.body(SectionId.FLAT_PARTS)
     return None if body is None else decode_flat_parts(body, file.height, file.width, file.gray)

@@ -28,7 +28,7 @@ MODES = ("L", "LA", "RGB", "RGBA")
 OPAQUE = 255
 
 STRIP_PIXELS = 1 << 20
-"""Of a decoded picture, given at a time."""
+"""Pixels of a decoded picture that are given at a time."""
 
 PROGRAM_BYTES = 64 << 20
 """Interpreter, numpy and Pillow."""
@@ -120,7 +120,7 @@ def _check_memory(form: Format, file: GczFile, limit_bytes: int | None) -> None:
 
 
 def _strips(image: Image.Image, region: Region, gray: bool) -> Iterator[Image.Image]:
-    """From top to bottom, in mode L or LA for `gray`, else RGB or RGBA."""
+    """Strips of a region from top to bottom, in mode L or LA for `gray`, else RGB or RGBA."""
     right, bottom = region.x + region.width, region.y + region.height
     rows = max(1, STRIP_PIXELS // region.width)
     for top in range(region.y, bottom, rows):

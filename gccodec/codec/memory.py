@@ -26,8 +26,8 @@ BYTES_PER_BAND_POSITION = 6000
 """The entropy layer works on a band of latents at a time."""
 
 BYTES_PER_COLUMN = 180_000
-"""Of the latent: rows of activations that networks keep for the next strip, and a strip's
-surroundings, measured."""
+"""Bytes for each column of the latent: rows of activations that networks keep for the next strip,
+and a strip's surroundings, measured."""
 
 BYTES_PER_STRIP_PIXEL = 250
 """Activations of the networks, measured."""

@@ -25,8 +25,8 @@ def metadata_sections(metadata: Metadata) -> tuple[Section, ...]:
 
 
 def metadata_of(file: GczFile) -> Metadata:
-    """What a file holds of them; SectionError for a body that is no zlib stream or inflates beyond
-    the section limit."""
+    """The metadata of a file; SectionError for a body that is no zlib stream or inflates beyond the
+    section limit."""
     bodies = {kind: file.body(section_id) for kind, section_id in SECTION_OF.items()}
     return Metadata(**{k: _inflate(body, k) for k, body in bodies.items() if body is not None})
 

@@ -14,7 +14,8 @@ MIN_LEVEL, MAX_LEVEL = -1000, MAX_QUALITY
 LEVELS = range(MIN_LEVEL, MAX_LEVEL + 1)
 
 MAX_RATE_WEIGHT = 64.0
-"""In squared quantization steps a bit: nearly everything is then taken from the predicted means."""
+"""The largest weight of rate, in squared quantization steps per bit: nearly everything is then
+taken from the predicted means."""
 
 STEEPER = 1.18
 """Than those of files made anew are the steps in size of files whose latents are another quality's,
@@ -24,7 +25,8 @@ MIN_RUN = 5
 """Levels between two sizes from which a slope is told; between nearer ones it is one of ripples."""
 
 MIN_SHARES = (0.995, 0.99)
-"""Of the ceiling, that a first and any later file must fill for a search to be content."""
+"""The shares of the ceiling that a first and any later file must fill for a search to be
+content."""
 
 STEADY_SIZES = 4
 """After so many sizes, what they tell of the next has proved wrong."""
@@ -38,8 +40,8 @@ class Setting(NamedTuple):
 
 
 def setting(level: int) -> Setting:
-    """Of a level -1000..1000: a quality, and below the range of those quality 0 with bits weighed
-    more and more."""
+    """The setting at a level -1000..1000: a quality, and below the range of those quality 0 with
+    bits weighed more and more."""
     # cubic, so that the logarithm of the size falls about evenly with the level
     return Setting(max(0, level), MAX_RATE_WEIGHT * (min(0, level) / MIN_LEVEL) ** 3)
 

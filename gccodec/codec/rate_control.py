@@ -45,12 +45,12 @@ TRIED_RUN, MAX_TILTED_RUN = 60, 150
 believed."""
 
 MIN_TRIED_POSITIONS = 1 << 13
-"""Of larger pictures, above 2 megapixels, parts are tried first: its time is small beside that of a
-wrong guess."""
+"""Latent positions, of 2 megapixels, above which parts of a picture are tried first: its time is
+small beside that of a wrong guess."""
 
 MAX_HELD_POSITIONS = 1 << 19
-"""Of 134 megapixels, in 200 MB; the latents of larger pictures are not held, but taken each
-time."""
+"""Latent positions that are held at most, of 134 megapixels in 200 MB; the latents of larger
+pictures are taken each time."""
 
 
 class HeldLatents:
@@ -87,7 +87,7 @@ class HeldLatents:
         return self._scaled(quality)
 
     def bits(self, level: int) -> float:
-        """Of a payload, about."""
+        """The bits of the payload at a level, about."""
         source, at = self.source, setting(level)
         latents, quality = self.encoder.model.latents, source.quality(at.quality)
         return latents.cost(self.at(at.quality), quality, at.rate_weight, source.side)
@@ -100,7 +100,7 @@ class HeldLatents:
         return quality - self._quality in NEAR and (quality > 0 or self._quality == 0)
 
     def _analysed(self) -> Bands:
-        """Those that are held, and then those that are still to come."""
+        """The bands that are held, and then those that are still to come."""
         yield from self._bands
         for band in self._coming:
             self._bands.append(band)
@@ -125,7 +125,7 @@ class HeldLatents:
 
 
 class RateControl:
-    """Of one picture under the ceiling of a goal without a quality."""
+    """Finds the file of one picture that fills the ceiling of a goal without a quality."""
 
     def __init__(self, encoder: Encoder, source: Source, goal: Goal) -> None:
         ceiling = goal.ceiling(source.template)
@@ -176,8 +176,8 @@ class RateControl:
         return LevelSearch(self.ceiling, aim, self.framing + expected * deviation / 8, steeper=1.0)
 
     def _deviation(self, first: int) -> npt.NDArray[np.float64]:
-        """By what factor windows onto the picture take more bits at each level than is expected of
-        them.
+        """The factor by which windows onto the picture take more bits at each level than is
+        expected of them.
 
         That is found out at two levels, from latents of the first.
         """

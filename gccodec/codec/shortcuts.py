@@ -73,8 +73,8 @@ def _model_of(data: bytes) -> bytes | None:
 
 
 def _picture_of(picture: Source) -> Picture:
-    """As `gccodec encode` reads a file; pictures in memory by way of a PNG file, with all that they
-    tell."""
+    """Read a picture as `gccodec encode` reads a file; pictures in memory go by way of a PNG file,
+    with all that they tell."""
     if isinstance(picture, np.ndarray):
         return Picture.of(picture)
     if isinstance(picture, Image.Image):

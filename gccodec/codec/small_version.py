@@ -52,8 +52,8 @@ class SmallVersions:
         threads: int = 1,
         latents: LatentCodec | None = None,
     ) -> SmallVersions:
-        """For files that name a model; WeightsError where its bitstream, or the network for that,
-        is not installed.
+        """Load what decodes files that name a model; WeightsError where its bitstream, or the
+        network for that, is not installed.
 
         threads: for large pictures; latents: the bitstream's entropy layer, where the caller has
         it.
@@ -72,7 +72,7 @@ class SmallVersions:
         threads: int = 1,
         latents: LatentCodec | None = None,
     ) -> SmallVersions | None:
-        """As `load`; None where no network for the bitstream is installed."""
+        """Load as `load` does; None where no network for the bitstream is installed."""
         files = WeightsFolder.at(folder)
         try:
             files.find_serving("thumbnail", id_in_name(files.find_bitstream(model_id)))
@@ -100,7 +100,7 @@ class SmallVersions:
 def _images(
     rows: Iterator[npt.NDArray[np.float32]], size: tuple[int, int], file: GczFile, scale: Scale
 ) -> Iterator[Image.Image]:
-    """As strips of the decoded picture: gray where that is, with flat parts and alpha."""
+    """Strips of the decoded picture: gray where that is, with flat parts and alpha."""
     width, height = size
     parts, alpha = flat_parts_of(file), small_alpha(file, scale)
     flat = None if parts is None else SmallFlatParts(parts, scale, width)

@@ -28,7 +28,8 @@ MAX_SIZE_PX = 4096
 
 
 def thumbnail_size(width: int, height: int, size_px: int) -> tuple[int, int]:
-    """Within size_px x size_px, of the same shape; never larger than the picture."""
+    """The size (width, height) within size_px x size_px, of the same shape; never larger than the
+    picture."""
     longest = max(width, height)
     if longest <= size_px:
         return width, height

@@ -116,7 +116,7 @@ class ThumbnailNetwork:
             )
 
     def _in_units(self, latents: npt.NDArray[np.int16], quality: Quality) -> FloatArray:
-        """In units of each channel's usual size."""
+        """Latents in units of each channel's usual size, float32 [h, w, C]."""
         unit = 1 << LATENT_FRACTION_BITS
         return latents * self._at(
             quality, lambda basis: np.exp(basis @ self.log_step) / np.float32(unit)
@@ -189,7 +189,8 @@ def _leaky(rows: Rows) -> Rows:
 
 
 def _convolved(rows: Rows, product: Product) -> Rows:
-    """With zeros beyond the picture; where it goes on, a row fewer."""
+    """The convolution of rows, with zeros beyond the picture; where that goes on, a row fewer comes
+    out."""
     values, top, height = rows
     above, below = int(top == 0), int(top + len(values) == height)
     padded = np.pad(values, ((above, below), (1, 1), (0, 0)))

@@ -12,11 +12,11 @@ from gccodec.image.picture import cropped
 from gccodec.semantics.selection import Selection
 
 BLOCK_PX = HYPER_BLOCK * LATENT_CELL_PX
-"""Along a side of a block of the hyperprior, which a window does not cut."""
+"""Pixels along a side of a block of the hyperprior, which a window does not cut."""
 
 WINDOW_PX = 6 * BLOCK_PX
 QUARTERS = (1, 3)
-"""Where windows have their middle, on either axis."""
+"""Quarters of either axis at which windows have their middle."""
 
 
 def windows_of(source: Source) -> list[Source]:
@@ -52,7 +52,7 @@ def _around(quarters: int, length: int) -> range:
 
 def _selection(selection: Selection, rows: range, columns: range) -> Selection:
     def part(px: int) -> tuple[slice, slice]:
-        """Of a grid with one value for so many pixels a side."""
+        """The window's part of a grid with one value for so many pixels a side."""
         down, across = (
             slice(pixels.start // px, -(-pixels.stop // px)) for pixels in (rows, columns)
         )

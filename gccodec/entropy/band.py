@@ -27,7 +27,7 @@ from gccodec.entropy.symbol_source import Int16Array, SymbolSource
 from gccodec.entropy.tables import FrequencyTables, IntArray, require_integers
 
 MAX_TELLING_SYMBOL = 2 * (MAX_LATENT + 1) >> LATENT_FRACTION_BITS
-"""Of a symbol, all that matters for its latent, which is limited."""
+"""The largest part of a symbol that matters for its latent, which is limited."""
 
 
 class Band(NamedTuple):
@@ -140,7 +140,7 @@ def latents_of(symbols: IntArray, mean: IntArray, coded: npt.NDArray[np.bool_]) 
 def _bits(
     tables: FrequencyTables, index: IntArray, symbols: IntArray, coded: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.float32]:
-    """Of each symbol, 0 where it is not coded."""
+    """The bits of each symbol, 0 where it is not coded."""
     bits = np.zeros(len(symbols), np.float32)
     bits[coded] = tables.bits(index[coded], symbols[coded])
     return bits

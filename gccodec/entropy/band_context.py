@@ -17,11 +17,12 @@ from gccodec.entropy.order import GROUPS, views
 from gccodec.entropy.tables import IntArray
 
 POSITIONS_IN_CACHE = 2048
-"""So many pass all that follows a convolution at a time."""
+"""Positions that pass all that follows a convolution at a time."""
 
 
 class Prediction(NamedTuple):
-    """For one step, in the order of `gather`: mean in 1/128 and table index, both int32 [n]."""
+    """The predictions of one step, in the order of `gather`: means in 1/128 and table indices, both
+    int32 [n]."""
 
     mean: IntArray
     table_index: IntArray
@@ -64,7 +65,7 @@ class BandContext:
         self.learned: int | None = None if known[int(above) :].any() else 0
 
     def learn(self, step: int, known: npt.NDArray[Any]) -> None:
-        """What the step has coded, of the band's own [H, W, C]."""
+        """Take in what the step has coded, of the band's own known latents [H, W, C]."""
         size = self.context.channels // GROUPS
         for view in views(step):
             rows, columns, group = view
@@ -74,7 +75,7 @@ class BandContext:
         self.learned = step + 1 if self.learned == step else None
 
     def predict(self, step: int) -> Prediction:
-        """Of what the step codes."""
+        """The means and table indices of what the step codes."""
         context, layers = self.context, self.context.steps[step]
         activations = self._activations(step)
         height, width = (n - 2 for n in activations.shape[:2])
@@ -144,7 +145,7 @@ class BandContext:
 
 
 def _parts(height: int, width: int) -> Iterator[slice]:
-    """Rows, some at a time."""
+    """Slices of rows, some at a time."""
     at_once = max(1, POSITIONS_IN_CACHE // width)
     return (slice(top, top + at_once) for top in range(0, height, at_once))
 

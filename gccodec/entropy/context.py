@@ -55,7 +55,7 @@ class IntegerContext(ContextLayers):
             self._settle(int(integers(arrays, "known_answer")[0]))
 
     def _settle(self, known_answer: int) -> None:
-        """On the fastest arithmetic that is exact here."""
+        """Choose the fastest arithmetic that is exact here; WeightsError where none is."""
         for convolver, arithmetic in (
             (self.convolver, np.float32),
             (None, np.float32),
@@ -129,5 +129,5 @@ class IntegerContext(ContextLayers):
         side: Array,
         above: bool = False,
     ) -> Prediction:
-        """Of one step alone; the rest as in `BandContext`."""
+        """The prediction of one step alone; the arguments are those of `BandContext`."""
         return BandContext(self, known, quality, offset, side, above).predict(step)

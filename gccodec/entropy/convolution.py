@@ -19,7 +19,7 @@ SIDE = 3
 SIGN_BIT = 128
 
 VALUES_AT_ONCE = 1 << 18
-"""So many are gathered for a product, which then stay in a core's own cache."""
+"""Values that are gathered for a product, which then stay in a core's own cache."""
 
 PRODUCTS_PER_THREAD = 1 << 27
 """Multiplications that are worth a thread's start."""
@@ -65,7 +65,7 @@ class Product:
 
     @classmethod
     def whole(cls, weight: Array, threads: int = 1) -> Product:
-        """Of all that there is."""
+        """The product of all taps and channels."""
         return cls(weight, [Seen(tap, slice(0, weight.shape[1])) for tap in range(TAPS)], threads)
 
     def fill(self, out: Array, values: Array, stride: int) -> None:
@@ -92,7 +92,7 @@ class Product:
             )
 
     def _fill(self, out: Array, around: Array, stride: int, parts: list[slice]) -> None:
-        """Some rows of out."""
+        """Fill some rows of out."""
         width = out.shape[1]
         columns: Array = np.empty(
             (parts[0].stop - parts[0].start, width, len(self.weight)), self.weight.dtype
@@ -119,7 +119,7 @@ def centred(x: npt.NDArray[np.uint8], zero: int) -> Array:
 
 
 def numpy_convolver(arithmetic: type, threads: int = 1) -> Convolver:
-    """In np.float32 or np.int64."""
+    """Makes convolutions by products of numpy, in np.float32 or np.int64."""
 
     def made(weight: IntArray, zero: int) -> Convolve:
         product = Product.whole(weight.astype(arithmetic), threads)

@@ -28,14 +28,14 @@ NODE_CELLS = 4
 """Cells along a side of a block with a node at each corner."""
 
 GRAY_CHANNELS, COLOUR_CHANNELS = 2, 4
-"""Of nodes: luma and grain, or green, red, blue and grain; in levels, grain in half levels,
-0..255."""
+"""Channels of nodes: luma and grain, or green, red, blue and grain; in levels, grain in half
+levels, 0..255."""
 
 TOLERANCE = 1
 """What an encoder may leave of a difference from neighbours, in levels or half levels."""
 
 MAX_BITS = 9
-"""Of the length of a difference: up to 255 either way."""
+"""The largest length of a difference in bits: up to 255 either way."""
 
 MAX_COUNT = 64
 """Share of what is new in a probability, at least one in so many."""
@@ -49,8 +49,8 @@ MASK, ZERO, SIGN, LENGTH, REST = range(5)
 """The kinds of decision."""
 
 LIKELY = (728, 3108, 11955, EVEN, 53581, 62428, 64808)
-"""Of a cell being flat, in 1/2^16, by -1..5: twice the left and the upper cell plus the upper right
-one less the upper left one."""
+"""The probability in 1/2^16 that a cell is flat, by -1..5: twice the left and the upper cell plus
+the upper right one less the upper left one."""
 
 
 Nodes = npt.NDArray[np.uint8]
@@ -140,8 +140,8 @@ class _Expected(NamedTuple):
 
 
 def _expected(values: list[list[int | None]], row: int, column: int, last: int) -> _Expected:
-    """From the left, upper and upper left node, as far as there are (Weinberger et al. 2000,
-    LOCO-I).
+    """A node predicted from the left, upper and upper left one, as far as there are (Weinberger et
+    al. 2000, LOCO-I).
 
     Where there are none the next node is exact: so is all of a part that has one colour.
     """
