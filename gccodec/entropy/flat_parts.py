@@ -158,7 +158,8 @@ def _expected(values: list[list[int | None]], row: int, column: int, last: int) 
 
 
 def _code_nodes(wanted: Nodes, active: npt.NDArray[np.bool_], bits: _Bits) -> Nodes:
-    """What a decoder gets of nodes [n, m, C]: luma or green, the others less green, and grain."""
+    """Code nodes [n, m, C], and return those that a decoder gets: luma or green, the others less
+    green, and grain."""
     found = np.zeros_like(wanted)
     channels = wanted.shape[2]
     for channel in range(channels):
@@ -171,7 +172,7 @@ def _code_nodes(wanted: Nodes, active: npt.NDArray[np.bool_], bits: _Bits) -> No
 def _code_plane(
     wanted: Nodes, base: npt.NDArray[np.int_], active: npt.NDArray[np.bool_], bits: _Bits, kind: int
 ) -> Nodes:
-    """Of one channel, as differences from a base; 0 where there is no node."""
+    """Code the nodes of one channel as differences from a base; 0 where there is no node."""
     found = np.zeros_like(wanted)
     values: list[list[int | None]] = [[None] * active.shape[1] for _ in range(len(active))]
     moved = np.zeros((active.shape[0] + 1, active.shape[1] + 1), int)
@@ -199,7 +200,7 @@ def encode_flat_parts(parts: FlatParts) -> tuple[bytes, FlatParts]:
 
 
 def decode_flat_parts(body: bytes, height: int, width: int, gray: bool) -> FlatParts:
-    """Of a picture of that size in pixels; CorruptError where the bytes are no flat parts."""
+    """The flat parts of a picture of that size in pixels; CorruptError where the bytes are none."""
     if not body or body[0] > MAX_SCALE:
         raise CorruptError(
             f"flat parts: scale {body[0] if body else 'missing'}, allowed 0..{MAX_SCALE}"

@@ -57,8 +57,8 @@ class HyperPrior:
         return -(-height // HYPER_BLOCK), -(-width // HYPER_BLOCK)
 
     def table_index(self, rows: int, columns: int, quality: Quality) -> IntArray:
-        """Of every hyper-latent in canonical order (row, column, channel), [n]; the quality is that
-        of the blocks."""
+        """The table index of every hyper-latent in canonical order (row, column, channel), [n]; the
+        quality is that of the blocks."""
         index = table_index(at_quality(self.index_bias, quality), self.tables)
         return np.broadcast_to(index, (rows, columns, self.channels)).reshape(-1).astype(np.int32)
 

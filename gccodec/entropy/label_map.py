@@ -39,9 +39,9 @@ LEFT, UPPER, RIGHT, CLASS = range(4)
 
 OPINIONS = 3
 PATTERNS, NEAR_PATTERNS, UPPER_PATTERNS, RIGHT_PATTERNS = 1 << 12, 1 << 10, 1 << 8, 1 << 4
-"""Of equality among neighbours."""
+"""The numbers of patterns of equality among neighbours."""
 BANDS = 8
-"""Of rows, from the top of the picture to its bottom."""
+"""Bands of rows, from the top of the picture to its bottom."""
 
 
 def _starts() -> tuple[list[int], int]:
@@ -63,8 +63,8 @@ LOGIT_LIMIT = 2047
 """Logits are in 1/256: up to 8."""
 WEIGHT_BITS = 16
 EVEN_WEIGHT = 26_000
-"""Of an opinion, before any is known to be better, in 1/2^16: more than a third, as they know
-different things."""
+"""The weight of an opinion before any is known to be better, in 1/2^16: more than a third, as they
+know different things."""
 LEARNING_SHIFT, PRETRAINING_SHIFT = 12, 15
 """How fast weights move, and how fast while an initial state is learned."""
 
@@ -126,7 +126,8 @@ class Adaptive:
         self.count = (initial.probabilities != EVEN).astype(int).tolist()
 
     def code(self, kind: int, first: int, second: int, third: int, bit: bool) -> bool:
-        """One decision; of each opinion its context among those of the kind."""
+        """Code one decision; first, second, third: each opinion's context among those of the
+        kind."""
         probability, weight, start = self.probability, self.weight, OPINIONS * kind
         contexts = STARTS[start] + first, STARTS[start + 1] + second, STARTS[start + 2] + third
         a, b, c = (self.logits[probability[i] >> 4] for i in contexts)

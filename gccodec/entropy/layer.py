@@ -42,7 +42,7 @@ class IntegerLayer(NamedTuple):
     shift: IntArray
 
     def group(self, channels: slice) -> IntegerLayer:
-        """Some of the output channels."""
+        """The layer of some of the output channels."""
         return IntegerLayer(self.weight[:, :, channels], self.bias[channels], self.shift[channels])
 
     def prove(self, name: str, input_limit: int) -> None:

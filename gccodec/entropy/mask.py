@@ -41,12 +41,13 @@ Quality = int | QualityMap
 
 
 def rows_of(quality: Quality, rows: slice) -> Quality:
-    """Of some rows of the latent."""
+    """The quality of some rows of the latent."""
     return quality if isinstance(quality, int) else quality._replace(keep=quality.keep[rows])
 
 
 def blocks_of(quality: Quality) -> Quality:
-    """Of the blocks of the hyperprior."""
+    """The quality of the blocks of the hyperprior: the kept one where a block holds a kept
+    position."""
     return quality if isinstance(quality, int) else quality._replace(keep=kept_blocks(quality.keep))
 
 

@@ -19,7 +19,7 @@ class SideInformation(NamedTuple):
     labels: npt.NDArray[np.integer] | None = None
 
     def rows(self, rows: slice) -> SideInformation:
-        """That of some rows of the latent."""
+        """The side information of some rows of the latent."""
         cells = slice(
             LABEL_CELLS_PER_LATENT * rows.start,
             None if rows.stop is None else LABEL_CELLS_PER_LATENT * rows.stop,

@@ -21,7 +21,8 @@ CODER_LOSS_BITS = 1e-4
 them."""
 
 MAX_FITTING_WEIGHT, FITTING_HALVINGS = 0.16, 9
-"""Of a bit in squared quantization steps, and how finely the weight is found that just suffices."""
+"""The largest weight of a bit in squared quantization steps, and how finely the weight is found
+that just suffices."""
 
 Int16Array = npt.NDArray[np.int16]
 
@@ -134,7 +135,7 @@ class EncodingSource(QuantizingSource):
 
 
 class Limit(NamedTuple):
-    """What a payload is to take at most, and the bands of its latent."""
+    """The bytes that a payload is to take at most, and the bands of its latent."""
 
     payload_bytes: int
     bands: int

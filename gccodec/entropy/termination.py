@@ -9,8 +9,8 @@ STATE_BITS = 64
 
 
 def bits_so_far(words_before_state: int, width: int) -> float:
-    """What a stream takes so far, whose coder is in the state of `trimmed`; less than a byte is
-    added by its end."""
+    """The bits that a stream takes so far whose coder is in the state of `trimmed`; less than a
+    byte is added by its end."""
     return 8 * WORD_BYTES * words_before_state + STATE_BITS - math.log2(width)
 
 

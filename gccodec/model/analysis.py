@@ -13,7 +13,7 @@ from gccodec.model.precision import full_precision
 from gccodec.model.resampling import HaarDown
 
 HIDDEN = 0.5
-"""Mid-gray: what the analysis sees where nothing is kept; to it, the same as beyond the picture's
+"""Mid-gray, which the analysis sees where nothing is kept; to it, the same as beyond the picture's
 borders."""
 
 BLUR_PX = 4.0

@@ -17,7 +17,7 @@ from gccodec.model.pipeline import Work
 from gccodec.model.streaming import ROWS_PER_LATENT, RowQueue, Rows, StackRows, staged_work
 
 CELL_PX = 4
-"""At 1/4 of the resolution."""
+"""Pixels along a side of a cell, one place at 1/4 of the resolution."""
 
 
 class FusedAnalysis(NamedTuple):
@@ -89,27 +89,27 @@ class AnalysisRows:
         return [self.linear.take(len(rows.x)) + rows.x.permute(2, 0, 1)[None]]
 
     def _fine(self, cells: Tensor, last: bool) -> Tensor | None:
-        """At 1/4, from cells [n, w, 48]."""
+        """Run the stack at 1/4 of the resolution, on cells [n, w, 48]."""
         rows = self.stem.room(*cells.shape, cells.new_empty(0, dtype=self.fused.dtype))
         rows.copy_(cells)
         h = self.stem.run(len(rows), last)
         return None if h is None else through(self.fine, h, last)
 
     def _mid(self, h: Tensor, last: bool) -> Tensor | None:
-        """From 1/4 to 1/8."""
+        """Run the stack at 1/8, on rows at 1/4."""
         return halved(self.mid, self.fused.to_mid, h, last)
 
     def _coarse(self, h: Tensor, last: bool) -> Tensor | None:
-        """From 1/8 to 1/16."""
+        """Run the stack at 1/16, on rows at 1/8."""
         return halved(self.coarse, self.fused.to_coarse, h, last)
 
 
 def through(stack: StackRows, h: Tensor, last: bool) -> Tensor | None:
-    """What the stack makes of rows."""
+    """The rows that a stack makes of rows; None for none yet."""
     stack.room(*h.shape, h).copy_(h)
     return stack.run(len(h), last)
 
 
 def halved(stack: StackRows, conv: Convolution, h: Tensor, last: bool) -> Tensor | None:
-    """What the stack makes of rows at half of their resolution."""
+    """The rows that a stack makes of rows at half of their resolution; None for none yet."""
     return through(stack, conv(gathered(h, 2)), last)

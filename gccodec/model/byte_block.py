@@ -66,7 +66,7 @@ StacksInBytes = dict[str, list[BlockInBytes]]
 
 @torch.inference_mode()
 def stacks_in_bytes(generator: Generator, ranges: Ranges) -> StacksInBytes:
-    """All residual stacks of a generator."""
+    """The blocks of all residual stacks of a generator, in bytes."""
     return {
         name: [
             BlockInBytes(b, r)

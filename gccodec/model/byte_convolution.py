@@ -22,7 +22,7 @@ ZERO = 28
 highest."""
 
 MIN_STEP = 1e-8
-"""Of bytes and weights: channels that are always 0 have one, too."""
+"""The smallest step of bytes and weights: channels that are always 0 have one, too."""
 
 
 class ByteWeights:
@@ -56,7 +56,8 @@ class ByteWeights:
         return y[0].permute(1, 2, 0)
 
     def add_to(self, total: Tensor, x: Tensor, scale: Tensor, bias: Tensor) -> None:
-        """In place; total [H - k + 1, W, out] is float32 and contiguous."""
+        """Add the convolution to total in place, which is float32 [H - k + 1, W, out] and
+        contiguous."""
         torch.ops.onednn.qconv2d_pointwise.binary(
             x.permute(2, 0, 1)[None], 1.0, self.zero, self.packed, self.steps * scale, self.zeros,
             total.permute(2, 0, 1)[None], bias, ONCE, self.padding, ONCE, 1, 1.0, 0, torch.float32,
@@ -108,5 +109,6 @@ class SumOfBytes:
         self.weights, self.gain, self.bias = weights, gain, bias
 
     def add_to(self, total: Tensor, x: Tensor) -> None:
-        """In place; total float32 [H - k + 1, W, out], contiguous; x: bytes [H, W, in]."""
+        """Add the convolution of bytes x [H, W, in] to total in place, float32 [H - k + 1, W, out],
+        contiguous."""
         self.weights.add_to(total, x, self.gain, self.bias)

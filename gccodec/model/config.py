@@ -11,7 +11,7 @@ from gccodec.entropy.constants import LATENT_CELL_PX
 from gccodec.weights.file import Role
 
 DOWNSAMPLING = LATENT_CELL_PX
-"""By how much the sides of a picture are longer than those of its latent."""
+"""The factor by which the sides of a picture are longer than those of its latent."""
 
 HALF_CELL_PX = 8
 """Pixels along one side of a latent position at half of the resolution, the largest of small
@@ -50,7 +50,7 @@ class ModelConfig:
     hyper_channels: int = 16
 
     def part(self, role: Role) -> str:
-        """As JSON, what a weights file of a role says of it."""
+        """What a weights file of a role says of the configuration, as JSON."""
         prefixes = COMMON_FIELDS + FIELDS_OF[role]
         chosen = {
             name: value
@@ -61,5 +61,6 @@ class ModelConfig:
 
     @classmethod
     def from_json(cls, text: str) -> ModelConfig:
-        """Of a part, too: what it does not say is of no matter to what is made of it."""
+        """The configuration of JSON text, of a part, too: what that does not say is of no matter to
+        what is made of it."""
         return cls(**json.loads(text))

@@ -112,7 +112,7 @@ class ContextModel(nn.Module):
         return convolve(layer, x, round(limit * INPUT_UNIT), self.quantized)
 
     def _norm(self, basis: Tensor) -> Tensor:
-        """What latents are multiplied by before a network sees them: [B, C, 1, 1]."""
+        """The factors that latents are multiplied by before a network sees them: [B, C, 1, 1]."""
         return (basis @ torch.exp(-self.log_norm))[:, :, None, None]
 
     def parameters_of_step(

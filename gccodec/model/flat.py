@@ -20,7 +20,7 @@ from gccodec.model.streaming import RowQueue
 
 LEVELS = 255
 GRAIN_STEPS = 2
-"""Of a level."""
+"""Steps of grain in a level."""
 
 REACH_CELLS = 2
 """Cells around a pixel's own that it depends on: the next one, whole."""

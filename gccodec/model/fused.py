@@ -26,8 +26,8 @@ makes 0."""
 
 
 class Adapter(NamedTuple):
-    """What to make of x for a block to do as under another condition: x * scale + shift, or x + (x
-    * more + shift).
+    """How x is changed for a block to do as under another condition: x * scale + shift, or x + (x *
+    more + shift).
 
     All [C]; more: scale - 1.
     """
@@ -94,13 +94,13 @@ def fused_stack(
     dtype: torch.dtype,
     in_bytes: Sequence[BlockInBytes | None] | None = None,
 ) -> list[FusedBlock]:
-    """Of all its blocks; in_bytes: the same ones, to compute so."""
+    """The blocks of a stack, compiled; in_bytes: the same ones, to compute so."""
     blocks = zip(stack.blocks, in_bytes or itertools.repeat(None), strict=False)
     return [FusedBlock.of(block, conditions, dtype, b) for block, b in blocks]
 
 
 def upsampling(up: HaarUp, dtype: torch.dtype) -> Convolution:
-    """Its output channels as (row, column, channel)."""
+    """The convolution of an upsampling, its output channels as (row, column, channel)."""
     weight, bias = (
         t.unflatten(0, (-1, up.factor**2)).transpose(0, 1).flatten(0, 1) for t in up.folded()
     )
@@ -108,7 +108,7 @@ def upsampling(up: HaarUp, dtype: torch.dtype) -> Convolution:
 
 
 def downsampling(down: HaarDown, dtype: torch.dtype, leaky: bool = False) -> Convolution:
-    """Its input channels as (row, column, channel)."""
+    """The convolution of a downsampling, its input channels as (row, column, channel)."""
     weight, bias = down.folded()
     return Convolution(
         weight.unflatten(1, (-1, down.factor**2)).transpose(1, 2).flatten(1, 2), bias, dtype, leaky

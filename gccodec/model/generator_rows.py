@@ -121,7 +121,7 @@ class GeneratorRows:
         return [self._latents(*strip)]
 
     def _latents(self, strip: LatentStrip, is_last: bool) -> Rows:
-        """Rows of the latent; what bypasses stages goes into their queues."""
+        """Take in rows of the latent; what bypasses stages goes into their queues."""
         g, (y_hat, (keep, labels)) = self.generator, strip
         if keep is not None:
             top, left = self.next_latent
@@ -140,7 +140,7 @@ class GeneratorRows:
         return Rows(rows_of(y_hat), y_hat.shape[2], is_last)
 
     def _coarse(self, y_hat: Tensor, last: bool) -> Tensor | None:
-        """At 1/16."""
+        """Run the stack at 1/16 of the resolution."""
         seen = self.stem.push(y_hat, last)
         if len(seen) < 3:
             return None
@@ -150,13 +150,13 @@ class GeneratorRows:
         return self.coarse.run(len(rows), last)
 
     def _mid(self, h: Tensor, last: bool) -> Tensor | None:
-        """From 1/16 to 1/8."""
+        """Run the stack at 1/8, on rows at 1/16."""
         rows = shuffled_into(self.mid, self.fused.to_mid(h))
         add_side(rows, self.mid_side)
         return self.mid.run(len(rows), last)
 
     def _fine(self, h: Tensor, last: bool) -> Tensor | None:
-        """From 1/8 to pixels."""
+        """Run the stack at 1/4, on rows at 1/8, and make pixels of it."""
         rows = shuffled_into(self.fine, self.fused.to_fine(h))
         y_hat = rows_of(self.for_fine.take(len(rows) // ROWS_PER_LATENT))
         in_cells(rows, ROWS_PER_LATENT).add_(
@@ -189,6 +189,6 @@ def shuffled_into(stack: StackRows, x: Tensor) -> Tensor:
 
 
 def add_side(rows: Tensor, side: RowQueue) -> None:
-    """What the label map and the keep mask say, if there are any."""
+    """Add what the label map and the keep mask say, if there are any."""
     if not side.is_unused:
         rows += rows_of(side.take(len(rows)))

@@ -125,7 +125,7 @@ def _halves(channels: int) -> tuple[slice, slice]:
 
 
 def _rounded(x: Tensor) -> npt.NDArray[np.int32]:
-    """To the nearest integers."""
+    """x rounded to the nearest integers, int32."""
     return np.asarray(torch.round(x).to(torch.int32).numpy())
 
 

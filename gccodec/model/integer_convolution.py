@@ -28,7 +28,7 @@ SIDE = 3
 
 
 def integer_convolver() -> Convolver | None:
-    """For `IntegerContext`; None where numpy is as good, or better."""
+    """The convolver for `IntegerContext`; None where numpy is as good, or better."""
     available = torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled
     return onednn_convolver if available and platform.machine() in X86 and is_exact() else None
 

@@ -23,10 +23,10 @@ MAX_STAGES_AT_ONCE = 4
 of each."""
 
 PIECES_BETWEEN = 1
-"""That wait between two stages; each is a strip of activations, and more gain little."""
+"""Pieces that wait between two stages; each is a strip of activations, and more gain little."""
 
 FEW_PIECES = 3
-"""With fewer, threads are of more use inside of each operation."""
+"""With fewer pieces, threads are of more use inside of each operation."""
 
 
 _END = object()
@@ -49,7 +49,7 @@ class _Channel:
         self._error: BaseException | None = None
 
     def put(self, piece: Any) -> None:
-        """Waits for room. _ClosedError when the pieces are no longer wanted."""
+        """Put a piece in once there is room. _ClosedError when the pieces are no longer wanted."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or len(self._pieces) < self._room)
             if self._closed:
@@ -71,7 +71,7 @@ class _Channel:
             self._changed.notify_all()
 
     def __iter__(self) -> Iterator[Any]:
-        """Until the end; raises the exception that the stage before ended in."""
+        """The pieces until the end; raises the exception that the stage before ended in."""
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._closed or self._ended or self._pieces)
@@ -124,7 +124,7 @@ def _worked(source: Iterator[Any], work: Work) -> Iterator[Any]:
 
 
 def _in_turns(make: Callable[[], Iterable[Any]], turns: threading.Semaphore) -> Iterator[Any]:
-    """What `make` gives; each piece is computed in a turn, and given away outside of it."""
+    """The pieces that `make` gives; each is computed in a turn, and given away outside of it."""
     pieces: Iterator[Any] | None = None
     while True:
         with turns:
@@ -138,7 +138,7 @@ def _in_turns(make: Callable[[], Iterable[Any]], turns: threading.Semaphore) -> 
 def _worked_in_turns(
     source: Iterable[Any], work: Work, turns: threading.Semaphore
 ) -> Iterator[Any]:
-    """What a work makes of all pieces of a source."""
+    """The pieces that a work makes of all pieces of a source."""
     for piece in source:
         yield from _in_turns(lambda piece=piece: work(piece), turns)
 

@@ -25,31 +25,32 @@ from gccodec.model.transforms import Transforms
 from gccodec.weights.bitstream import Bitstream
 
 COLOUR_WEIGHT = 20.0
-"""Of the squared error of mean colours, where that of pixels has 1; beside the distance as much as
-in training."""
+"""The weight of the squared error of mean colours, where that of pixels has 1; beside the distance
+as much as in training."""
 
 MEAN_COLOUR_WEIGHT = 100.0
-"""Of the squared error of the mean colour of all."""
+"""The weight of the squared error of the mean colour of all."""
 
 COLOUR_BLOCK_PX = 64
 """Side of the blocks whose mean colours are compared."""
 
 DISTANCE_WEIGHT = 0.2
-"""Of the perceptual distance: so that the squared error stays what it was at equal bits."""
+"""The weight of the perceptual distance: so that the squared error stays what it was at equal
+bits."""
 
 STEP, MAX_STEP = 0.03, 0.3
 """How far latents go in a step, in quantization steps: the root of their mean square, and at
 most."""
 
 DECAY = 0.92
-"""Of that, a step."""
+"""The factor by which steps become shorter, from one to the next."""
 
 MIN_LENGTH = 1e-20
-"""Of a gradient."""
+"""The least length of a gradient."""
 
 SECOND_SCALE = 2 / 3
-"""Of the picture, where the distance judges places a second time: both are right more often than
-one."""
+"""The scale of the picture at which the distance judges blocks a second time: both are right more
+often than one."""
 
 
 class Part(NamedTuple):
@@ -69,17 +70,17 @@ class Part(NamedTuple):
 
     @property
     def side(self) -> SideTensors:
-        """What the latents are coded with."""
+        """The side information that the latents are coded with."""
         keep = None if self.keep_pixels is None else keep_mask_from_pixels(self.keep_pixels)
         return SideTensors(keep, self.labels)
 
 
 Views = list[list[Tensor]]
-"""Of a picture: the taps of the distance, as it is (with gradient) and smaller."""
+"""The views of a picture: the taps of the distance, as it is (with gradient) and smaller."""
 
 
 class Trial(NamedTuple):
-    """What becomes of a latent.
+    """A latent coded and decoded, and how well that went.
 
     bits: [1], of all of it; bits_map: [1, h, w], of each position; x_hat and the x that it is to
     be: [1, 3, H, W], alike at the pixels that need not be kept; features, target_features: what the
@@ -204,7 +205,7 @@ class Refiner(nn.Module):
                 ]
 
     def _bit(self, quality: int, device: torch.device) -> Tensor:
-        """What one costs, [1], where a pixel's squared error does 1."""
+        """The price of a bit, [1], where a pixel's squared error has the price 1."""
         q = torch.full((1,), quality / MAX_QUALITY, device=device)
         return torch.exp(hat_basis(q, len(self.log_lmbda)) @ self.log_lmbda)
 
@@ -225,13 +226,12 @@ class Refiner(nn.Module):
         )
 
     def _block_costs(self, trial: Trial, quality: int) -> tuple[Tensor, Tensor]:
-        """Of each place, what it costs, the distance at two scales, and the mean error of its
-        colours."""
+        """The cost of each block, the distance at two scales, and the mean error of its colours."""
         return block_means(self._local_cost(trial, quality)), block_means(trial.colours[0])
 
     @torch.no_grad()
     def _local_cost(self, trial: Trial, quality: int) -> Tensor:
-        """Of each latent position, [1, h, w]: the loss but for the mean colour of all."""
+        """The cost of each latent position, [1, h, w]: the loss but for the mean colour of all."""
         rows, columns = (n // DOWNSAMPLING for n in trial.x.shape[2:])
         with autocast(trial.x.device):
             pairs = zip(trial.features, trial.target_features, strict=True)

@@ -26,7 +26,7 @@ class SideTensors(NamedTuple):
 
     @classmethod
     def of(cls, side: SideInformation) -> SideTensors:
-        """That of one picture."""
+        """The side information of one picture as tensors."""
         keep, labels = side
         return cls(
             None if keep is None else torch.from_numpy(keep.astype(np.float32))[None, None],
@@ -34,7 +34,7 @@ class SideTensors(NamedTuple):
         )
 
     def part(self, rows: slice, columns: slice) -> SideTensors:
-        """That of some latent rows and columns."""
+        """The side information of some latent rows and columns."""
         down, across = (
             slice(LABEL_CELLS_PER_LATENT * s.start, LABEL_CELLS_PER_LATENT * s.stop)
             for s in (rows, columns)

@@ -22,7 +22,7 @@ from gccodec.model.pipeline import Work
 from gccodec.model.side_tensors import NO_SIDE_TENSORS, SideTensors
 
 ROWS_PER_LATENT = 4
-"""At the finest resolution of either transform's stacks, 1/4; two at 1/8."""
+"""Rows per latent at the finest resolution of either transform's stacks, 1/4; two at 1/8."""
 
 NARROW = 256
 """Columns up to which any number is as fast as another."""
@@ -66,7 +66,7 @@ class RowQueue:
 
 
 class Rows(NamedTuple):
-    """What goes from stage to stage: rows, of a strip of so many latent rows, and whether they
+    """The rows that go from stage to stage, of a strip of so many latent rows, and whether they
     close the picture."""
 
     x: Tensor
@@ -124,15 +124,15 @@ def stream(
 
 
 def padded_width(width: int) -> int:
-    """With the columns beyond both borders; wide rows in eights, as oneDNN has no good blocks for 2
-    * 251 columns."""
+    """The width with the columns beyond both borders; wide rows in eights, as oneDNN has no good
+    blocks for 2 * 251 columns."""
     padded = width + 2
     return padded if padded <= NARROW else -(-padded // 8) * 8
 
 
 class ConvRows:
-    """What a 3x3 convolution sees of rows [n, W, C] that arrive strip by strip, beyond the
-    picture's borders zeros.
+    """The rows [n, W, C] that a 3x3 convolution sees when they arrive strip by strip, with zeros
+    beyond the picture's borders.
 
     zero: what stands for 0.
     """
@@ -178,7 +178,7 @@ class StackRows:
         self.reach = -self.lag % ROWS_PER_LATENT or (0 if last is None else ROWS_PER_LATENT)
         self.rows = torch.empty(0)
         self.begin = self.end = 0
-        """Of the rows, in the picture."""
+        """The place of the rows in the picture."""
         self.columns = slice(0)
 
     def room(self, count: int, width: int, channels: int, like: Tensor) -> Tensor:
@@ -216,7 +216,7 @@ class StackRows:
         return self.rows[first - self.begin : stop - self.begin, self.columns]
 
     def _patches(self, first: int) -> list[Patch]:
-        """From a row on, what has the other quality."""
+        """The patches that have the other quality, from a row on."""
         if self.mixture is None:
             return []
         width = self.columns.stop - self.columns.start

@@ -28,8 +28,8 @@ from gccodec.weights.file import WeightsFile
 from gccodec.weights.model import ModelWeights
 
 FUSED_KEPT = 1
-"""Of either transform with what is constant for a picture folded in: the next one may be of the
-same quality."""
+"""Copies of either transform that are kept, with what is constant for a picture folded in: the next
+one may be of the same quality."""
 
 LATENTS_AHEAD = 16
 """Strips of latents, a megabyte each, that may wait while a band before them is coded."""
@@ -63,7 +63,8 @@ class Transforms:
 
     @property
     def threads(self) -> int:
-        """That the stages of a network share; 1 where it is not the processor that computes."""
+        """Threads that the stages of a network share; 1 where it is not the processor that
+        computes."""
         return torch.get_num_threads() if self.device.type == "cpu" else 1
 
     def _quality(self, quality: int) -> Tensor:
@@ -71,8 +72,8 @@ class Transforms:
 
     @torch.inference_mode()
     def _gain(self, quality: Quality, origin: tuple[int, int], shape: torch.Size) -> Tensor:
-        """Of latents [1, C, n, w] from some position on: as many, or [1, C, 1, 1] where all are
-        alike."""
+        """The gain of latents [1, C, n, w] from some position on: as many, or [1, C, 1, 1] where
+        all are alike."""
         if isinstance(quality, int):
             return self.gain(self._quality(quality))
         (top, left), (height, width) = origin, shape[2:]
@@ -102,8 +103,8 @@ class Transforms:
         return None if ranges is None else stacks_in_bytes(generator, ranges)
 
     def finer(self, quality: int, known: int) -> Tensor:
-        """By how much latents [1, C, h, w] in steps of one quality grow to be in those of another:
-        [1, C, 1, 1]."""
+        """The factor by which latents [1, C, h, w] in steps of one quality grow to be in those of
+        another: [1, C, 1, 1]."""
         with torch.inference_mode():
             return self.gain(self._quality(quality)) / self.gain(self._quality(known))
 

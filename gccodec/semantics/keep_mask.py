@@ -39,7 +39,8 @@ def encode_keep_mask(keep: KeepMask) -> bytes:
 
 
 def keep_mask_of(file: GczFile) -> KeepMask | None:
-    """Which latents a file keeps, or keeps more finely, on the latent grid; None for a plain file.
+    """The latents that a file keeps, or keeps more finely, on the latent grid; None for a plain
+    file.
 
     CorruptError where the section is no mask.
     """
@@ -67,8 +68,8 @@ def rest_quality_of(file: GczFile) -> int | None:
 
 
 def kept_strips(file: GczFile, region: Region) -> Iterator[Image.Image]:
-    """Of a region of the decoded picture, from top to bottom in mode L: KEPT, and elsewhere
-    SYNTHESISED or COARSE.
+    """Strips of a map of a region of the decoded picture, from top to bottom in mode L: KEPT, and
+    elsewhere SYNTHESISED or COARSE.
 
     COARSE is what is coded too, at the rest quality.
     """

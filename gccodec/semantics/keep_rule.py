@@ -41,7 +41,7 @@ KeepRule = KeepClasses | KeepInstances | KeepPolygon | Region
 
 
 def parse_rule(text: str) -> KeepRule:
-    """One `--keep` value; UsageError names what is valid."""
+    """The rule of one `--keep` value; UsageError names what is valid."""
     kind, _, value = text.partition(":")
     if kind == "class":
         return KeepClasses(_class_ids(value))
@@ -78,7 +78,7 @@ def _class_ids(value: str) -> tuple[int, ...]:
 
 
 class Annotation(NamedTuple):
-    """Of the whole picture: unified ids and instance ids, each [H, W] or None."""
+    """The annotation of a whole picture: unified ids and instance ids, each [H, W] or None."""
 
     labels: npt.NDArray[np.uint8] | None = None
     instances: npt.NDArray[np.uint16] | None = None

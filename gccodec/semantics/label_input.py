@@ -15,9 +15,10 @@ from gccodec.image.clean_png import clean_png
 from gccodec.image.opening import decoding, detect, open_image
 from gccodec.semantics.label_classes import LABEL_SETS, fold_from, unified_classes
 
-"""In a file; 255 in a PNG."""
 PNG_UNKNOWN = 255
+"""Stands for UNKNOWN_LABEL in pictures of ids."""
 MASK_THRESHOLD = 127
+"""Pixels of a keep mask above it are kept."""
 
 
 def _opened(data: bytes, what: str, width: int, height: int) -> Image.Image:

@@ -10,7 +10,7 @@ from gccodec.errors import UsageError
 
 
 class Region(NamedTuple):
-    """In pixels; x, y is the upper left corner."""
+    """A rectangle in pixels; x, y is the upper left corner."""
 
     x: int
     y: int
@@ -19,7 +19,7 @@ class Region(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Region:
-        """From "X,Y,W,H"."""
+        """The region that "X,Y,W,H" names; UsageError for other texts."""
         if re.fullmatch(r"\d{1,6}(,\d{1,6}){3}", text) is None:
             raise UsageError(f"region {text!r}: expected X,Y,WIDTH,HEIGHT in pixels")
         return cls(*map(int, text.split(",")))

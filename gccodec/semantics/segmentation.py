@@ -38,7 +38,7 @@ class Labeller:
 
     @classmethod
     def load(cls, device: torch.device | str = "cpu", folder: Path | None = None) -> Labeller:
-        """From a folder of weights, None for the installed one."""
+        """Load the label network from a folder of weights, None for the installed one."""
         return cls(WeightsFolder.at(folder).load("labels"), device)
 
     def cells(self, image: Image.Image) -> npt.NDArray[np.uint8]:

@@ -46,7 +46,7 @@ class Selection(NamedTuple):
         labels: npt.NDArray[np.uint8] | None,
         rest_quality: int = 0,
     ) -> Selection:
-        """Of the latent positions that hold any of these pixels [H, W]."""
+        """The selection of the latent positions that hold any of these pixels [H, W]."""
         return cls(keep_mask(keep_pixels), labels, rest_quality, keep_pixels)
 
     def check(self, width: int, height: int) -> None:
@@ -69,7 +69,7 @@ class Selection(NamedTuple):
 
     @property
     def side(self) -> SideInformation:
-        """What latents are coded with."""
+        """The side information that latents are coded with."""
         return (
             NO_SIDE_INFORMATION
             if self.labels is None
@@ -77,12 +77,12 @@ class Selection(NamedTuple):
         )
 
     def quality(self, kept: int) -> Quality:
-        """Of every latent, `kept` where it is kept."""
+        """The quality of every latent, `kept` where it is kept."""
         return QualityMap(self.keep, kept, self.rest_quality) if self.labels is None else kept
 
     def sections(self, bitstream: Bitstream) -> tuple[Section, ...]:
-        """As a file carries it; WeightsError for labels and a model that was not trained with
-        them."""
+        """The sections that carry the selection in a file; WeightsError for labels and a model that
+        was not trained with them."""
         mask = Section(int(SectionId.KEEP_MASK), encode_keep_mask(self.keep))
         if self.labels is None:
             return mask, Section(int(SectionId.REST_QUALITY), write_varint(self.rest_quality))
@@ -93,7 +93,8 @@ class Selection(NamedTuple):
 
     @classmethod
     def of(cls, file: GczFile, bitstream: Bitstream) -> Selection | None:
-        """From a parsed file; None for a plain one. CorruptError where a section is damaged."""
+        """The selection of a parsed file; None for a plain one. CorruptError where a section is
+        damaged."""
         keep, rest = keep_mask_of(file), rest_quality_of(file)
         if keep is None:
             return None
