@@ -209,6 +209,9 @@ def choose_device(name: str, threads: int | None, messages: Messages) -> torch.d
 
     import torch
 
+    from gccodec.model.allocator import share_freed_memory
+
+    share_freed_memory()
     if (threads := threads_within(threads, torch.get_num_threads())) is not None:
         torch.set_num_threads(threads)
     if name == "auto":
