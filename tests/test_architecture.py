@@ -68,6 +68,14 @@ ALLOWED = {
         *("batch", "benchmark", "training"),
     },
 }
+LONG_MODULES = {"training/stage_renderer.py"}
+LONG_FUNCTIONS = {
+    "benchmark/speed.py:time_parts",
+    "cli/decode.py:command",
+    "cli/encode.py:command",
+    "cli/train.py:command",
+}
+"""To be made shorter; nothing is to be added."""
 SOURCES = sorted(p for p in PACKAGE.rglob("*.py") if len(p.relative_to(PACKAGE).parts) > 1)
 
 
@@ -101,9 +109,26 @@ def test_the_container_needs_the_standard_library_alone():
         assert roots <= set(sys.stdlib_module_names) | {"gccodec"}, path
 
 
-def test_no_module_exceeds_400_lines():
+def test_no_module_exceeds_300_lines_but_those_that_are_known():
+    longer = {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        if len(path.read_text().splitlines()) > 300
+    }
+    assert longer == LONG_MODULES
+
+
+def test_no_function_exceeds_60_lines_but_those_that_are_known():
+    """Of its body: a command has as many parameters as options."""
+    longer = set()
     for path in PACKAGE.rglob("*.py"):
-        assert len(path.read_text().splitlines()) <= 400, path
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                documented = ast.get_docstring(node) is not None and len(node.body) > 1
+                first = node.body[int(documented)].lineno
+                if (node.end_lineno or 0) - first >= 60:
+                    longer.add(f"{path.relative_to(PACKAGE)}:{node.name}")
+    assert longer == LONG_FUNCTIONS
 
 
 def test_only_the_command_line_prints():
