@@ -35,7 +35,7 @@ ANIMATION, FRAME, FRAME_DATA = b"acTL", b"fcTL", b"fdAT"
 PALETTE = 3
 """Colour type."""
 TRANSPARENCY_LENGTHS: dict[int | None, Container[int]] = {0: (2,), 2: (6,), PALETTE: range(1, 257)}
-"""Of tRNS, by colour type; the others have an alpha channel."""
+"""Lengths of tRNS, by colour type; the others have an alpha channel."""
 FIXED_LENGTHS = {
     b"gAMA": (4,),
     b"cHRM": (32,),
@@ -54,8 +54,7 @@ RESERVED = frozenset(
 
 
 class Animation(NamedTuple):
-    """What has been said of it so far. data: image data have begun; apart: they are none of its
-    frames."""
+    """What a file has said of its animation so far."""
 
     announced_frames: int = 0
     first_frame: bool = False
@@ -195,7 +194,7 @@ class _Sieve:
         return ""
 
     def notes(self) -> tuple[str, ...]:
-        """What was left out."""
+        """Notes on what was left out."""
         names = {b"iCCP": "the ICC profile", b"eXIf": "the EXIF"} | dict.fromkeys(TEXT, "text")
         said = [
             f"{names.get(kind, f'chunk {kind.decode()}')} is {why} and left out"

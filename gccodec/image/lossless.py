@@ -89,8 +89,8 @@ def _part(picture: Picture, box: tuple[int, int, int, int]) -> Image.Image:
 
 
 def _is_photograph(picture: Picture, budget_bytes: int) -> bool:
-    """By some squares, of those that are quickly had: a picture that is streamed shows its upper
-    edge."""
+    """Whether some squares tell a photograph, of those that are quickly had: a picture that is
+    streamed shows its upper edge."""
     width, height = picture.image.size
     if width * height < SAMPLED_PIXELS or min(width, height) < SAMPLE_PX:
         return False

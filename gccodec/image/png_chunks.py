@@ -11,7 +11,8 @@ from typing import IO, NamedTuple
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 MAX_SIDE_BYTES = 1 << 26
-"""Of text, a profile or another ancillary chunk, inflated: longer ones are left out."""
+"""The most bytes of text, a profile or another ancillary chunk, inflated: longer ones are left
+out."""
 
 DEFLATE = b"\0"
 """The one compression method."""

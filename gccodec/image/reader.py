@@ -60,7 +60,7 @@ class Attempt(NamedTuple):
     frames: int | None = None
 
     def open(self, form: Format) -> Image.Image:
-        """With all that `info` should have."""
+        """Open the picture, with all that `info` should have."""
         image = open_image(self.file, form)
         if self.profile is not None:
             image.info["icc_profile"] = self.profile

@@ -38,7 +38,7 @@ class UnlimitedTiffFile(TiffImageFile):
         self._size = self._tile_size
 
     def load_prepare(self) -> None:
-        """As in Pillow otherwise."""
+        """Prepare as Pillow does, but for the size."""
         if self._im is None:
             self.im = Image.new(self.mode, self._tile_size, None).im
         ImageFile.ImageFile.load_prepare(self)

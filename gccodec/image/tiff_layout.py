@@ -9,7 +9,7 @@ from gccodec.image.tiff_structure import file_structure
 
 Kind = Literal["unsigned", "signed", "float"]
 _KINDS: dict[int, Kind] = {1: "unsigned", 2: "signed", 3: "float", 4: "unsigned"}
-"""By SampleFormat; 4 is undefined."""
+"""Kinds of numbers by SampleFormat; 4 is undefined."""
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, CIELAB, ICCLAB = 0, 1, 2, 3, 5, 8, 9
 COLOUR_SAMPLES = {
@@ -85,7 +85,8 @@ class Layout(NamedTuple):
 
 
 def layout_of(tags: Mapping[int, Any], big_endian: bool) -> Layout | None:
-    """By a directory's tags, as Pillow has read them; None for one that is not understood here."""
+    """The layout by a directory's tags, as Pillow has read them; None for one that is not
+    understood here."""
     width, height = _number(tags, 256), _number(tags, 257)
     bits, samples = _numbers(tags, 258, (1,)), _number(tags, 277, 1)
     # a required tag that is missing is taken as libtiff does
