@@ -33,26 +33,34 @@ class Decisions(Protocol):
     """Codes one decision with a table; an encoder gives back the bit that it got, a decoder the one
     that it read."""
 
-    def code(self, level: int, bit: bool) -> bool: ...
+    def code(self, level: int, bit: bool) -> bool:
+        """Code a decision with the table of a level; returns the bit."""
 
 
 class WritingDecisions:
+    """Writes each decision to an encoder."""
+
     def __init__(self, coder: SymbolEncoder) -> None:
         self.coder = coder
 
     def code(self, level: int, bit: bool) -> bool:
+        """Write the bit, and return it."""
         self.coder.encode(level, np.array([bit], np.int32))
         return bit
 
 
 class ReadingDecisions:
+    """Reads each decision from a decoder."""
+
     def __init__(self, coder: SymbolDecoder) -> None:
         self.coder = coder
 
     def code(self, level: int, bit: bool) -> bool:
+        """Read the bit; the one given is ignored."""
         return bool(self.coder.decode(level, 1)[0])
 
 
 @functools.cache
 def decision_coders(pure_python: bool) -> CoderFactory:
+    """Encoders and decoders of decisions, made once for each implementation of the range coder."""
     return CoderFactory(decision_tables(), pure_python)

@@ -23,6 +23,8 @@ def _cumulative(tables: Tables) -> list[list[int]]:
 
 
 class PythonEncoder:
+    """Encodes as `ConstrictionEncoder` does, with the same bytes."""
+
     def __init__(self, tables: Tables) -> None:
         self.cumulative = _cumulative(tables)
         self.lower, self.width = 0, FULL
@@ -62,6 +64,8 @@ class PythonEncoder:
 
 
 class PythonDecoder:
+    """Decodes as `ConstrictionDecoder` does."""
+
     def __init__(self, tables: Tables, payload: bytes) -> None:
         self.cumulative = _cumulative(tables)
         self.words = np.frombuffer(padded_words(payload), ">u4").tolist()

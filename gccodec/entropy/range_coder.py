@@ -24,21 +24,27 @@ class SymbolEncoder(Protocol):
     """Entries of one table a call, or raw bits; then `finish` once. `bits_so_far`: what all so far
     takes."""
 
-    def encode(self, table: int, entries: IntArray) -> None: ...
+    def encode(self, table: int, entries: IntArray) -> None:
+        """Code entries int32 [n] of one table."""
 
-    def encode_bits(self, bits: IntArray) -> None: ...
+    def encode_bits(self, bits: IntArray) -> None:
+        """Code raw bits int32 [n], each 0 or 1."""
 
-    def bits_so_far(self) -> float: ...
+    def bits_so_far(self) -> float:
+        """The bits that all so far takes."""
 
-    def finish(self) -> bytes: ...
+    def finish(self) -> bytes:
+        """The payload; nothing can be coded after that."""
 
 
 class SymbolDecoder(Protocol):
     """The mirror of SymbolEncoder."""
 
-    def decode(self, table: int, count: int) -> IntArray: ...
+    def decode(self, table: int, count: int) -> IntArray:
+        """The next entries of one table, int32 [count]. CorruptError where the bytes hold none."""
 
-    def decode_bits(self, count: int) -> IntArray: ...
+    def decode_bits(self, count: int) -> IntArray:
+        """The next raw bits, int32 [count]."""
 
 
 class ConstrictionModels:
@@ -54,6 +60,8 @@ class ConstrictionModels:
 
 
 class ConstrictionEncoder:
+    """Encodes with constriction's queue coder."""
+
     def __init__(self, models: ConstrictionModels) -> None:
         self.models = models
         self.coder = constriction.stream.queue.RangeEncoder()
@@ -81,6 +89,8 @@ class ConstrictionEncoder:
 
 
 class ConstrictionDecoder:
+    """Decodes what `ConstrictionEncoder` wrote."""
+
     def __init__(self, models: ConstrictionModels, payload: bytes) -> None:
         self.models = models
         words = np.frombuffer(padded_words(payload), ">u4").astype(np.uint32)
@@ -107,9 +117,11 @@ class CoderFactory:
         self.models = None if pure_python or constriction is None else ConstrictionModels(tables)
 
     def encoder(self) -> SymbolEncoder:
+        """A new encoder."""
         return ConstrictionEncoder(self.models) if self.models else PythonEncoder(self.tables)
 
     def decoder(self, payload: bytes) -> SymbolDecoder:
+        """A decoder of a payload."""
         return (
             ConstrictionDecoder(self.models, payload)
             if self.models

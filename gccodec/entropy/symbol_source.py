@@ -36,11 +36,13 @@ class SymbolSource(Protocol):
 
     tables: FrequencyTables
 
-    def hyper_latents(self, index: IntArray, analyse: Callable[[], IntArray]) -> IntArray: ...
+    def hyper_latents(self, index: IntArray, analyse: Callable[[], IntArray]) -> IntArray:
+        """The hyper-latents int32 [n] of a band, for tables of these indices [n]."""
 
     def symbols(
         self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array
-    ) -> IntArray: ...
+    ) -> IntArray:
+        """The symbols int32 [n] of the coded positions of one step."""
 
 
 class QuantizingSource:
@@ -62,6 +64,7 @@ class QuantizingSource:
     def quantize(
         self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array
     ) -> IntArray:
+        """The symbols of the coded positions, int32 [n], by what they cost."""
         residual = ((y[coded] - prediction.mean[coded]) / (1 << LATENT_FRACTION_BITS)).astype(
             np.float32
         )

@@ -70,6 +70,7 @@ class Animation(NamedTuple):
         )
 
     def seen(self, kind: bytes) -> Animation:
+        """What is known of the animation after a chunk of this kind."""
         if kind == FRAME and not self.data:
             return self._replace(first_frame=True)
         if kind == b"IDAT" and not self.data:
