@@ -114,8 +114,8 @@ def centred(x: npt.NDArray[np.uint8], zero: int) -> Array:
     if zero == 0:
         return np.ascontiguousarray(x)
     if zero == SIGN_BIT:
-        return (x ^ np.uint8(SIGN_BIT)).view(np.int8)
-    return x.astype(np.int16) - np.int16(zero)
+        return np.bitwise_xor(x, np.uint8(SIGN_BIT), order="C").view(np.int8)
+    return x.astype(np.int16, "C") - np.int16(zero)
 
 
 def numpy_convolver(arithmetic: type, threads: int = 1) -> Convolver:

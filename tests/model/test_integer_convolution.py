@@ -35,6 +35,20 @@ def test_random_sums_are_exact(shape, zero, stride, inputs):
 
 
 @needs_exact
+@pytest.mark.parametrize("stride", [1, 2, 4])
+def test_narrow_and_flat_pictures_have_exact_sums(stride):
+    """AMX in oneDNN had other ones, and others each time, where an output is one position wide."""
+    rng = np.random.default_rng(stride)
+    weight = rng.integers(-60, 60, (TAPS, 96, 24))
+    convolve, expected = onednn_convolver(weight, 0), numpy_convolver(np.int64)(weight, 0)
+    for long in (1, 3, 9, 18, 37, 200):
+        for short in range(1, 9):
+            for shape in ((long, short), (short, long)):
+                x = rng.integers(0, 256, (shape[0] + 2, shape[1] + 2, 96)).astype(np.uint8)
+                assert np.array_equal(convolve(x, stride), expected(x, stride)), shape
+
+
+@needs_exact
 @pytest.mark.parametrize("x", [0, 1, 127, 128, 255])
 @pytest.mark.parametrize("weight", [-127, 127])
 @pytest.mark.parametrize(("zero", "stride"), [(128, 1), (0, 2), (0, 4)])
