@@ -11,7 +11,7 @@ import torch
 
 from gccodec.codec.latent import decode_latent, flat_parts_of
 from gccodec.codec.loaded_model import LoadedModel, Progress
-from gccodec.codec.strip import strip_rows, to_pixels
+from gccodec.codec.strip import pixels_per_strip, strip_rows, to_pixels
 from gccodec.container.file import GczFile
 from gccodec.entropy.constants import LATENT_CELL_PX, LATENT_FRACTION_BITS
 from gccodec.entropy.flat_parts import FlatParts
@@ -62,10 +62,13 @@ class Decoder:
         digest."""
         side = NO_SIDE_INFORMATION if selection is None else selection.side
         top, whole = 0, SideTensors.of(side)
+        pixels = LATENT_CELL_PX**2 * (rows.stop - rows.start) * (columns.stop - columns.start)
+        at_once = self.model.transforms.strips_at_once
+        per_strip = pixels_per_strip(self.strip_pixels, at_once, pixels)
         for band in decode_latent(self.model.latents, file, selection):
             first = max(0, rows.start - top)
             part = band[first : max(0, rows.stop - top), columns]
-            step = strip_rows(part.shape[1], self.strip_pixels)
+            step = strip_rows(part.shape[1], per_strip)
             for start in range(0, len(part), step):
                 latent = part[start : start + step].astype(np.float32) / (1 << LATENT_FRACTION_BITS)
                 row = top + first + start

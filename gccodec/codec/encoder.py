@@ -18,7 +18,7 @@ from gccodec.codec.metadata import metadata_sections
 from gccodec.codec.parallel import writing_thread
 from gccodec.codec.rate import Setting, setting
 from gccodec.codec.refined_latents import RefinedLatents
-from gccodec.codec.strip import to_strips
+from gccodec.codec.strip import pixels_per_strip, to_strips
 from gccodec.container.file import Coding, GczFile, serialize
 from gccodec.container.section import Section, SectionId
 from gccodec.entropy.grid import grid_size, padded
@@ -125,7 +125,10 @@ class Encoder:
     def strips(self, source: Source) -> Iterator[Tensor]:
         """Strips of the picture [1, 3, 16 n, W] in [0, 1], as the analysis is to see them."""
         top, keep_pixels = 0, source.keep_pixels
-        for strip in to_strips(source.image, self.strip_pixels):
+        width, height = source.image.size
+        at_once = self.model.transforms.strips_at_once
+        per_strip = pixels_per_strip(self.strip_pixels, at_once, width * height)
+        for strip in to_strips(source.image, per_strip):
             height, width = strip.shape[2:]
             if keep_pixels is not None:
                 part = padded(keep_pixels[top : top + height], height, width)

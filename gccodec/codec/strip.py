@@ -16,7 +16,16 @@ from gccodec.entropy.grid import grid_size, padded
 from gccodec.image.picture import Pixels, cropped
 
 STRIP_PIXELS = 1 << 19
-"""Default size of a strip. Results do not depend on it."""
+"""Default size of what is in work at a time, a strip or several. Results do not depend on it."""
+
+MANY_STRIPS = 4
+"""Pictures of fewer are too small for threads that work on a strip each."""
+
+
+def pixels_per_strip(strip_pixels: int, at_once: int, pixels: int) -> int:
+    """Pixels of one strip where a picture has so many, `strip_pixels` may be in work at a time, and
+    up to `at_once` threads have a strip each."""
+    return strip_pixels // at_once if pixels > MANY_STRIPS * strip_pixels else strip_pixels
 
 
 def strip_rows(columns: int, strip_pixels: int) -> int:

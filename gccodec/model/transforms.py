@@ -20,7 +20,7 @@ from gccodec.model.generator import Generator
 from gccodec.model.generator_rows import FusedGenerator, GeneratorRows
 from gccodec.model.loading import Network, network_of, once
 from gccodec.model.mixture import Mixture, qualities_of
-from gccodec.model.pipeline import staged
+from gccodec.model.pipeline import MAX_STAGES_AT_ONCE, staged
 from gccodec.model.precision import arithmetic, has_fast_bytes
 from gccodec.model.ranges import Ranges, ranges_of
 from gccodec.model.streaming import LatentStrip, with_last
@@ -66,6 +66,11 @@ class Transforms:
         """Threads that the stages of a network share; 1 where it is not the processor that
         computes."""
         return torch.get_num_threads() if self.device.type == "cpu" else 1
+
+    @property
+    def strips_at_once(self) -> int:
+        """Strips of a large picture that stages work on at the same time."""
+        return min(self.threads, MAX_STAGES_AT_ONCE)
 
     def _quality(self, quality: int) -> Tensor:
         return torch.full((1,), quality / MAX_QUALITY, device=self.device)
