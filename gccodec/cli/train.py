@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from gccodec.cli.options import Messages, Number, choose_device, volume
+from gccodec.cli.options import AnyNumber, Messages, choose_device, volume
 from gccodec.errors import FileError, UsageError
 
 CROPS_OF_STAGE = {
@@ -66,7 +66,7 @@ end more."""
 )
 @click.option(
     "--minutes",
-    type=Number(),
+    type=AnyNumber(),
     default=UNTIL_DONE,
     help="Stop after so long, state saved.  [default: no end]",
 )
