@@ -59,7 +59,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check gccodec tests
 	$(BIN)/mypy
 
-golden: $(READY)  ## Make golden files that are missing; delete one to have it made anew
+golden: $(READY)  ## Add golden files for cases that have none; what is there stays as it is
 	$(BIN)/python -m tests.golden.regenerate
 
 # what is not in the repository is asked for before anything is set up or trained
