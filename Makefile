@@ -17,7 +17,7 @@ WORKERS ?= 2
 CORPUS ?= fuzz-corpus
 
 .PHONY: help demo test test-slow test-cluster fuzz lint golden bench speed train clean
-.PHONY: bench-needs train-needs
+.PHONY: bench-needs train-needs test-versions
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -42,6 +42,10 @@ test: lint  ## Lint, type-check and run the tests, in WORKERS=2 processes
 test-slow: $(READY)  ## Big sweeps and fuzzing; figures go into tests/results/
 	$(BIN)/python -m pytest -m slow
 	GCCODEC_MUTATIONS=5000000 $(BIN)/python -m pytest -s tests/test_mutations.py
+
+# an environment for each Python that is here, with a CUDA build of torch of 3 to 5 GB
+test-versions: $(READY)  ## The tests with each Python, and with torch's oldest and newest version
+	$(BIN)/python tests/versions.py --workers $(WORKERS)
 
 # Ray and the servers are heavy, hence not in `dev`; sftp is skipped where there is no sshd
 test-cluster: $(READY)  ## Archives on a Ray cluster of two nodes, on S3 and on sftp, all on loopback
@@ -99,4 +103,4 @@ train: train-needs $(READY)  ## Train every stage from scratch and export; resum
 	  $(BIN)/gccodec export $(STATE)/$$stage.safetensors --preset $(PRESET) --out $(WEIGHTS); done
 
 clean:  ## Remove everything that was made here
-	rm -rf $(VENV) demo bench fuzz-corpus build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .versions demo bench fuzz-corpus build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
