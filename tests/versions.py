@@ -109,7 +109,7 @@ def main() -> None:
     lines = [
         f"# The tests with each Python and with torch's oldest and newest version, "
         f"{datetime.date.today()}",
-        f"# `make test-versions`: pytest -n {arguments.workers} {' '.join(arguments.tests)}".rstrip(),
+        f"# `{' '.join(['python tests/versions.py', *arguments.tests])}`",
         COLUMNS,
     ]
     for pair in pairs():
