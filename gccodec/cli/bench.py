@@ -35,11 +35,7 @@ class Plan(NamedTuple):
     type=click.Path(path_type=Path),
     help="Instead: pictures with label maps; selective coding.",
 )
-@click.option(
-    "--nets",
-    type=click.Path(path_type=Path),
-    help="Folder of the frozen networks, see `gccodec nets`.",
-)
+@click.option("--nets", type=click.Path(path_type=Path), help="Folder that `gccodec nets` made.")
 @click.option(
     "--reference", type=click.Path(path_type=Path), help="Folder of curves of other codecs."
 )
@@ -124,7 +120,7 @@ def command(
     from gccodec.codec.codec import DEFAULT_REALISM, Codec
     from gccodec.metrics.nets.catalogue import QUALITY, SCENES, check_nets
 
-    if nets is not None and not timed:
+    if nets and not timed:
         check_nets(nets, QUALITY if scenes is None else SCENES)
     codec = Codec.load(weights, device=choose_device(device, threads, messages))
     if timed:

@@ -8,7 +8,7 @@ from gccodec.model.quantization import (
     ACTIVATION_LIMIT,
     activate,
     convolve,
-    quantise_weight,
+    quantize_weight,
     round_to,
     weight_shift,
 )
@@ -29,7 +29,7 @@ def test_a_channels_weights_use_eight_bits_and_its_sums_stay_exact():
     # a sum of 4096 products of 255 x 0.5 x 2^s stays below 0.75 x 2^24
     assert weight_shift(wide, 255).tolist() == [4]
     weight = torch.tensor([0.3, 100.0]).reshape(2, 1, 1, 1)
-    assert quantise_weight(weight, 127).flatten().tolist() == [77 / 256, 127 / 8]
+    assert quantize_weight(weight, 127).flatten().tolist() == [77 / 256, 127 / 8]
 
 
 def test_activations_are_clamped_and_whole_units():
