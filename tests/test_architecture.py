@@ -97,6 +97,29 @@ def test_a_layer_imports_only_the_layers_below_it(path):
     assert used - {layer} <= ALLOWED[layer]
 
 
+TESTS = Path(__file__).parent
+WHOLE_SUBJECTS = {
+    "benchmark": {"streamed"},
+    "cli": {"batch", "commands", "faults", "help", "kill", "lossless", "program", "scale"},
+    "codec": {"sweeps", "threads"},
+    "image": {"damaged"},
+}
+"""Tests of more than a module; those of the whole program stand in tests/ and tests/cluster/."""
+
+
+@pytest.mark.parametrize(
+    "layer",
+    sorted(
+        {path.name for path in PACKAGE.iterdir() if (TESTS / path.name).is_dir()} - {"training"}
+    ),
+)
+def test_tests_mirror_the_package(layer):
+    """A module's tests are where its name says."""
+    for path in (TESTS / layer).rglob("test_*.py"):
+        module = path.relative_to(TESTS).with_name(path.name.removeprefix("test_"))
+        assert (PACKAGE / module).exists() or module.stem in WHOLE_SUBJECTS.get(layer, ()), path
+
+
 @pytest.mark.parametrize("layer", ["container", "entropy", "weights", "image"])
 def test_lower_layers_never_import_torch(layer):
     for path in (PACKAGE / layer).rglob("*.py"):

@@ -19,7 +19,7 @@ from gccodec.image.picture import Picture
 from gccodec.image.reader import read_picture
 from gccodec.semantics.region import Region
 from gccodec.semantics.selection import Selection
-from tests.golden.regenerate import graphics
+from tests.golden.cases import graphics
 from tests.models import random_weights
 from tests.paths import GOLDEN
 
