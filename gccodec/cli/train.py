@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from gccodec.cli.options import Messages, Number, choose_device, volume
+from gccodec.cli.options import AnyNumber, Messages, choose_device, volume
 from gccodec.errors import FileError, UsageError
 
 CROPS_OF_STAGE = {
@@ -41,7 +41,7 @@ end more."""
     "--nets",
     type=click.Path(path_type=Path),
     required=True,
-    help="Folder of the frozen loss networks.",
+    help="Folder of the frozen networks, see `gccodec nets`.",
 )
 @click.option(
     "--state", type=click.Path(path_type=Path), required=True, help="Folder of the resumable state."
@@ -66,7 +66,7 @@ end more."""
 )
 @click.option(
     "--minutes",
-    type=Number(),
+    type=AnyNumber(),
     default=UNTIL_DONE,
     help="Stop after so long, state saved.  [default: no end]",
 )
@@ -115,9 +115,10 @@ def command(
     Progress is one JSON line on stderr now and then. A file STOP beside the state ends the run,
     state saved.
     """
-    for folder in (data, nets):
-        if not folder.is_dir():
-            raise FileError(f"{folder}: not a folder")
+    if not data.is_dir():
+        raise FileError(f"{data}: not a folder")
+    if not nets.is_dir():
+        raise FileError(f"{nets}: not a folder; gccodec nets --out {nets} makes the networks")
     if start is not None and stage == "entropy":
         raise UsageError("--start is not for the stage entropy")
     if minutes <= 0:

@@ -16,10 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gccodec.errors import UsageError
-from gccodec.model.analysis import holding
+from gccodec.model.analysis import keep_mask_from_pixels
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, HALF_CELL_PX, LABEL_CELL_PX, LABEL_CLASSES
 from gccodec.model.precision import autocast
+from gccodec.model.side_tensors import SideTensors
 from gccodec.training.data.dataset import PhotoStore, Window
 from gccodec.training.data.label_maps import LabelStore, random_named
 from gccodec.training.initialization import start_from_weights
@@ -136,7 +137,7 @@ class RenderStore:
         """The frozen codec; not needed once all is made."""
         model = Autoencoder(self.preset.model)
         start_from_weights(model, self.weights)
-        model.context.quantised = True
+        model.context.quantized = True
         return model.to(memory_format=torch.channels_last).eval().requires_grad_(False)
 
     def plan(self, number: int) -> Plan:
@@ -169,16 +170,16 @@ class RenderStore:
         told = self._told(windows, [plan.told for plan in plans])
         cells = torch.from_numpy(np.stack([plan.named for plan in plans]))[:, None].float()
         named = F.interpolate(cells, scale_factor=LABEL_CELL_PX).to(device)
-        told, keep = told.to(device), holding(named)
+        side = SideTensors(keep_mask_from_pixels(named), told.to(device))
         quality, realism = (
             torch.tensor(values, device=device)
             for values in zip(*(plan[1:3] for plan in plans), strict=True)
         )
         with autocast(device):
             y = model.latent(x, quality, named)
-        y_hat = model.context(y, quality, keep, told).y_hat
+        y_hat = model.context(y, quality, side).y_hat
         with autocast(device):
-            pictures = model.generator(y_hat / model.gain(quality), quality, realism, told, keep)
+            pictures = model.generator(y_hat / model.gain(quality), quality, realism, side)
         pixels = (
             (pictures.float().clamp(0, 1) * 255)
             .round()

@@ -19,7 +19,7 @@ from gccodec.training.trainer import Batch, Measured, Run
 
 
 class EntropyStage(Run):
-    """Quantisation-aware training from stage 1's averaged weights; its state is a whole model,
+    """Quantization-aware training from stage 1's averaged weights; its state is a whole model,
     ready for export."""
 
     def __init__(
@@ -31,7 +31,7 @@ class EntropyStage(Run):
         model.to(device, memory_format=torch.channels_last)
         model.requires_grad_(False)
         model.context.requires_grad_(True)
-        model.context.quantised = True
+        model.context.quantized = True
         rate = preset.entropy_learning_rate
         groups: list[dict[str, Any]] = [
             {"params": list(model.context.parameters()), "lr": rate, "base": rate}

@@ -12,14 +12,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gccodec.metrics.networks import SqueezeTrunk
-from gccodec.model.analysis import holding
+from gccodec.model.analysis import keep_mask_from_pixels
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.block import ResidualBlock
 from gccodec.model.config import DOWNSAMPLING, LABEL_CELL_PX, LABEL_CLASSES
 from gccodec.model.context import bits_with_gradient
 from gccodec.model.distance import PerceptualDistance
 from gccodec.model.precision import autocast
-from gccodec.model.refiner import CAST_PX
+from gccodec.model.refiner import COLOUR_BLOCK_PX
+from gccodec.model.side_tensors import SideTensors
 from gccodec.training import checkpoint
 from gccodec.training.adversary import ADVERSARY_FILE, Adversary
 from gccodec.training.data.dataset import PhotoStore, Window
@@ -126,7 +127,7 @@ class GenerativeStage(Run):
             model.generator.labels.weight[LABEL_CLASSES] = (
                 0  # "unknown" is as no label map; stays so, as padding
             )
-        model.context.quantised = True
+        model.context.quantized = True
         self.labels = LabelStore.make(store, nets, state.with_name(LABELS_FILE), device)
         own = distance_of(state.with_name("distance.safetensors"), preset)
         squeeze = (
@@ -184,7 +185,8 @@ class GenerativeStage(Run):
         x, quality, drawn, sizes = batch
         preset, faithful, labels = self.preset, self.faithful, drawn.told
         named = F.interpolate(drawn.named, scale_factor=LABEL_CELL_PX)
-        keep = holding(named)
+        keep = keep_mask_from_pixels(named)
+        side = SideTensors(keep, labels)
         realism = (torch.arange(len(x), device=x.device) >= faithful).float()
         with torch.set_grad_enabled(preset.joint):
             with autocast(self.device):
@@ -193,17 +195,17 @@ class GenerativeStage(Run):
             # faithfully
             serves = realism[:, None, None, None] > 0
             y, gain = (torch.where(serves, t, t.detach()) for t in (y, self.model.gain(quality)))
-            coded = self.model.context(y, quality, keep, labels)
+            coded = self.model.context(y, quality, side)
             y_hat = coded.y_hat / gain
         with torch.no_grad():
             known = y_hat * self.model.generator.latent_scale[None, :, None, None]
         with autocast(self.device):
-            x_hat = self.model.generator(y_hat, quality, realism, labels, keep).float()
+            x_hat = self.model.generator(y_hat, quality, realism, side).float()
         pixels = x_hat.detach().requires_grad_()
         with autocast(self.device):
             perception = self.perception(pixels, x, drawn.views, sizes).float()
         error = (x - pixels) * named  # what is synthesised need not be the original
-        errors = error, F.avg_pool2d(error, CAST_PX), mean_block(error)
+        errors = error, F.avg_pool2d(error, COLOUR_BLOCK_PX), mean_block(error)
         mse, cast, grid = (e.square().mean((1, 2, 3)) for e in errors)
         whole = keep.amin((1, 2, 3)) > 0
         fidelity = torch.where(whole, 1.0, SELECTIVE_FIDELITY)

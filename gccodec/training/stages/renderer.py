@@ -18,7 +18,8 @@ from gccodec.model.distance import STRIDE_PX
 from gccodec.model.gain import GainUnit
 from gccodec.model.generator import Generator
 from gccodec.model.precision import autocast
-from gccodec.model.refiner import CAST_PX
+from gccodec.model.refiner import COLOUR_BLOCK_PX
+from gccodec.model.side_tensors import SideTensors
 from gccodec.training.adversary import ADVERSARY_FILE, Adversary
 from gccodec.training.data.dataset import PhotoStore
 from gccodec.training.data.held_out import Compared, HeldOut
@@ -239,7 +240,9 @@ class RendererStage(Run):
         keep = F.max_pool2d(rendered.named, LABELS_A_LATENT)
         y_hat = rendered.y_hat.float() / self.gain(batch.quality)
         with autocast(self.device):
-            x_hat = self.model(y_hat, batch.quality, rendered.realism, rendered.told, keep)
+            x_hat = self.model(
+                y_hat, batch.quality, rendered.realism, SideTensors(keep, rendered.told)
+            )
         x_hat = judged.finer(DOWNSAMPLING).of(x_hat.float())
         teacher = rendered.teacher.float() / 255
         shown = Shown(x_hat.detach().requires_grad_(), x, teacher, named, rendered.realism)
@@ -269,7 +272,12 @@ class RendererStage(Run):
         telling of it."""
         preset, (pixels, x, teacher, named, realism) = self.preset, shown
         error = (x - pixels) * named  # what is synthesised need not be the original
-        errors = error, F.avg_pool2d(error, CAST_PX), mean_block(error), (teacher - pixels) * named
+        errors = (
+            error,
+            F.avg_pool2d(error, COLOUR_BLOCK_PX),
+            mean_block(error),
+            (teacher - pixels) * named,
+        )
         mse, cast, grid, from_teacher = (e.square().mean((1, 2, 3)) for e in errors)
         fidelity = torch.where(named.amin((1, 2, 3)) > 0, 1.0, SELECTIVE_FIDELITY)
         with autocast(self.device):

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gccodec.model.precision import autocast
+from gccodec.model.side_tensors import SideTensors
 from gccodec.model.thumbnail import ThumbnailGenerator, side_channels
 from gccodec.training.data.dataset import PhotoStore
 from gccodec.training.data.label_maps import LABELS_FILE, LabelStore
@@ -83,7 +84,7 @@ class ThumbnailStage(Run):
     def measure(self, batch: Batch) -> Copied:
         whole: Whole = batch.own
         keep = F.max_pool2d(whole.named, LABELS_A_LATENT)
-        side = side_channels(whole.told, keep)
+        side = side_channels(SideTensors(keep, whole.told))
         with autocast(self.device):
             made = self.model(whole.y_hat.float(), batch.quality, whole.realism, side)
         error, losses, psnrs = made - batch.x, [], []
