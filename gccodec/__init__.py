@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from gccodec import errors
     from gccodec.codec.codec import Codec, Decoded
     from gccodec.codec.encoder import Encoded
-    from gccodec.codec.region import Region
-    from gccodec.codec.selection import Selection
     from gccodec.codec.shortcuts import decode, encode
     from gccodec.codec.thumbnail import thumbnail
     from gccodec.image.picture import Picture
     from gccodec.image.reader import read_picture
     from gccodec.image.writer import write_picture
+    from gccodec.semantics.region import Region
+    from gccodec.semantics.selection import Selection
 
 __version__ = "0.1.0"
 
@@ -51,8 +51,8 @@ _MODULES = {
     "Decoded": "gccodec.codec.codec",
     "Encoded": "gccodec.codec.encoder",
     "Picture": "gccodec.image.picture",
-    "Region": "gccodec.codec.region",
-    "Selection": "gccodec.codec.selection",
+    "Region": "gccodec.semantics.region",
+    "Selection": "gccodec.semantics.selection",
     "decode": "gccodec.codec.shortcuts",
     "encode": "gccodec.codec.shortcuts",
     "read_picture": "gccodec.image.reader",

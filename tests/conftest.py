@@ -45,7 +45,7 @@ def tiny(tmp_path_factory):
     what `--effort` needs, so that it is 0.
     """
     path = tmp_path_factory.mktemp("tiny")
-    prime = random_weights(0, selective=True).bitstream.label_prime
+    prime = random_weights(0, selective=True).bitstream.label_initial_state
     place_model(model_files(random_model(), {}, prime), path, {})
     served = WeightsFolder(path).find_bitstream().stem[-8:]
     place(

@@ -8,19 +8,20 @@ import zlib
 import numpy as np
 
 from gccodec.codec.alpha import decode_alpha, encode_alpha
-from gccodec.codec.latent import grid_size
+from gccodec.codec.latent import decode_latent
 from gccodec.codec.lossless import decode_lossless, lossless_file
 from gccodec.codec.metadata import metadata_of, metadata_sections
-from gccodec.codec.region import Region
-from gccodec.codec.selection import Selection, decode_latent
 from gccodec.container.file import GczFile, parse, serialize
 from gccodec.container.reader import Reader
 from gccodec.container.section import Section, SectionId
+from gccodec.entropy.grid import grid_size
 from gccodec.entropy.latent import fixed_point
-from gccodec.entropy.side import NO_SIDE_INFORMATION
+from gccodec.entropy.side_information import NO_SIDE_INFORMATION
 from gccodec.errors import CorruptError
 from gccodec.image.metadata import Metadata
 from gccodec.image.picture import Picture
+from gccodec.semantics.region import Region
+from gccodec.semantics.selection import Selection
 from tests.models import random_weights
 
 BITSTREAM = random_weights(selective=True).bitstream
@@ -99,7 +100,7 @@ def with_checksum(data):
 def outcome(data):
     """Parse a small picture's file and decode all that needs no generator."""
     file = parse(data, max_pixels=1 << 14)
-    metadata_of(file.sections)
+    metadata_of(file)
     if file.coding == "lossless":
         for _ in decode_lossless(file, Region(0, 0, file.width, file.height)).strips:
             pass

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["gccodec.container", "gccodec.entropy", "gccodec.codec"]):
+with atheris.instrument_imports(
+    include=["gccodec.container", "gccodec.entropy", "gccodec.semantics", "gccodec.codec"]
+):
     from gccodec.errors import CorruptError, LimitError
     from tests.damage import outcome, seeds, with_checksum
 

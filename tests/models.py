@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from safetensors.numpy import load
 
-from gccodec.entropy.label_map import CONTEXTS, Prime
+from gccodec.entropy.label_map import CONTEXTS, InitialState
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.distance import DistanceConfig, PerceptualDistance
 from gccodec.model.segmenter import Segmenter
@@ -65,8 +65,8 @@ def random_weights(seed: int = 0, selective: bool = False) -> ModelWeights:
     model = random_model(seed)
     prime = None
     if selective:
-        start = Prime.nothing()
-        prime = Prime(
+        start = InitialState.even()
+        prime = InitialState(
             np.random.default_rng(seed).integers(0, 1 << 16, CONTEXTS, np.uint16), start.weights
         )
     files = model_files(model, {}, prime, np.linspace(-2, -4, model.config.quality_nodes))

@@ -10,7 +10,7 @@ import zlib
 import numpy as np
 import pytest
 
-from gccodec.codec.selection import decode_latent
+from gccodec.codec.latent import decode_latent
 from gccodec.container.file import parse
 from gccodec.weights.folder import WeightsFolder
 from tests.paths import GOLDEN
@@ -18,14 +18,14 @@ from tests.paths import GOLDEN
 PROGRAM = """
 import json, sys, zlib, numpy as np
 from pathlib import Path
-from gccodec.codec.selection import decode_latent
+from gccodec.codec.latent import decode_latent
 from gccodec.container.file import parse
 from gccodec.weights.folder import WeightsFolder
-found = {"constriction": {}, "twin": {}}
+found = {"constriction": {}, "python": {}}
 for coder in found:
     for path in map(Path, sys.argv[1:]):
         file = parse(path.read_bytes())
-        latents = WeightsFolder.installed().load_bitstream(file.model_id).latent_codec(coder == "twin")
+        latents = WeightsFolder.installed().load_bitstream(file.model_id).latent_codec(coder == "python")
         latent = np.concatenate(list(decode_latent(latents, file, None)))
         found[coder][path.name] = zlib.crc32(latent.astype("<i8").tobytes())
 print(json.dumps(found))
@@ -55,7 +55,7 @@ def test_golden_latents_in_another_environment(settings):
         text=True,
     )
     assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout) == {"constriction": EXPECTED, "twin": EXPECTED}
+    assert json.loads(result.stdout) == {"constriction": EXPECTED, "python": EXPECTED}
 
 
 def test_golden_files_exist_and_match_in_int64():

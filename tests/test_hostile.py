@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gccodec.codec.selection import Selection
 from gccodec.container.file import GczFile, parse, serialize
 from gccodec.container.section import MAX_SECTION_BYTES
 from gccodec.container.varint import write_varint
 from gccodec.errors import CorruptError, LimitError
 from gccodec.image.picture import Picture
+from gccodec.semantics.selection import Selection
 from tests.damage import METADATA, exact_seed
 from tests.paths import CHELSEA, COFFEE
 

@@ -26,7 +26,8 @@ import numpy as np, torch
 from PIL import Image
 from gccodec.codec.codec import Codec
 from gccodec.image.picture import Picture
-from gccodec.codec.selection import Selection, decode_latent
+from gccodec.codec.latent import decode_latent
+from gccodec.semantics.selection import Selection
 from gccodec.container.file import parse
 folder, out, threads, kernels, layout, strip_pixels, coder = sys.argv[1:]
 torch.set_num_threads(int(threads))
@@ -34,7 +35,7 @@ torch.backends.mkldnn.enabled = kernels == "onednn"
 codec = Codec.load(strip_pixels=int(strip_pixels))
 for network in (codec.transforms.analysis, codec.transforms.generator):
     network.to(memory_format=getattr(torch, layout))
-codec.latents = codec.bitstream.latent_codec(coder == "twin")
+codec.latents = codec.bitstream.latent_codec(coder == "python")
 results, checksums = [], []
 """
 DECODE = (
@@ -84,7 +85,7 @@ MATRIX = [
     ),
     *(Environment(2, layout=layout) for layout in ("channels_last", "contiguous_format")),
     *(Environment(2, strip_pixels=strip_pixels) for strip_pixels in STRIPS),
-    *(Environment(2, coder="twin", variables=v) for v in [{}, *NUMPY]),
+    *(Environment(2, coder="python", variables=v) for v in [{}, *NUMPY]),
     *(Environment(2, variables=v) for v in NUMPY),
 ]
 

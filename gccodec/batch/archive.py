@@ -218,7 +218,8 @@ def decode_archive(
     check_obstacles(plan, settings, decode_estimate(plan.jobs, options, 1).size_bytes)
     start = decoding_start(machine, options, settings.out_dir)
     times = mtimes_ns or {}
-    with preparation(plan, settings, place, Wanted(options.digest)) as ready:
+    wanted = Wanted(options.digest, edits_stay=True)
+    with preparation(plan, settings, place, wanted) as ready:
         if settings.resume:
             check_space(
                 settings, decode_estimate(ready.rest.jobs, options, 1).size_bytes, ready.others.jobs

@@ -85,8 +85,8 @@ class DecodingWorker:
     def _decoded(self, prepared: Prepared) -> Decoding:
         from gccodec.codec.lossless import decode_lossless
         from gccodec.codec.reduction import reduced_decoding
-        from gccodec.codec.region import Region
         from gccodec.codec.small_version import suits
+        from gccodec.semantics.region import Region
 
         (data, file, _), options = prepared, self._options
         if file.coding == "lossless":

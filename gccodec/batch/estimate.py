@@ -42,7 +42,7 @@ ENCODE_MEGAPIXELS_PER_S, DECODE_MEGAPIXELS_PER_S = 1.0, 1.2
 EFFORT_SECONDS = (0.0, 0.7, 1.3, 2.2, 4.0, 7.0, 12.0, 20.0, 33.0, 60.0)
 """What an effort 0..9 adds for a megapixel."""
 
-USUAL_EFFORT = 2
+DEFAULT_EFFORT = 2
 
 
 class Estimate(NamedTuple):
@@ -102,7 +102,7 @@ def encode_estimate(jobs: Sequence[Job], options: EncodeOptions, workers: int) -
         size_bytes = pixels * (options.bpp or 0.06) / 8 + metadata
     effort = options.effort
     if effort is None:
-        effort = USUAL_EFFORT if jobs and pixels / len(jobs) <= 2e6 else 0
+        effort = DEFAULT_EFFORT if jobs and pixels / len(jobs) <= 2e6 else 0
     seconds = pixels / 1e6 * (1 / ENCODE_MEGAPIXELS_PER_S + EFFORT_SECONDS[effort])
     return Estimate(pixels, size_bytes, seconds / max(1, workers))
 

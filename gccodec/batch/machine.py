@@ -20,7 +20,9 @@ def load_codec(machine: Machine) -> Codec:
     import torch
 
     from gccodec.codec.codec import Codec
+    from gccodec.model.allocator import share_freed_memory
 
+    share_freed_memory()
     torch.set_num_threads(machine.threads)
     device = machine.device
     if device == "auto":

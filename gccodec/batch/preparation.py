@@ -173,6 +173,13 @@ def preparation(
                     for name in rest.lost
                 ]
             )
+        if rest.edited:
+            raise ObstacleError(
+                [
+                    f"{name}: was changed since it was written; move it away to have it again"
+                    for name in rest.edited
+                ]
+            )
         if rest.changed and not settings.redo:
             raise UsageError(
                 f"{len(rest.changed)} files were made with other options or weights, "

@@ -15,12 +15,14 @@ class Wanted(NamedTuple):
     """What a record must say to be as good as the run that is wanted.
 
     options: the digest; weights: ids in hexadecimal that mean the model, none where any will do;
-    verified: the file was decoded after it was written.
+    verified: the file was decoded after it was written; edits_stay: an output that is not what was
+    written is somebody's work, not a damaged file to be made again.
     """
 
     options: str
     weights: frozenset[str] = frozenset()
     verified: bool = False
+    edits_stay: bool = False
 
 
 class Rest(NamedTuple):
@@ -28,7 +30,8 @@ class Rest(NamedTuple):
     overwritten.
 
     changed: of these, names that were done with other options or weights; lost: names whose files
-    hold other pictures, the originals of which were deleted: coding these would destroy those.
+    hold other pictures, the originals of which were deleted: coding these would destroy those;
+    edited: targets of jobs that hold something else than was written, where edits stay.
     """
 
     done: list[Record]
@@ -36,6 +39,7 @@ class Rest(NamedTuple):
     ours: set[str]
     changed: list[str]
     lost: list[str]
+    edited: list[str]
 
 
 def rest_of(jobs: list[Job], past: Past, out: Store, wanted: Wanted) -> Rest:
@@ -44,7 +48,7 @@ def rest_of(jobs: list[Job], past: Past, out: Store, wanted: Wanted) -> Rest:
     A file is done when its input has the size and time (or else the hash) of its record, its output
     the size and hash, and options and weights are the wanted ones.
     """
-    rest = Rest([], [], set(), [], [])
+    rest = Rest([], [], set(), [], [], [])
     for job in jobs:
         record = past.records.get(job.source.name)
         if past.is_ours(job.source.name, job.target):
@@ -66,6 +70,12 @@ def rest_of(jobs: list[Job], past: Past, out: Store, wanted: Wanted) -> Rest:
             rest.jobs.append(job)
         else:
             rest.done.append(record)
+    if wanted.edits_stay:
+        rest.edited.extend(
+            job.target
+            for job in rest.jobs
+            if job.target not in past.begun and _is_edited(past.records.get(job.source.name), out)
+        )
     return rest
 
 
@@ -79,11 +89,24 @@ def _holds(job: Job, record: Record, out: Store) -> bool:
     status = out.status(job.target)
     if status is None or status.size_bytes != record.target_bytes or not _is_input(job, record):
         return False
+    return _is_as_written(record, out)
+
+
+def _is_as_written(record: Record, out: Store) -> bool:
+    """Whether an output holds the bytes of its record; it need not be readable."""
     try:
-        with out.open(job.target) as file:
+        with out.open(record.target) as file:
             return digest(file) == record.target_sha256
     except FileError:
         return False
+
+
+def _is_edited(record: Record | None, out: Store) -> bool:
+    """Whether an output that a run has written holds something else now."""
+    if record is None or record.status not in ("ok", "copied"):
+        return False
+    status = out.status(record.target)
+    return status is not None and status.size_bytes > 0 and not _is_as_written(record, out)
 
 
 def _is_input(job: Job, record: Record) -> bool:

@@ -19,13 +19,8 @@ from gccodec.benchmark.avif import avif_within
 from gccodec.benchmark.tensor import to_tensor
 from gccodec.codec.codec import Codec, bytes_of_bpp
 from gccodec.codec.composition import bits_of_positions
-from gccodec.codec.keep import Annotation, named_pixels, parse_rule
-from gccodec.codec.label_classes import fold_from, unified_classes
-from gccodec.codec.label_input import UNKNOWN, read_labels, to_cells
-from gccodec.codec.latent import LATENT_CELL_PX, keep_mask
-from gccodec.codec.segmentation import Labeller, to_label_pixels
-from gccodec.codec.selection import Selection
 from gccodec.container.file import parse
+from gccodec.entropy.constants import LATENT_CELL_PX, UNKNOWN_LABEL
 from gccodec.errors import FileError, UsageError
 from gccodec.image.picture import Picture
 from gccodec.image.reader import read_picture
@@ -35,6 +30,12 @@ from gccodec.metrics.iou import Confusion
 from gccodec.metrics.kid import kid, patch_features
 from gccodec.metrics.networks import AlexTrunk
 from gccodec.metrics.perceptual import lpips
+from gccodec.semantics.keep_mask import keep_mask
+from gccodec.semantics.keep_rule import Annotation, parse_rule, pixels_to_keep
+from gccodec.semantics.label_classes import fold_from, unified_classes
+from gccodec.semantics.label_input import read_labels, to_cells
+from gccodec.semantics.segmentation import Labeller, to_label_pixels
+from gccodec.semantics.selection import Selection
 
 ROAD_USERS = "class:person,rider_cycle,car,large_vehicle"
 KEEP_SETS = {
@@ -53,7 +54,7 @@ class Scene(NamedTuple):
 
     def named(self, rules: tuple[str, ...]) -> npt.NDArray[np.bool_]:
         """Pixels [H, W] that the rules name."""
-        return named_pixels(
+        return pixels_to_keep(
             [parse_rule(r) for r in rules], [], Annotation(self.labels), *self.picture.image.size
         )
 
@@ -98,7 +99,7 @@ class _Way:
     """Sums over the scenes of one way."""
 
     def __init__(self, name: str) -> None:
-        self.name, self.confusion = name, Confusion(UNKNOWN)
+        self.name, self.confusion = name, Confusion(UNKNOWN_LABEL)
         self.bits, self.pixels, self.square_error, self.samples = 0, 0, 0.0, 0
         self.kept_bits, self.kept_positions = 0.0, 0
         self.kept_lpips: list[float] = []
@@ -132,7 +133,7 @@ class Judge:
         self.teacher = DeepLab(nets / "deeplab_mnv2_ade151.safetensors")
         self.network = EfficientNetLite(nets / "effnet_lite0.safetensors")
         self.alex = AlexTrunk(nets / "lpips_alex.safetensors")
-        self.fold = fold_from("ade20k", UNKNOWN)
+        self.fold = fold_from("ade20k", UNKNOWN_LABEL)
         self.parent = _parents()
         self.ways: dict[str, _Way] = {}
 
@@ -184,10 +185,10 @@ class Judge:
 
 def _parents() -> npt.NDArray[np.uint8]:
     """[256]: of each unified id the class that it folds into."""
-    table = np.full(256, UNKNOWN, np.uint8)
+    table = np.full(256, UNKNOWN_LABEL, np.uint8)
     ids = {c.name: c.id for c in unified_classes()}
     for entry in unified_classes():
-        if entry.id < UNKNOWN:
+        if entry.id < UNKNOWN_LABEL:
             table[entry.id] = ids[entry.parent]
     return table
 

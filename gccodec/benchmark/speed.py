@@ -16,17 +16,18 @@ from PIL import Image
 
 from gccodec.benchmark.floor import floor_seconds
 from gccodec.codec.codec import Codec
-from gccodec.codec.latent import LATENT_CELL_PX, grid_size
-from gccodec.codec.segmentation import Labeller
 from gccodec.codec.strip import strip_rows, to_strips
 from gccodec.container.file import parse
-from gccodec.entropy.context import LATENT_FRACTION_BITS, BandContext
+from gccodec.entropy.band_context import BandContext
+from gccodec.entropy.constants import LATENT_CELL_PX, LATENT_FRACTION_BITS
+from gccodec.entropy.grid import grid_size
 from gccodec.entropy.order import STEPS
-from gccodec.entropy.side import NO_SIDE_INFORMATION
+from gccodec.entropy.side_information import NO_SIDE_INFORMATION
 from gccodec.image.picture import Picture
 from gccodec.image.reader import read_picture
 from gccodec.image.writer import picture_format, write_picture
-from gccodec.model.strips import LatentStrip
+from gccodec.model.streaming import LatentStrip
+from gccodec.semantics.segmentation import Labeller
 
 
 class Timing(NamedTuple):

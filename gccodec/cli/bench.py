@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gccodec.benchmark.quality import Measurement
     from gccodec.benchmark.reference import Curves
     from gccodec.codec.codec import Codec
-    from gccodec.codec.segmentation import Labeller
+    from gccodec.semantics.segmentation import Labeller
 
 
 class Plan(NamedTuple):
@@ -35,9 +35,7 @@ class Plan(NamedTuple):
     type=click.Path(path_type=Path),
     help="Instead: pictures with label maps; selective coding.",
 )
-@click.option(
-    "--nets", type=click.Path(path_type=Path), help="Folder of the frozen metric networks."
-)
+@click.option("--nets", type=click.Path(path_type=Path), help="Folder that `gccodec nets` made.")
 @click.option(
     "--reference", type=click.Path(path_type=Path), help="Folder of curves of other codecs."
 )
@@ -112,13 +110,18 @@ def command(
     if before is not None and not (timed and (before / "gccodec").is_dir()):
         raise UsageError("--before: names another source tree, for --speed")
     if nets is None and not timed:
-        raise UsageError("--nets is needed for the metrics")
+        raise UsageError(
+            "--nets is needed for the metrics; gccodec nets --help says how to get them"
+        )
     if table is not None:
         curves = [] if reference is None else sorted(reference.glob("*.tsv"))
         check_files(map(str, [*paths, *curves]), {"--table": str(table)}, force=True)
 
     from gccodec.codec.codec import DEFAULT_REALISM, Codec
+    from gccodec.metrics.nets.catalogue import QUALITY, SCENES, check_nets
 
+    if nets and not timed:
+        check_nets(nets, QUALITY if scenes is None else SCENES)
     codec = Codec.load(weights, device=choose_device(device, threads, messages))
     if timed:
         show_speed(codec, paths[0], before, table)
@@ -145,8 +148,8 @@ def named(effort: int | None) -> str:
 
 def installed_labeller(codec: Codec) -> Labeller | None:
     """The label network, where one is installed."""
-    from gccodec.codec.segmentation import Labeller
     from gccodec.errors import WeightsError
+    from gccodec.semantics.segmentation import Labeller
 
     try:
         return Labeller.load(codec.transforms.device)

@@ -127,10 +127,10 @@ def command(
     # what can be refused is, before torch is loaded
     from gccodec.codec.decoding import DEFAULT_REALISM
     from gccodec.codec.reduction import parse_scale, reduced_decoding
-    from gccodec.codec.region import Region
     from gccodec.container.file import parse
     from gccodec.image.metadata import Metadata
     from gccodec.image.writer import picture_format, write_strips
+    from gccodec.semantics.region import Region
 
     form = output_format(format_name, Path(output).suffix, output_quality)
     region = Region.parse(crop) if crop is not None else None
@@ -141,7 +141,7 @@ def command(
     region = Region(0, 0, file.width, file.height) if region is None else region
     region.check(file.width, file.height)
     from gccodec.codec.restoring import write_decoded
-    from gccodec.codec.selection import kept_strips
+    from gccodec.semantics.keep_mask import kept_strips
 
     start = time.perf_counter()
     strength = DEFAULT_REALISM if realism is None else realism

@@ -12,6 +12,7 @@ import click
 from gccodec.cli.collision import check_files
 from gccodec.cli.message import json_line
 from gccodec.cli.options import (
+    AnyNumber,
     ByteSize,
     Messages,
     Number,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 @click.command("encode")
 @click.argument("input", metavar="PICTURE")
 @output
-@click.option("--bpp", type=Number(), help="Ceiling in bits per pixel on the whole file.")
+@click.option("--bpp", type=AnyNumber(), help="Ceiling in bits per pixel on the whole file.")
 @click.option("--size", type=ByteSize(), help="Ceiling on the whole file: 3000, 3KB, 4KiB.")
 @click.option("--quality", type=Number(0, 100), help="Fixed quality 0..100 instead, in tenths.")
 @effort
@@ -129,12 +130,12 @@ def command(
 
         # what can be refused is, before torch is loaded
         from gccodec.codec.codec import Codec, bytes_of_bpp
-        from gccodec.codec.effort import usual_effort
+        from gccodec.codec.effort import default_effort
         from gccodec.codec.memory import strip_pixels_within
         from gccodec.container.file import metadata_bytes, parse
 
         width, height = picture.image.size
-        refined = (usual_effort(width, height) if effort is None else effort) > 0
+        refined = (default_effort(width, height) if effort is None else effort) > 0
         ceiling = quality is None
         try:
             strip_pixels = strip_pixels_within(

@@ -42,21 +42,21 @@ def _is_transparent(file: GczFile) -> bool:
         from gccodec.codec.lossless import is_transparent
 
         return is_transparent(file)
-    return any(section.id == SectionId.ALPHA for section in file.sections)
+    return file.body(SectionId.ALPHA) is not None
 
 
 def share_kept(file: GczFile) -> float:
     """Share of the pixels that are kept; a plain file is not looked at further."""
-    if all(section.id != SectionId.KEEP_MASK for section in file.sections):
+    if file.body(SectionId.KEEP_MASK) is None:
         return 1.0
-    from gccodec.codec.selection import kept_share
+    from gccodec.semantics.keep_mask import kept_share
 
     return kept_share(file)
 
 
 def regions(file: GczFile) -> list[dict[str, Any]]:
     """What a file with a keep mask is made of; WeightsError when its model is not there."""
-    if all(section.id != SectionId.KEEP_MASK for section in file.sections):
+    if file.body(SectionId.KEEP_MASK) is None:
         return []
     from gccodec.codec.composition import composition
     from gccodec.weights.folder import WeightsFolder

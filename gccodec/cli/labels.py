@@ -53,8 +53,8 @@ def command(
     with named(input), libraries_unheard():
         image = read_picture(data, alpha="drop").whole()
 
-    from gccodec.codec.label_input import to_png
-    from gccodec.codec.segmentation import Labeller, overlay
+    from gccodec.semantics.label_input import to_png
+    from gccodec.semantics.segmentation import Labeller, overlay
 
     where = choose_device(device, threads, messages)
     labeller = Labeller.load(where, weights)

@@ -27,7 +27,7 @@ from gccodec.errors import FileError, GccodecError, LimitError
 
 COMMANDS = (
     *("encode", "decode", "thumbnail", "info", "verify", "batch"),
-    *("labels", "bench", "train", "export", "calibrate"),
+    *("labels", "bench", "nets", "train", "export", "calibrate"),
 )
 EXIT_INTERNAL = 70
 EXIT_INTERRUPTED = 130

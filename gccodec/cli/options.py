@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import click
 
@@ -73,9 +73,15 @@ class ByteSize(SizeType):
         return int(size)
 
 
+def _finite(number: float, value: Any, refuse: Callable[[str], NoReturn]) -> float:
+    """nan compares with neither end of a range, and infinity is in one without an end."""
+    if not math.isfinite(number):
+        refuse(f"{value!r} is not a finite number")
+    return number
+
+
 class Number(click.FloatRange):
-    """A range that nan is not in, though it compares with neither end, and that ends before
-    infinity."""
+    """A range of finite numbers; one that has no ends is `AnyNumber`."""
 
     name = "number"
 
@@ -83,9 +89,19 @@ class Number(click.FloatRange):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         number = float(super().convert(value, param, ctx))
-        if not math.isfinite(number):
-            self.fail(f"{value!r} is not a finite number", param, ctx)
-        return number
+        return _finite(number, value, lambda text: self.fail(text, param, ctx))
+
+
+class AnyNumber(click.types.FloatParamType):
+    """A finite number. As a range without ends its help would say `[x<=None]`."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number = float(super().convert(value, param, ctx))
+        return _finite(number, value, lambda text: self.fail(text, param, ctx))
 
 
 def volume(function: Function) -> Function:
@@ -209,6 +225,9 @@ def choose_device(name: str, threads: int | None, messages: Messages) -> torch.d
 
     import torch
 
+    from gccodec.model.allocator import share_freed_memory
+
+    share_freed_memory()
     if (threads := threads_within(threads, torch.get_num_threads())) is not None:
         torch.set_num_threads(threads)
     if name == "auto":

@@ -15,8 +15,8 @@ from gccodec.errors import UsageError
 if TYPE_CHECKING:
     import torch
 
-    from gccodec.codec.selection import Selection
     from gccodec.image.picture import Picture
+    from gccodec.semantics.selection import Selection
 
 NOTHING = "none"
 AUTOMATIC = "auto"
@@ -66,8 +66,8 @@ class SelectiveOptions(NamedTuple):
         if NOTHING in self.rules and len(self.rules) + len(self.masks) > 1:
             raise UsageError("--keep none: excludes other rules and masks")
 
-        from gccodec.codec.keep import parse_rule
-        from gccodec.codec.label_classes import LABEL_SETS
+        from gccodec.semantics.keep_rule import parse_rule
+        from gccodec.semantics.label_classes import LABEL_SETS
 
         if self.label_set is not None and self.label_set not in LABEL_SETS:
             raise UsageError(f"--labels-from {self.label_set}: known are {', '.join(LABEL_SETS)}")
@@ -82,16 +82,21 @@ class SelectiveOptions(NamedTuple):
             return None
         self.check()
 
-        from gccodec.codec.keep import Annotation, named_pixels, parse_rule
-        from gccodec.codec.label_input import read_instances, read_labels, read_mask, to_cells
-        from gccodec.codec.selection import Selection
+        from gccodec.semantics.keep_rule import Annotation, parse_rule, pixels_to_keep
+        from gccodec.semantics.label_input import (
+            read_instances,
+            read_labels,
+            read_mask,
+            to_cells,
+        )
+        from gccodec.semantics.selection import Selection
 
         width, height = picture.image.size
         rules = [parse_rule(text) for text in self.rules if text != NOTHING]
         if self.labels is None:
             labels, cells = None, None
         elif self.labels == AUTOMATIC:
-            from gccodec.codec.segmentation import Labeller, to_label_pixels
+            from gccodec.semantics.segmentation import Labeller, to_label_pixels
 
             cells = Labeller.load(device()).cells(picture.whole())
             labels = to_label_pixels(cells, width, height)
@@ -106,7 +111,7 @@ class SelectiveOptions(NamedTuple):
         for name in self.masks:
             with named(name), libraries_unheard():
                 masks.append(read_mask(read_input(name), width, height))
-        kept = named_pixels(rules, masks, Annotation(labels, instances), width, height)
+        kept = pixels_to_keep(rules, masks, Annotation(labels, instances), width, height)
         return Selection.around(
             kept, cells, 0 if cells is not None else round((self.rest_quality or 0) * 10)
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from gccodec.cli.options import Messages, Number, choose_device, volume
+from gccodec.cli.options import AnyNumber, Messages, choose_device, volume
 from gccodec.errors import FileError, UsageError
 from gccodec.training.stages.names import STAGE_NAMES, StageName, state_path
 
@@ -24,7 +24,7 @@ from gccodec.training.stages.names import STAGE_NAMES, StageName, state_path
     "--nets",
     type=click.Path(path_type=Path),
     required=True,
-    help="Folder of the frozen loss networks.",
+    help="Folder of the frozen networks, see `gccodec nets`.",
 )
 @click.option(
     "--state", type=click.Path(path_type=Path), required=True, help="Folder of the resumable state."
@@ -49,7 +49,7 @@ from gccodec.training.stages.names import STAGE_NAMES, StageName, state_path
 )
 @click.option(
     "--minutes",
-    type=Number(),
+    type=AnyNumber(),
     help="Stop after so long, state saved.  [default: no end]",
 )
 @click.option(
@@ -97,9 +97,10 @@ def command(
     Progress is one JSON line on stderr now and then. A file STOP beside the state ends the run,
     state saved.
     """
-    for folder in (data, nets):
-        if not folder.is_dir():
-            raise FileError(f"{folder}: not a folder")
+    if not data.is_dir():
+        raise FileError(f"{data}: not a folder")
+    if not nets.is_dir():
+        raise FileError(f"{nets}: not a folder; gccodec nets --out {nets} makes the networks")
     if start is not None and stage == "entropy":
         raise UsageError("--start is not for the stage entropy")
     if minutes is not None and minutes <= 0:
@@ -135,7 +136,7 @@ def command(
         due = time.monotonic() - last_look > 60 * plan.grid_every_min
         figures = trainer.interim_figures(due)
         if figures:
-            append_row(state / LOG_FILE, values | figures)
+            append_row(state / LOG_FILE, {**values, **figures})
         last_look = time.monotonic() if due else last_look
 
     trainer.run(minutes, report, cool)

@@ -10,25 +10,26 @@ import numpy.typing as npt
 from PIL import Image
 
 from gccodec.codec.encoder import Source
-from gccodec.codec.latent import LATENT_CELL_PX, grid_size, padded
 from gccodec.codec.parallel import mapped
 from gccodec.codec.rate import LEVELS
+from gccodec.entropy.constants import LATENT_CELL_PX
+from gccodec.entropy.grid import grid_size, padded
 from gccodec.entropy.mask import QualityMap
 from gccodec.image.picture import Pixels, cropped
 
 FloatArray = npt.NDArray[np.float64]
 
 LUMA_SPOT_PX, COLOUR_SPOT_PX = 4, 8
-"""Along a side of the spots that are compared: what is finer costs few bits at low rates."""
+"""Pixels along a side of the spots that are compared: what is finer costs few bits at low rates."""
 
 STRIP_ROWS = 64
 """Latent rows of pixels that are looked at in one go."""
 
-LEAST_ACTIVITY = 0.1
+MIN_ACTIVITY = 0.1
 
 
 class Activity(NamedTuple):
-    """Of latent positions, [h, w] or [n], each.
+    """How lively each latent position is, [h, w] or [n].
 
     luma: standard deviation of the spots' luma, in levels; colour: log2(1 + variance of the spots'
     Cb and Cr).
@@ -38,7 +39,7 @@ class Activity(NamedTuple):
     colour: FloatArray
 
     def where(self, mask: npt.NDArray[np.bool_]) -> Activity:
-        """Of some positions."""
+        """The activity of the positions in a mask alone."""
         return Activity(self.luma[mask], self.colour[mask])
 
 
@@ -62,12 +63,12 @@ NODES = (
     Node(750, 0.793, 0.104, 1.703),
     Node(1000, 0.788, 0.050, 2.515),
 )
-"""Of the shipped model, fitted to 68 photographs; those on either side deviate by 0.08 (Kodak) to
-0.1 in log bits."""
+"""The nodes were fitted to 68 photographs with the shipped model; photographs on either side
+deviate by 0.08 (Kodak) to 0.1 in log bits."""
 
 
 def activity(image: Pixels) -> Activity:
-    """Of every latent position of a picture in mode RGB or L."""
+    """The activity of every latent position of a picture in mode RGB or L."""
     width, height = image.size
     columns, strip_px = grid_size(height, width)[1], STRIP_ROWS * LATENT_CELL_PX
     strips = (
@@ -88,19 +89,19 @@ def activity(image: Pixels) -> Activity:
 
 
 def _variance(spots: Image.Image, spot_px: int, shape: tuple[int, int]) -> FloatArray:
-    """Of the spots of each latent position."""
+    """The variance of the spots of each latent position, [rows, columns]."""
     (rows, columns), side = shape, LATENT_CELL_PX // spot_px
     values = padded(np.asarray(spots), rows * side, columns * side).astype(np.float64)
     return np.asarray(values.reshape(rows, side, columns, side).var((1, 3)))
 
 
 def expected_bits(lively: Activity) -> FloatArray:
-    """Of all these positions, at every level."""
+    """The bits that all these positions are expected to take, at every level."""
     if not lively.luma.size:
         return np.zeros(len(LEVELS))
     levels, *columns = np.array(NODES).T
     luma_power, colour_power, log_bits = (np.interp(LEVELS, levels, column) for column in columns)
-    log_luma, log_colour = (np.log(max(float(values.mean()), LEAST_ACTIVITY)) for values in lively)
+    log_luma, log_colour = (np.log(max(float(values.mean()), MIN_ACTIVITY)) for values in lively)
     return np.asarray(
         lively.luma.size * np.exp(log_bits + luma_power * log_luma + colour_power * log_colour)
     )

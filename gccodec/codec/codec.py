@@ -16,7 +16,7 @@ from PIL import Image
 from gccodec.codec.alpha import decode_alpha
 from gccodec.codec.decoder import Decoder
 from gccodec.codec.decoding import DEFAULT_REALISM, Decoding
-from gccodec.codec.effort import MAX_EFFORT, REFINED_LOWER, refined_latents, usual_effort
+from gccodec.codec.effort import MAX_EFFORT, REFINED_LOWER, default_effort, refined_latents
 from gccodec.codec.encoder import Encoded, Encoder, Source
 from gccodec.codec.goal import DEFAULT_BPP, Goal, bytes_of_bpp
 from gccodec.codec.loaded_model import LoadedModel, Progress, untold
@@ -24,9 +24,8 @@ from gccodec.codec.lossless import decode_lossless, lossless_file
 from gccodec.codec.memory import rows_with_smaller_strips, with_smaller_strips
 from gccodec.codec.metadata import metadata_of
 from gccodec.codec.rate_control import RateControl
-from gccodec.codec.region import Region
+from gccodec.codec.refined_latents import RefinedLatents
 from gccodec.codec.restoring import write_decoded
-from gccodec.codec.selection import Selection
 from gccodec.codec.strip import STRIP_PIXELS
 from gccodec.container.file import DEFAULT_MAX_PIXELS, GczFile, parse
 from gccodec.container.section import SectionId
@@ -41,6 +40,8 @@ from gccodec.model.loading import once
 from gccodec.model.refiner import Refiner
 from gccodec.model.threads import keep_to_own_threads
 from gccodec.model.transforms import Transforms
+from gccodec.semantics.region import Region
+from gccodec.semantics.selection import Selection
 from gccodec.weights.model import ModelWeights
 
 __all__ = ["DEFAULT_BPP", "DEFAULT_REALISM", "Codec", "Decoded", "Decoding", "bytes_of_bpp"]
@@ -105,7 +106,7 @@ class Codec:
         strip_pixels: int = STRIP_PIXELS,
         renderer: str | None = None,
     ) -> Codec:
-        """From a folder of weights, None for the installed ones.
+        """Load a model from a folder of weights, None for the installed ones.
 
         model_id: of the bitstream that a file names, None for the default one; renderer: the name
         of one, None for the default. WeightsError where a file is missing or damaged: of a network,
@@ -130,7 +131,7 @@ class Codec:
 
         Neither: the default rate, a wish, which leaves alpha aside, too, and gives small pictures
         more (`Goal`). `count_metadata` puts metadata under the ceiling. Below the range of
-        qualities the quantiser weighs bits more; UsageError when not even that reaches a ceiling
+        qualities the quantizer weighs bits more; UsageError when not even that reaches a ceiling
         that was given. Quality and ceiling steer what a `selection` keeps; WeightsError for one
         with labels when the model was not trained for that.
 
@@ -138,7 +139,7 @@ class Codec:
         that quality, is held exactly, unless there is a selection or `lossless` is False.
 
         `effort` 0..9: how long the latents are refined; WeightsError where what that needs is not
-        installed. None, as the command: by `usual_effort`, 0 where that is not installed or takes
+        installed. None, as the command: by `default_effort`, 0 where that is not installed or takes
         more memory than there is.
         """
         keep_to_own_threads()
@@ -171,7 +172,7 @@ class Codec:
     ) -> Encoded:
         """Through the model; above the ceiling when even the smallest file is."""
         if effort is None:
-            usual = usual_effort(*source.image.size) if self.can_refine else 0
+            usual = default_effort(*source.image.size) if self.can_refine else 0
             if usual:
                 with contextlib.suppress(LimitError):  # nobody asked for what does not fit
                     return self._refined(source, goal, usual, progress)
@@ -181,10 +182,10 @@ class Codec:
     def _refined(self, source: Source, goal: Goal, effort: int, progress: Progress) -> Encoded:
         refiner = self._refiner if effort else None
 
-        def made(encoder: Encoder, refined_at: int | None = None) -> Encoded:
+        def made(encoder: Encoder, refined: RefinedLatents | None = None) -> Encoded:
             if goal.quality is not None:
-                return encoder.encode(source, goal.quality)
-            return RateControl(encoder, source, goal).encode(refined_at)
+                return encoder.encode(source, goal.quality, refined)
+            return RateControl(encoder, source, goal).encode(refined)
 
         def encoded(strip_pixels: int) -> Encoded:
             plain = Encoder(self._model, strip_pixels, progress)
@@ -196,9 +197,8 @@ class Codec:
                 if not goal.is_met(source.template, len(first.data)):
                     return first  # refining takes more bits
                 near = max(0, first.quality - REFINED_LOWER)
-            latents = refined_latents(plain, refiner, source, near, effort)
-            model = self._model._replace(transforms=self.transforms.with_latents(latents))
-            return made(Encoder(model, strip_pixels, progress), near)._replace(effort=effort)
+            refined = refined_latents(plain, refiner, source, near, effort)
+            return made(plain, refined)._replace(effort=effort)
 
         return with_smaller_strips(encoded, self.strip_pixels)
 
@@ -246,8 +246,8 @@ class Codec:
         region: Region | None = None,
         progress: Progress = untold,
     ) -> Decoding:
-        """As `decode`, without ever holding the whole picture. One thread at a time may ask for
-        strips."""
+        """Decode as `decode` does, without ever holding the whole picture. One thread at a time may
+        ask for strips."""
         keep_to_own_threads()
         file = parse(data, max_pixels)
         region = region or Region(0, 0, file.width, file.height)
@@ -256,13 +256,12 @@ class Codec:
             return decode_lossless(file, region)
         self.bitstream.require(file.model_id)
         self.transforms.generator  # noqa: B018  # where it is missing, that is said before anything is written
-        bodies = {section.id: section.body for section in file.sections}
-        alpha = None
-        if SectionId.ALPHA in bodies:
-            alpha = decode_alpha(bodies[SectionId.ALPHA], file.height, file.width)
+        alpha, body = None, file.body(SectionId.ALPHA)
+        if body is not None:
+            alpha = decode_alpha(body, file.height, file.width)
             alpha = alpha[region.y : region.y + region.height, region.x : region.x + region.width]
         strips = self._decode_images(file, realism, region, alpha, progress)
-        return Decoding(strips, (region.width, region.height), metadata_of(file.sections), file)
+        return Decoding(strips, (region.width, region.height), metadata_of(file), file)
 
     def _decode_images(
         self,

@@ -8,17 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gccodec.codec.label_classes import VOID, unified_classes
-from gccodec.codec.latent import grid_size
-from gccodec.codec.selection import Selection, decode_latent
+from gccodec.codec.latent import decode_latent
 from gccodec.container.file import GczFile
+from gccodec.entropy.constants import LABEL_CELL_PX, LABEL_CELLS_PER_LATENT
+from gccodec.entropy.grid import grid_size
 from gccodec.entropy.latent import LatentCodec
-from gccodec.entropy.side import CELLS
-from gccodec.model.config import LABEL_CELL_PX
+from gccodec.semantics.label_classes import VOID, unified_classes
+from gccodec.semantics.selection import Selection
 from gccodec.weights.bitstream import Bitstream
 
 
-class RegionFacts(NamedTuple):
+class AreaFacts(NamedTuple):
     """area_share of the picture; kept_share of this area, the rest being synthesised or coarse;
     bits of its latents."""
 
@@ -31,15 +31,15 @@ class RegionFacts(NamedTuple):
 def bits_of_positions(
     file: GczFile, latents: LatentCodec, selection: Selection | None
 ) -> npt.NDArray[np.float32]:
-    """What went into each latent position, float32 [h, w]; decodes all of them. `selection`: the
+    """The bits that went into each latent position, float32 [h, w]; all are decoded. selection: the
     file's."""
-    spent = np.zeros(grid_size(file.height, file.width), np.float32)
-    for _ in decode_latent(latents, file, selection, spent):
+    bits_map = np.zeros(grid_size(file.height, file.width), np.float32)
+    for _ in decode_latent(latents, file, selection, bits_map):
         pass
-    return spent
+    return bits_map
 
 
-def composition(file: GczFile, bitstream: Bitstream) -> list[RegionFacts]:
+def composition(file: GczFile, bitstream: Bitstream) -> list[AreaFacts]:
     """Classes of the label map, largest first; of a region of interest "kept" and "rest"; of a
     plain file nothing.
 
@@ -48,7 +48,9 @@ def composition(file: GczFile, bitstream: Bitstream) -> list[RegionFacts]:
     selection = Selection.of(file, bitstream)
     if selection is None:
         return []
-    bits = _on_cells(bits_of_positions(file, bitstream.latent_codec(), selection) / CELLS**2)
+    bits = _on_cells(
+        bits_of_positions(file, bitstream.latent_codec(), selection) / LABEL_CELLS_PER_LATENT**2
+    )
     kept = _on_cells(selection.keep)
     area = _cell_areas(file.height, len(kept))[:, None] * _cell_areas(file.width, kept.shape[1])
     if selection.labels is None:
@@ -60,7 +62,7 @@ def composition(file: GczFile, bitstream: Bitstream) -> list[RegionFacts]:
         )
         regions = {name: labels == i for i, name in enumerate([*names, VOID])}
     facts = [
-        RegionFacts(
+        AreaFacts(
             name,
             share,
             float(area[cells & kept].sum() / area[cells].sum()),
@@ -73,7 +75,7 @@ def composition(file: GczFile, bitstream: Bitstream) -> list[RegionFacts]:
 
 
 def _on_cells(latents: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return latents.repeat(CELLS, 0).repeat(CELLS, 1)
+    return latents.repeat(LABEL_CELLS_PER_LATENT, 0).repeat(LABEL_CELLS_PER_LATENT, 1)
 
 
 def _cell_areas(side: int, cells: int) -> npt.NDArray[np.int64]:

@@ -9,16 +9,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gccodec.codec.latent import LATENT_CELL_PX, flat_parts_of
+from gccodec.codec.latent import decode_latent, flat_parts_of
 from gccodec.codec.loaded_model import LoadedModel, Progress
-from gccodec.codec.region import Region
-from gccodec.codec.selection import Selection, decode_latent
-from gccodec.codec.strip import strip_rows, to_pixels
+from gccodec.codec.strip import pixels_per_strip, strip_rows, to_pixels
 from gccodec.container.file import GczFile
-from gccodec.entropy.context import LATENT_FRACTION_BITS
+from gccodec.entropy.constants import LATENT_CELL_PX, LATENT_FRACTION_BITS
 from gccodec.entropy.flat_parts import FlatParts
+from gccodec.entropy.side_information import NO_SIDE_INFORMATION
 from gccodec.model.flat import REACH_CELLS, FlatRows
-from gccodec.model.strips import LatentStrip, Semantics, stream
+from gccodec.model.side_tensors import SideTensors
+from gccodec.model.streaming import LatentStrip, stream
+from gccodec.semantics.region import Region
+from gccodec.semantics.selection import Selection
 
 
 class Decoder:
@@ -58,18 +60,20 @@ class Decoder:
     ) -> Iterator[LatentStrip]:
         """Latents [1, C, n, w] of some rows and columns, in steps; all bands are decoded, for their
         digest."""
-        top, whole = 0, _semantics(selection)
+        side = NO_SIDE_INFORMATION if selection is None else selection.side
+        top, whole = 0, SideTensors.of(side)
+        pixels = LATENT_CELL_PX**2 * (rows.stop - rows.start) * (columns.stop - columns.start)
+        at_once = self.model.transforms.strips_at_once
+        per_strip = pixels_per_strip(self.strip_pixels, at_once, pixels)
         for band in decode_latent(self.model.latents, file, selection):
             first = max(0, rows.start - top)
             part = band[first : max(0, rows.stop - top), columns]
-            step = strip_rows(part.shape[1], self.strip_pixels)
+            step = strip_rows(part.shape[1], per_strip)
             for start in range(0, len(part), step):
                 latent = part[start : start + step].astype(np.float32) / (1 << LATENT_FRACTION_BITS)
                 row = top + first + start
-                semantics = (
-                    None if whole is None else whole.part(slice(row, row + len(latent)), columns)
-                )
-                yield LatentStrip(torch.from_numpy(latent).permute(2, 0, 1)[None], semantics)
+                own = whole.part(slice(row, row + len(latent)), columns)
+                yield LatentStrip(torch.from_numpy(latent).permute(2, 0, 1)[None], own)
             top += len(band)
 
 
@@ -86,15 +90,7 @@ def _seen(region: Region, halo: int, flat: FlatParts | None) -> tuple[slice, sli
 def _mended(
     generated: Iterator[torch.Tensor], flat: FlatParts, origin: tuple[int, int]
 ) -> Iterator[torch.Tensor]:
-    """With its flat parts as the file says."""
+    """Bring the flat parts of generated strips to the surfaces that the file has for them."""
     first = next(generated)
     filter_ = FlatRows(flat, origin, first.shape[3], first.device)
     return stream(filter_.push, itertools.chain([first], generated))
-
-
-def _semantics(selection: Selection | None) -> Semantics | None:
-    """What the generator gets of a selection with labels."""
-    if selection is None or selection.labels is None:
-        return None
-    labels = torch.from_numpy(selection.labels_of_latents())[None]
-    return Semantics(labels, torch.from_numpy(selection.keep.astype(np.float32))[None, None])

@@ -13,7 +13,7 @@ from gccodec.image.metadata import Metadata
 DEFAULT_REALISM = 1.0
 
 LUMA = (0.299, 0.587, 0.114)
-"""Of red, green and blue in a gray picture."""
+"""The weights of red, green and blue in a gray picture."""
 
 
 class Decoding(NamedTuple):

@@ -12,70 +12,73 @@ import torch
 from torch import Tensor
 
 from gccodec.codec.encoder import Encoder, Source
-from gccodec.codec.latent import LATENT_CELL_PX, grid_size, padded
+from gccodec.codec.refined_latents import RefinedLatents
 from gccodec.codec.strip import rgb_of
+from gccodec.entropy.constants import LATENT_CELL_PX
+from gccodec.entropy.grid import grid_size, padded
 from gccodec.entropy.mask import QualityMap
 from gccodec.image.picture import cropped
-from gccodec.model.refiner import Kept, Part, Refiner
+from gccodec.model.refiner import Part, Refiner
 
 STEPS = (0, 1, 3, 5, 8, 12, 16, 24, 32, 48)
-"""Of each effort 0..9."""
+"""Steps of refining at each effort 0..9."""
 
 REFINED_LOWER = 8
 """Under a ceiling, refining is for a quality so much below that of the plain file: it takes more
 bits at the same."""
 
 MAX_EFFORT = len(STEPS) - 1
-USUAL_EFFORT, USUAL_PIXELS = 2, 1 << 21
-"""Where none is asked for; pictures of more pixels, which would take minutes, are then encoded in
-one pass."""
+DEFAULT_EFFORT, MAX_DEFAULT_EFFORT_PIXELS = 2, 1 << 21
+"""The effort where none is asked for, and the pixels up to which it holds: larger pictures, which
+would take minutes, are then encoded in one pass."""
 
-TILE_CELLS, MARGIN_CELLS = 40, 4
+TILE_CELLS, HALO_CELLS = 40, 4
 """Latent positions along a side of a tile, about, and those around it that it is seen among."""
 
-PART_PIXELS = ((TILE_CELLS + 2 * MARGIN_CELLS) * LATENT_CELL_PX) ** 2
-"""At most, of what is seen at a time."""
+PART_PIXELS = ((TILE_CELLS + 2 * HALO_CELLS) * LATENT_CELL_PX) ** 2
+"""The pixels of a tile and its surroundings at most."""
 
-LEAST_CELLS = 2
-"""Along a side of what the distance can see."""
+MIN_CELLS = 2
+"""Latent positions along a side of the smallest part that the distance can see."""
 
 
 class Span(NamedTuple):
-    """Of a row or column of latent positions: those of a tile, and those that it is seen among."""
+    """A part of a row or column of latent positions: a tile's own, the core, and the core with
+    those that it is seen among, the halo."""
 
-    own: slice
-    seen: slice
+    core: slice
+    halo: slice
 
     @property
-    def own_of_seen(self) -> slice:
-        return slice(self.own.start - self.seen.start, self.own.stop - self.seen.start)
+    def core_in_halo(self) -> slice:
+        return slice(self.core.start - self.halo.start, self.core.stop - self.halo.start)
 
 
-def usual_effort(width: int, height: int) -> int:
-    """Of a picture for which none is asked for."""
-    return USUAL_EFFORT if width * height <= USUAL_PIXELS else 0
+def default_effort(width: int, height: int) -> int:
+    """The effort for a picture when none is asked for; sides in pixels."""
+    return DEFAULT_EFFORT if width * height <= MAX_DEFAULT_EFFORT_PIXELS else 0
 
 
 def spans(length: int) -> list[Span]:
-    """All positions, in tiles as long as each other but for one position; a short row or column is
-    one tile."""
-    count = -(-length // TILE_CELLS) if length > TILE_CELLS + 2 * MARGIN_CELLS else 1
+    """All positions of a row or column, in tiles as long as each other but for one position; a
+    short one is one tile."""
+    count = -(-length // TILE_CELLS) if length > TILE_CELLS + 2 * HALO_CELLS else 1
     ends = [length * i // count for i in range(count + 1)]
     return [
-        Span(slice(a, b), slice(max(0, a - MARGIN_CELLS), min(length, b + MARGIN_CELLS)))
+        Span(slice(a, b), slice(max(0, a - HALO_CELLS), min(length, b + HALO_CELLS)))
         for a, b in itertools.pairwise(ends)
     ]
 
 
 def refined_latents(
     encoder: Encoder, refiner: Refiner, source: Source, quality: int, effort: int
-) -> dict[int, Tensor]:
-    """Latents [1, C, h, w] in steps, by their quality: 0..1000, or that of the rest where it has
-    another."""
+) -> RefinedLatents:
+    """The latents of a picture refined for a quality 0..1000; those of the rest of a selection for
+    its own."""
     transforms, steps = encoder.model.transforms, STEPS[effort]
     rows, columns = grid_size(*source.image.size[::-1])
     todo = [
-        (q, down, [across for across in spans(columns) if where[down.own, across.own].any()])
+        (q, down, [across for across in spans(columns) if where[down.core, across.core].any()])
         for q, where in _coded(source, quality, (rows, columns)).items()
         for down in spans(rows)
     ]
@@ -93,18 +96,18 @@ def refined_latents(
                 [y.cpu() for y in transforms.analyse(encoder.strips(source), q)], 2
             )
         for across, part in _parts(source, down, tiles):
-            y = _filled(latents[q][:, :, down.seen, across.seen], 1)
+            y = _filled(latents[q][:, :, down.halo, across.halo], 1)
             moved = refiner.refined(
                 transforms, part.to(transforms.device), y.to(transforms.device), q, steps, step
             )
-            latents[q][:, :, down.own, across.own] = moved[
-                :, :, down.own_of_seen, across.own_of_seen
+            latents[q][:, :, down.core, across.core] = moved[
+                :, :, down.core_in_halo, across.core_in_halo
             ].cpu()
-    return latents
+    return RefinedLatents(quality, latents)
 
 
 def _coded(source: Source, kept: int, grid: tuple[int, int]) -> dict[int, npt.NDArray[np.bool_]]:
-    """At which qualities latents are coded, and where, [rows, columns]."""
+    """The qualities at which latents are coded, and where, bool [rows, columns]."""
     quality = source.quality(kept)
     if isinstance(quality, QualityMap):
         where = {quality.kept: quality.keep}
@@ -117,29 +120,33 @@ def _parts(source: Source, down: Span, tiles: list[Span]) -> Iterator[tuple[Span
     if not tiles:
         return
     width, height = source.image.size
-    top, bottom = (LATENT_CELL_PX * n for n in (down.seen.start, down.seen.stop))
+    top, bottom = (LATENT_CELL_PX * n for n in (down.halo.start, down.halo.stop))
     band = cropped(source.image, (0, top, width, min(bottom, height)))
-    named, labels = source.named, None
-    if named is not None and source.selection is not None:
+    keep_pixels, labels = source.keep_pixels, None
+    if keep_pixels is not None and source.selection is not None:
         labels = torch.from_numpy(source.selection.labels_of_latents())[
-            None, 2 * down.seen.start : 2 * down.seen.stop
+            None, 2 * down.halo.start : 2 * down.halo.stop
         ]
     for across in tiles:
-        left, right = (LATENT_CELL_PX * n for n in (across.seen.start, across.seen.stop))
+        left, right = (LATENT_CELL_PX * n for n in (across.halo.start, across.halo.stop))
         rgb = rgb_of(
             cropped(band, (left, 0, min(right, width), band.height)), *_sides(down, across)
         )
-        x, kept = torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255, None
-        if named is not None and labels is not None:
-            label_map = _filled(labels[:, :, 2 * across.seen.start : 2 * across.seen.stop], 2)
-            pixels = padded(named[top:bottom, left:right], *x.shape[2:]).astype(np.float32)
-            kept = Kept(label_map, torch.from_numpy(pixels)[None, None])
-        yield across, Part(x, kept)
+        part = Part(torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255)
+        if keep_pixels is not None and labels is not None:
+            pixels = padded(keep_pixels[top:bottom, left:right], *part.x.shape[2:]).astype(
+                np.float32
+            )
+            part = part._replace(
+                keep_pixels=torch.from_numpy(pixels)[None, None],
+                labels=_filled(labels[:, :, 2 * across.halo.start : 2 * across.halo.stop], 2),
+            )
+        yield across, part
 
 
 def _sides(down: Span, across: Span) -> tuple[int, int]:
     """Rows and columns of what is shown to the networks."""
-    rows, columns = (max(LEAST_CELLS, span.seen.stop - span.seen.start) for span in (down, across))
+    rows, columns = (max(MIN_CELLS, span.halo.stop - span.halo.start) for span in (down, across))
     return rows, columns
 
 
@@ -147,7 +154,7 @@ def _filled(t: Tensor, cells: int) -> Tensor:
     """[..., h, w], so many values a latent position, the last row and column repeated up to what
     networks need."""
     for dim in (-2, -1):
-        missing = LEAST_CELLS * cells - t.shape[dim]
+        missing = MIN_CELLS * cells - t.shape[dim]
         if missing > 0:
             last = t.narrow(dim, t.shape[dim] - 1, 1)
             t = torch.cat([t, last.repeat_interleave(missing, dim)], dim)

@@ -13,25 +13,26 @@ from torch import Tensor
 
 from gccodec.codec.alpha import encode_alpha, fill_transparent
 from gccodec.codec.flat import flat_section
-from gccodec.codec.latent import grid_size, padded
 from gccodec.codec.loaded_model import LoadedModel, Progress
 from gccodec.codec.metadata import metadata_sections
 from gccodec.codec.parallel import writing_thread
 from gccodec.codec.rate import Setting, setting
-from gccodec.codec.selection import Selection
-from gccodec.codec.strip import to_strips
+from gccodec.codec.refined_latents import RefinedLatents
+from gccodec.codec.strip import pixels_per_strip, to_strips
 from gccodec.container.file import Coding, GczFile, serialize
 from gccodec.container.section import Section, SectionId
+from gccodec.entropy.grid import grid_size, padded
 from gccodec.entropy.latent import band_rows, fixed_point
 from gccodec.entropy.mask import Quality
-from gccodec.entropy.side import NO_SIDE_INFORMATION, SideInformation
+from gccodec.entropy.side_information import NO_SIDE_INFORMATION, SideInformation
 from gccodec.entropy.symbol_source import Limit
 from gccodec.image.picture import Picture, Pixels
-from gccodec.model.analysis import shown
+from gccodec.model.analysis import masked_input
+from gccodec.semantics.selection import Selection
 from gccodec.weights.bitstream import Bitstream
 
-MOST_FLAT_SHARE = 0.1
-"""Of the bytes that are allowed, for flat parts."""
+MAX_FLAT_SHARE = 0.1
+"""The share of the bytes that are allowed which flat parts may take."""
 
 
 class Encoded(NamedTuple):
@@ -63,7 +64,7 @@ class Source(NamedTuple):
         return NO_SIDE_INFORMATION if self.selection is None else self.selection.side
 
     @property
-    def named(self) -> npt.NDArray[np.bool_] | None:
+    def keep_pixels(self) -> npt.NDArray[np.bool_] | None:
         """Pixels [H, W] to keep, where the rest is synthesised."""
         if self.selection is None or self.selection.labels is None:
             return None
@@ -80,8 +81,8 @@ class Source(NamedTuple):
         bitstream: Bitstream,
         size_bytes: int | None = None,
     ) -> Source:
-        """To be encoded under a ceiling, if any; WeightsError for labels when the model was not
-        trained for them."""
+        """Prepare a picture that is to be encoded, under a ceiling if any; WeightsError for labels
+        when the model was not trained for them."""
         width, height = picture.image.size
         sections: tuple[Section, ...] = ()
         if selection is not None:
@@ -104,10 +105,13 @@ class Source(NamedTuple):
 def _flat_sections(
     image: Pixels, selection: Selection | None, size_bytes: int | None
 ) -> tuple[Section, ...]:
-    """Of what is kept, to the pixel; none where they would take too much of the ceiling."""
-    named = None if selection is None or selection.labels is None else selection.pixels(*image.size)
-    body = flat_section(image, named)
-    if body is None or (size_bytes is not None and len(body) > MOST_FLAT_SHARE * size_bytes):
+    """The section of flat parts of what is kept, to the pixel; none where it would take too much of
+    the ceiling."""
+    keep_pixels = (
+        None if selection is None or selection.labels is None else selection.pixels(*image.size)
+    )
+    body = flat_section(image, keep_pixels)
+    if body is None or (size_bytes is not None and len(body) > MAX_FLAT_SHARE * size_bytes):
         return ()
     return (Section(int(SectionId.FLAT_PARTS), body),)
 
@@ -119,36 +123,52 @@ class Encoder:
         self.model, self.strip_pixels, self.progress = model, strip_pixels, progress
 
     def strips(self, source: Source) -> Iterator[Tensor]:
-        """Of the picture, as the analysis is to see them."""
-        top, named = 0, source.named
-        for strip in to_strips(source.image, self.strip_pixels):
+        """Strips of the picture [1, 3, 16 n, W] in [0, 1], as the analysis is to see them."""
+        top, keep_pixels = 0, source.keep_pixels
+        width, height = source.image.size
+        at_once = self.model.transforms.strips_at_once
+        per_strip = pixels_per_strip(self.strip_pixels, at_once, width * height)
+        for strip in to_strips(source.image, per_strip):
             height, width = strip.shape[2:]
-            if named is not None:
-                part = padded(named[top : top + height], height, width)
-                strip = shown(strip, torch.from_numpy(part[None, None].astype(np.float32)))
+            if keep_pixels is not None:
+                part = padded(keep_pixels[top : top + height], height, width)
+                strip = masked_input(strip, torch.from_numpy(part[None, None].astype(np.float32)))
             yield strip
             top += height
 
-    def latent(self, source: Source, kept: int) -> Iterator[npt.NDArray[np.int16]]:
+    def latent(
+        self, source: Source, kept: int, refined: RefinedLatents | None = None
+    ) -> Iterator[npt.NDArray[np.int16]]:
         """Bands of y [n, w, C] in fixed point, ready to be coded; the rest of a selection at its
-        own quality."""
+        own quality.
+
+        refined: the picture's own, which then is not looked at.
+        """
         quality = source.quality(kept)
         if isinstance(quality, int):
-            yield from self._latent_at(source, quality)
+            yield from self._latent_at(source, quality, refined)
             return
         top = 0
         for fine, rest in zip(
-            *(self._latent_at(source, q) for q in (quality.kept, quality.rest)), strict=True
+            *(self._latent_at(source, q, refined) for q in (quality.kept, quality.rest)),
+            strict=True,
         ):
             yield np.where(quality.keep[top : top + len(fine), :, None], fine, rest)
             top += len(fine)
 
-    def _latent_at(self, source: Source, quality: int) -> Iterator[npt.NDArray[np.int16]]:
+    def _latent_at(
+        self, source: Source, quality: int, refined: RefinedLatents | None
+    ) -> Iterator[npt.NDArray[np.int16]]:
         rows, columns = grid_size(*source.image.size[::-1])
         height = band_rows(columns)
         parts: list[npt.NDArray[np.int16]] = []
         done = 0
-        for part in self.model.transforms.analyse(self.strips(source), quality):
+        transforms = self.model.transforms
+        if refined is None:
+            latents = transforms.analyse(self.strips(source), quality)
+        else:
+            latents = refined.parts(transforms, quality)
+        for part in latents:
             parts.append(fixed_point(part[0].permute(1, 2, 0).cpu().numpy()))
             done += part.shape[2]
             self.progress(f"analysis at quality {quality / 10:g}", done, rows)
@@ -166,7 +186,8 @@ class Encoder:
         at: Setting,
         limit: Limit | None = None,
     ) -> bytes:
-        """Of a latent in fixed point, in steps of the setting's quality; overwrites the bands."""
+        """The file of a latent in fixed point, in steps of the setting's quality; the bands are
+        overwritten."""
         quality = source.quality(at.quality)
         with writing_thread() as writer:
             payload, digest = self.model.latents.encode(
@@ -177,7 +198,9 @@ class Encoder:
         )
         return serialize(file)
 
-    def encode(self, source: Source, quality: int) -> Encoded:
-        """At a quality 0..1000."""
-        data = self.file(source, self.latent(source, quality), setting(quality))
+    def encode(
+        self, source: Source, quality: int, refined: RefinedLatents | None = None
+    ) -> Encoded:
+        """The file at a quality 0..1000; refined: as in `latent`."""
+        data = self.file(source, self.latent(source, quality, refined), setting(quality))
         return Encoded(data, quality, False, coding=source.template.coding)

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from gccodec.codec.latent import padded
 from gccodec.codec.parallel import mapped
 from gccodec.codec.surface import FloatArray, Grid, in_quarters
 from gccodec.entropy.flat_parts import (
@@ -22,39 +21,42 @@ from gccodec.entropy.flat_parts import (
     encode_flat_parts,
     node_count,
 )
+from gccodec.entropy.grid import padded
 from gccodec.entropy.mask import KeepMask
 from gccodec.image.picture import Pixels
 
-MOST_CELLS = 1 << 13
-"""Of larger pictures cells are larger: a map of more takes long and many bytes."""
+MAX_CELLS = 1 << 13
+"""Cells of the map at most; those of larger pictures are larger, as a map of more takes long and
+many bytes."""
 
-MOST_DEVIATION = 1.6
+MAX_DEVIATION = 1.6
 """Levels, of a flat cell's pixels from a plane."""
 
-MOST_STEP = 8.0
+MAX_STEP = 8.0
 """Levels from one cell to the next of a part."""
 
-MOST_ERROR = 2.0
+MAX_ERROR = 2.0
 """Levels between the mean of a quarter of a flat cell and the surface."""
 
 GRAIN = 2.5
 """Deviations that what the generator makes of grain is kept to."""
 
-LEAST_SQUARE = 3
+MIN_SQUARE = 3
 """Every flat cell belongs to a flat square of so many cells a side."""
 
-MOST_BITS_A_POSITION = 3.0
-"""Of flat latents, which cost two to eight bits each: what their surface may take for itself."""
+MAX_BITS_PER_POSITION = 3.0
+"""The bits for each flat latent that a surface may take for itself; the latents themselves cost two
+to eight each."""
 
 STILL = 0.2
 """Levels, of the deviation of a part that has no grain: what is drawn, or pure white."""
 
-MOST_PARTS = 64
+MAX_PARTS = 64
 
 
 class Statistics(NamedTuple):
-    """Of cells: means of their quarters [C, 2 h, 2 w]; deviations [h, w] from a plane, of the worst
-    channel."""
+    """What is measured of cells: means of their quarters [C, 2 h, 2 w]; deviations [h, w] from a
+    plane, of the worst channel."""
 
     quarters: FloatArray
     deviation: FloatArray
@@ -74,31 +76,32 @@ class Part(NamedTuple):
     nodes: FloatArray
 
 
-def flat_section(image: Pixels, named: npt.NDArray[np.bool_] | None) -> bytes | None:
+def flat_section(image: Pixels, keep_pixels: npt.NDArray[np.bool_] | None) -> bytes | None:
     """The section's body; None for a picture with little that is flat.
 
-    named: pixels [H, W] to keep, None for all.
+    keep_pixels: pixels [H, W] to keep, None for all.
     """
-    found = flat_parts(image, named)
+    found = flat_parts(image, keep_pixels)
     if found is None:
         return None
     body, parts = found
     positions = int(parts.mask.sum()) << 2 * parts.scale
-    return body if 8 * len(body) <= MOST_BITS_A_POSITION * positions else None
+    return body if 8 * len(body) <= MAX_BITS_PER_POSITION * positions else None
 
 
 def flat_parts(
-    image: Pixels, named: npt.NDArray[np.bool_] | None = None
+    image: Pixels, keep_pixels: npt.NDArray[np.bool_] | None = None
 ) -> tuple[bytes, FlatParts] | None:
-    """The same with what a decoder makes of it, whatever it costs."""
+    """The body of a picture's section, whatever it costs, and what a decoder makes of it; None
+    where nothing is flat."""
     width, height = image.size
     scale = next(
-        (s for s in range(MAX_SCALE) if cells(height, s) * cells(width, s) <= MOST_CELLS), MAX_SCALE
+        (s for s in range(MAX_SCALE) if cells(height, s) * cells(width, s) <= MAX_CELLS), MAX_SCALE
     )
     statistics = _statistics(image, CELL_PX << scale)
-    flat = statistics.deviation <= MOST_DEVIATION
-    if named is not None:
-        flat &= _all_named(named, CELL_PX << scale)
+    flat = statistics.deviation <= MAX_DEVIATION
+    if keep_pixels is not None:
+        flat &= _all_kept(keep_pixels, CELL_PX << scale)
     parts = list(_parts(statistics, flat))
     if not parts:
         return None
@@ -114,8 +117,8 @@ def flat_parts(
 
 
 def opened(mask: KeepMask) -> KeepMask:
-    """The union of all squares of LEAST_SQUARE cells within a mask [h, w]."""
-    (h, w), n = mask.shape, LEAST_SQUARE
+    """The union of all squares of MIN_SQUARE cells within a mask [h, w]."""
+    (h, w), n = mask.shape, MIN_SQUARE
     out = np.zeros_like(mask)
     if h < n or w < n:
         return out
@@ -145,8 +148,8 @@ def _statistics(image: Pixels, side: int) -> Statistics:
 
 
 def _of_cells(pixels: npt.NDArray[np.uint8], side: int) -> Statistics:
-    """Of [side, w side, C]. Rows are summed first, in integers, which leaves little to be done in
-    floats."""
+    """The statistics of a row of cells [side, w side, C]. Rows are summed first, in integers, which
+    leaves little to be done in floats."""
     channels, half = pixels.shape[2], side // 2
     halves = pixels.reshape(2, half, -1, channels).sum(1, dtype=np.uint32)
     columns = halves.sum(0).reshape(-1, side, channels)
@@ -161,16 +164,16 @@ def _of_cells(pixels: npt.NDArray[np.uint8], side: int) -> Statistics:
     return Statistics(quarters.transpose(2, 0, 1), np.sqrt(np.maximum(variance, 0)).max(-1)[None])
 
 
-def _all_named(named: npt.NDArray[np.bool_], side: int) -> KeepMask:
+def _all_kept(keep_pixels: npt.NDArray[np.bool_], side: int) -> KeepMask:
     """Which cells [h, w] hold pixels to keep alone: the others must not show in a surface."""
-    rows, columns = (-(-n // side) for n in named.shape)
-    cells_ = padded(named, rows * side, columns * side).reshape(rows, side, columns, side)
+    rows, columns = (-(-n // side) for n in keep_pixels.shape)
+    cells_ = padded(keep_pixels, rows * side, columns * side).reshape(rows, side, columns, side)
     return np.asarray(cells_.all((1, 3)))
 
 
 def _parts(statistics: Statistics, flat: KeepMask) -> Iterator[Part]:
-    """What has no grain first, then the largest; a node belongs to one part, as do the cells around
-    it."""
+    """The flat parts, those without grain first, then the largest; a node belongs to one part, as
+    do the cells around it."""
     taken = np.zeros(tuple(map(node_count, flat.shape)), bool)
     components = _components(opened(flat), statistics.means)
     for component in sorted(
@@ -191,12 +194,13 @@ def _around(nodes: KeepMask, shape: tuple[int, ...]) -> KeepMask:
 
 
 def _components(flat: KeepMask, means: FloatArray) -> list[KeepMask]:
-    """Of flat cells [h, w] that differ little from one to the next; the largest MOST_PARTS."""
+    """The components of flat cells [h, w] that differ little from one to the next; the largest
+    MAX_PARTS."""
     height, width = flat.shape
     right, below = (flat.copy() for _ in range(2))
     right[:, -1:], below[-1:] = False, False
-    right[:, :-1] &= flat[:, 1:] & (np.abs(np.diff(means, axis=2)).max(0) <= MOST_STEP)
-    below[:-1] &= flat[1:] & (np.abs(np.diff(means, axis=1)).max(0) <= MOST_STEP)
+    right[:, :-1] &= flat[:, 1:] & (np.abs(np.diff(means, axis=2)).max(0) <= MAX_STEP)
+    below[:-1] &= flat[1:] & (np.abs(np.diff(means, axis=1)).max(0) <= MAX_STEP)
     to_right, to_below = right.ravel().tolist(), below.ravel().tolist()
     open_ = flat.ravel().tolist()
     found: list[list[int]] = []
@@ -216,14 +220,15 @@ def _components(flat: KeepMask, means: FloatArray) -> list[KeepMask]:
                     component.append(other)
         found.append(component)
     found.sort(key=len, reverse=True)
-    masks = np.zeros((min(len(found), MOST_PARTS), height * width), bool)
+    masks = np.zeros((min(len(found), MAX_PARTS), height * width), bool)
     for mask, component in zip(masks, found, strict=False):
         mask[component] = True
     return list(masks.reshape(-1, height, width))
 
 
 def _fitted(statistics: Statistics, mask: KeepMask) -> Part:
-    """What of a component lies on a smooth surface, fitted within the blocks that hold it."""
+    """The part of a component that lies on a smooth surface, fitted within the blocks that hold
+    it."""
     rows, columns = (_blocks(np.asarray(mask.any(axis))) for axis in (1, 0))
     inner = mask[rows, columns]
     quarters = statistics.quarters[
@@ -232,7 +237,7 @@ def _fitted(statistics: Statistics, mask: KeepMask) -> Part:
     grid = Grid(*inner.shape)
     error = grid.error(grid.fitted(quarters, in_quarters(inner)), quarters)
     inner = opened(
-        inner & (error.reshape(inner.shape[0], 2, inner.shape[1], 2).max((1, 3)) <= MOST_ERROR)
+        inner & (error.reshape(inner.shape[0], 2, inner.shape[1], 2).max((1, 3)) <= MAX_ERROR)
     )
     out = np.zeros_like(mask)
     out[rows, columns] = inner
@@ -249,7 +254,7 @@ def _fitted(statistics: Statistics, mask: KeepMask) -> Part:
 
 
 def _blocks(held: KeepMask) -> slice:
-    """From the first to the last cell of a line that is held, in whole blocks."""
+    """The slice from the first to the last cell of a line that is held, in whole blocks."""
     where = np.flatnonzero(held)
     start, stop = int(where[0]) // NODE_CELLS, -(-(int(where[-1]) + 1) // NODE_CELLS)
     return slice(NODE_CELLS * start, min(NODE_CELLS * stop, len(held)))

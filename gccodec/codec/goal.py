@@ -12,9 +12,9 @@ from gccodec.container.section import METADATA, SectionId
 from gccodec.errors import UsageError
 
 DEFAULT_BPP = 0.06
-"""Where neither a quality nor a ceiling is given."""
+"""The rate in bits per pixel where neither a quality nor a ceiling is given."""
 
-FEWEST_WISHED_BYTES = 400
+MIN_WISHED_BYTES = 400
 """The default rate gives a picture so many bytes for its latents, however small it is.
 
 With fewer, icons are mush: at 96x96 px LPIPS-Alex is 0.26 with 60 bytes, 0.12 with 150, 0.08 with
@@ -41,7 +41,7 @@ class Goal(NamedTuple):
     """A quality 0..1000 or a ceiling in bytes, and whether metadata counts; neither: a wish.
 
     That is the default rate. It leaves alpha aside as well, and is at least
-    `FEWEST_WISHED_BYTES` for the latents.
+    `MIN_WISHED_BYTES` for the latents.
     """
 
     quality: int | None
@@ -57,8 +57,8 @@ class Goal(NamedTuple):
         return 0 if self.count_metadata else metadata_bytes(file)
 
     def ceiling(self, template: GczFile) -> int | None:
-        """In bytes that count, for a file as yet without latents; None where the quality is
-        fixed."""
+        """The ceiling in bytes that count, for a file as yet without latents; None where the
+        quality is fixed."""
         if self.quality is not None:
             return None
         if self.size_bytes is not None:
@@ -66,7 +66,7 @@ class Goal(NamedTuple):
         alpha = _section_bytes(template, SectionId.ALPHA)
         needed = len(serialize(template)) - self.beside(template) - alpha
         wish = bytes_of_bpp(DEFAULT_BPP, template.width, template.height)
-        return max(wish, needed + FEWEST_WISHED_BYTES) + alpha
+        return max(wish, needed + MIN_WISHED_BYTES) + alpha
 
     def is_met(self, template: GczFile, size_bytes: int) -> bool:
         """Whether a file of `size_bytes` with the template's sections is within any ceiling."""
@@ -80,18 +80,18 @@ class Goal(NamedTuple):
             return ()
         largest = max(self._parts(file), key=lambda part: part.bytes)
         if file.coding == "lossless":
-            if counted <= FEWEST_WISHED_BYTES:
+            if counted <= MIN_WISHED_BYTES:
                 return ()
             why = "it holds the picture exactly"
         elif largest.name in ("latents", "framing"):
-            why = f"small pictures get up to {FEWEST_WISHED_BYTES} bytes; --bpp sets a ceiling"
+            why = f"small pictures get up to {MIN_WISHED_BYTES} bytes; --bpp sets a ceiling"
         else:
             takes = f"{largest.name} takes {largest.bytes:,} bytes"
             why = "; ".join([takes, *self._ways_out(file)])
         return (f"the file has {bpp_of(counted, file):.2f} bpp: {why}",)
 
     def too_few(self, file: GczFile) -> UsageError:
-        """What to say when this file is the smallest, and above the ceiling."""
+        """The error for a file that is the smallest, and above the ceiling."""
         counted = len(serialize(file)) - self.beside(file)
         first, *others = sorted(self._parts(file), key=lambda part: -part.bytes)
         verb = "take" if first.name == "latents" else "takes"
@@ -108,7 +108,7 @@ class Goal(NamedTuple):
         )
 
     def _parts(self, file: GczFile) -> list[Part]:
-        """Of what counts."""
+        """The parts of a file that count under the ceiling."""
         ids = [s.id for s in file.sections if self.count_metadata or s.id not in METADATA]
         parts = [Part(NAMES.get(i, f"section {i}"), _section_bytes(file, i)) for i in ids]
         parts.append(Part("latents", len(file.payload)))
@@ -124,14 +124,14 @@ class Goal(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Of a file: what it is and takes, table row included."""
+    """A part of a file: what it is, and the bytes that it takes, its row of the table included."""
 
     name: str
     bytes: int
 
 
 def _section_bytes(file: GczFile, section_id: int) -> int:
-    """With its row of the table; 0 where there is none."""
+    """The bytes of a section with its row of the table; 0 where there is none."""
     rest = tuple(section for section in file.sections if section.id != section_id)
     return len(serialize(file)) - len(serialize(dataclasses.replace(file, sections=rest)))
 

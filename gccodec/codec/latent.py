@@ -2,82 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
-from gccodec.container.file import MAX_QUALITY, GczFile
+from gccodec.container.file import GczFile
 from gccodec.container.section import SectionId
-from gccodec.container.varint import read_varint
 from gccodec.entropy.flat_parts import FlatParts, decode_flat_parts
-from gccodec.entropy.label_map import LabelMapCodec
-from gccodec.entropy.mask import KeepMask
-from gccodec.errors import CorruptError
-
-LATENT_CELL_PX = 16
-"""Pixels along one side of a latent position (FORMAT.md)."""
+from gccodec.entropy.grid import grid_size
+from gccodec.entropy.latent import LatentCodec
+from gccodec.entropy.side_information import NO_SIDE_INFORMATION
+from gccodec.semantics.selection import Selection
 
 
-def grid_size(height: int, width: int) -> tuple[int, int]:
-    """Latent positions (rows, columns) of a picture."""
-    return -(-height // LATENT_CELL_PX), -(-width // LATENT_CELL_PX)
+def decode_latent(
+    latents: LatentCodec,
+    file: GczFile,
+    selection: Selection | None,
+    bits_map: npt.NDArray[np.float32] | None = None,
+) -> Iterator[npt.NDArray[np.int16]]:
+    """Bands of latents [n, w, C] in 1/128 steps from top to bottom; the file's symbol digest is
+    checked.
 
-
-Value = TypeVar("Value", bound=np.generic)
-
-
-def padded(values: npt.NDArray[Value], height: int, width: int) -> npt.NDArray[Value]:
-    """values [h, w, ...] up to these sides at least, the last row and column repeated."""
-    beyond = [(0, max(0, side - n)) for n, side in zip(values.shape, (height, width), strict=False)]
-    return np.pad(values, beyond + [(0, 0)] * (values.ndim - 2), mode="edge")
-
-
-def keep_mask(pixels: npt.NDArray[np.bool_]) -> KeepMask:
-    """Latent positions [h, w] that hold any of the pixels [H, W]."""
-    rows, columns = grid_size(*pixels.shape)
-    whole = np.zeros((rows * LATENT_CELL_PX, columns * LATENT_CELL_PX), bool)
-    whole[: pixels.shape[0], : pixels.shape[1]] = pixels
-    return np.asarray(whole.reshape(rows, LATENT_CELL_PX, columns, LATENT_CELL_PX).any((1, 3)))
-
-
-def encode_keep_mask(keep: KeepMask) -> bytes:
-    """A section's body: the mask as a label map of the classes 0 and 1."""
-    return LabelMapCodec().encode(keep.astype(np.uint8))
-
-
-def keep_mask_of(file: GczFile) -> KeepMask | None:
-    """Which latents a file keeps, or keeps more finely, on the latent grid; None for a plain file.
-
-    CorruptError where the section is no mask.
+    `selection`: the file's. `bits_map`, zeros on the latent grid, is filled with the bits of each
+    position.
     """
-    for section in file.sections:
-        if section.id == SectionId.KEEP_MASK:
-            mask = LabelMapCodec().decode(section.body, *grid_size(file.height, file.width))
-            if mask.max() > 1:
-                raise CorruptError(f"keep mask: value {mask.max()}, allowed 0 and 1")
-            return mask.astype(bool)
-    return None
-
-
-def rest_quality_of(file: GczFile) -> int | None:
-    """The quality outside the keep mask of a file with a region of interest; None for others.
-    Raises CorruptError."""
-    for section in file.sections:
-        if section.id == SectionId.REST_QUALITY:
-            quality, end = read_varint(section.body, 0, "quality of the rest")
-            if quality > MAX_QUALITY or end != len(section.body):
-                raise CorruptError(
-                    f"quality of the rest: {section.body[:8].hex()}, allowed a number "
-                    f"0..{MAX_QUALITY}"
-                )
-            return quality
-    return None
+    rows, columns = grid_size(file.height, file.width)
+    quality = file.quality if selection is None else selection.quality(file.quality)
+    side = NO_SIDE_INFORMATION if selection is None else selection.side
+    return latents.decode(file.payload, rows, columns, quality, file.symbol_digest, side, bits_map)
 
 
 def flat_parts_of(file: GczFile) -> FlatParts | None:
-    """Where a file says that its picture is flat, and how; None for most. Raises CorruptError."""
-    for section in file.sections:
-        if section.id == SectionId.FLAT_PARTS:
-            return decode_flat_parts(section.body, file.height, file.width, file.gray)
-    return None
+    """The flat parts that a file has; None for most files. Raises CorruptError."""
+    body = file.body(SectionId.FLAT_PARTS)
+    return None if body is None else decode_flat_parts(body, file.height, file.width, file.gray)

@@ -14,7 +14,6 @@ from PIL import Image
 
 from gccodec.codec.decoding import Decoding
 from gccodec.codec.metadata import metadata_of, metadata_sections
-from gccodec.codec.region import Region
 from gccodec.container.file import NO_MODEL, GczFile, metadata_bytes, serialize
 from gccodec.container.section import MAX_SECTION_BYTES, Section, SectionId
 from gccodec.errors import LimitError, PictureError, SectionError
@@ -22,18 +21,19 @@ from gccodec.image.lossless import smallest_lossless
 from gccodec.image.opening import decoding, detect, open_image
 from gccodec.image.picture import Picture
 from gccodec.image.signature import Format
+from gccodec.semantics.region import Region
 
 DECODERS: frozenset[Format] = frozenset(["WEBP", "PNG"])
 MODES = ("L", "LA", "RGB", "RGBA")
 OPAQUE = 255
 
 STRIP_PIXELS = 1 << 20
-"""Of a decoded picture, given at a time."""
+"""Pixels of a decoded picture that are given at a time."""
 
 PROGRAM_BYTES = 64 << 20
 """Interpreter, numpy and Pillow."""
 
-BYTES_A_PIXEL: dict[Format, int] = {"WEBP": 20, "PNG": 6}
+BYTES_PER_PIXEL: dict[Format, int] = {"WEBP": 20, "PNG": 6}
 """A picture while it is decoded, measured."""
 
 
@@ -66,7 +66,7 @@ def is_transparent(file: GczFile) -> bool:
     """Whether a file holds alpha. SectionError for an exact picture that cannot be read."""
     if file.coding == "lossless":
         return _opened(file, pixels=False).mode.endswith("A")
-    return any(section.id == SectionId.ALPHA for section in file.sections)
+    return file.body(SectionId.ALPHA) is not None
 
 
 def decode_lossless(file: GczFile, region: Region, limit_bytes: int | None = None) -> Decoding:
@@ -77,12 +77,13 @@ def decode_lossless(file: GczFile, region: Region, limit_bytes: int | None = Non
     """
     image = _opened(file, True, limit_bytes)
     strips, size = _strips(image, region, file.gray), (region.width, region.height)
-    return Decoding(strips, size, metadata_of(file.sections), file)
+    return Decoding(strips, size, metadata_of(file), file)
 
 
 def _opened(file: GczFile, pixels: bool, limit_bytes: int | None = None) -> Image.Image:
     """The section's picture, its size checked before any pixels are decoded."""
-    body = next(section.body for section in file.sections if section.id == SectionId.LOSSLESS)
+    body = file.body(SectionId.LOSSLESS)
+    assert body is not None, "an exact file has this section"
     source, size = io.BytesIO(body), (file.width, file.height)
     try:
         with decoding("its picture"):
@@ -112,14 +113,14 @@ def _check_kind(image: Image.Image) -> None:
 
 def _check_memory(form: Format, file: GczFile, limit_bytes: int | None) -> None:
     pixels = file.width * file.height
-    needed = PROGRAM_BYTES + BYTES_A_PIXEL[form] * pixels
+    needed = PROGRAM_BYTES + BYTES_PER_PIXEL[form] * pixels
     if limit_bytes is not None and needed > limit_bytes:
         needs = f"this picture of {pixels} pixels needs {needed}"
         raise LimitError(f"memory limit: {limit_bytes} bytes, {needs}")
 
 
 def _strips(image: Image.Image, region: Region, gray: bool) -> Iterator[Image.Image]:
-    """From top to bottom, in mode L or LA for `gray`, else RGB or RGBA."""
+    """Strips of a region from top to bottom, in mode L or LA for `gray`, else RGB or RGBA."""
     right, bottom = region.x + region.width, region.y + region.height
     rows = max(1, STRIP_PIXELS // region.width)
     for top in range(region.y, bottom, rows):

@@ -10,41 +10,41 @@ import numpy.typing as npt
 import torch
 
 from gccodec.codec.effort import PART_PIXELS
-from gccodec.codec.latent import grid_size
 from gccodec.codec.rate_control import MAX_HELD_POSITIONS
 from gccodec.codec.strip import STRIP_PIXELS
+from gccodec.entropy.grid import grid_size
 from gccodec.entropy.latent import BAND_POSITIONS
 from gccodec.errors import LimitError
 
 PROGRAM_BYTES = 400 << 20
 """Interpreter, torch and weights."""
 
-BYTES_A_PIXEL = 6
+BYTES_PER_PIXEL = 6
 """A picture that is held as a whole (Pillow stores RGB in four bytes), and its file."""
 
-BYTES_A_BAND_POSITION = 6000
+BYTES_PER_BAND_POSITION = 6000
 """The entropy layer works on a band of latents at a time."""
 
-BYTES_A_COLUMN = 180_000
-"""Of the latent: rows of activations that networks keep for the next strip, and a strip's
-surroundings, measured."""
+BYTES_PER_COLUMN = 180_000
+"""Bytes for each column of the latent: rows of activations that networks keep for the next strip,
+and a strip's surroundings, measured."""
 
-BYTES_A_STRIP_PIXEL = 250
+BYTES_PER_STRIP_PIXEL = 250
 """Activations of the networks, measured."""
 
 REFINING_BYTES = 100 << 20
 """Float context model and distance, measured."""
 
-BYTES_A_REFINED_PIXEL = 1600
+BYTES_PER_REFINED_PIXEL = 1600
 """Activations and gradients of a step of refining, measured."""
 
-BYTES_A_LATENT = 4 * 192
+BYTES_PER_LATENT = 4 * 192
 """Refined latents are held as a whole."""
 
-BYTES_A_HELD_LATENT = 2 * 192
+BYTES_PER_HELD_LATENT = 2 * 192
 """Under a ceiling, a picture's latents are held in int16."""
 
-LEAST_STRIP_PIXELS = 1 << 12
+MIN_STRIP_PIXELS = 1 << 12
 
 T = TypeVar("T")
 Rows = npt.NDArray[np.uint8]
@@ -70,21 +70,21 @@ def strip_pixels_within(
     positions = min(rows * columns, BAND_POSITIONS)
     fixed = (
         PROGRAM_BYTES
-        + (0 if streamed else BYTES_A_PIXEL * pixels)
-        + BYTES_A_BAND_POSITION * positions
+        + (0 if streamed else BYTES_PER_PIXEL * pixels)
+        + BYTES_PER_BAND_POSITION * positions
     )
-    fixed += BYTES_A_COLUMN * columns
+    fixed += BYTES_PER_COLUMN * columns
     if ceiling:
-        fixed += BYTES_A_HELD_LATENT * min(rows * columns, MAX_HELD_POSITIONS)
+        fixed += BYTES_PER_HELD_LATENT * min(rows * columns, MAX_HELD_POSITIONS)
     if refined:
         fixed += (
             REFINING_BYTES
-            + BYTES_A_REFINED_PIXEL * min(pixels, PART_PIXELS)
-            + BYTES_A_LATENT * rows * columns
+            + BYTES_PER_REFINED_PIXEL * min(pixels, PART_PIXELS)
+            + BYTES_PER_LATENT * rows * columns
         )
-    allowed = (limit_bytes - fixed) // BYTES_A_STRIP_PIXEL
-    if allowed < LEAST_STRIP_PIXELS:
-        least = fixed + LEAST_STRIP_PIXELS * BYTES_A_STRIP_PIXEL
+    allowed = (limit_bytes - fixed) // BYTES_PER_STRIP_PIXEL
+    if allowed < MIN_STRIP_PIXELS:
+        least = fixed + MIN_STRIP_PIXELS * BYTES_PER_STRIP_PIXEL
         raise LimitError(
             f"memory limit: {limit_bytes} bytes, this picture of {pixels} pixels needs {least}"
         )
@@ -105,9 +105,9 @@ def _smaller(strip_pixels: int, error: Exception) -> int:
     nothing helps."""
     if not _is_out_of_memory(error):
         raise error
-    if strip_pixels <= LEAST_STRIP_PIXELS:
+    if strip_pixels <= MIN_STRIP_PIXELS:
         raise LimitError("out of memory, even with the smallest strips") from error
-    return max(strip_pixels // 4, LEAST_STRIP_PIXELS)
+    return max(strip_pixels // 4, MIN_STRIP_PIXELS)
 
 
 def with_smaller_strips(action: Callable[[int], T], strip_pixels: int) -> T:

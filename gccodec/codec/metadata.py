@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 
+from gccodec.container.file import GczFile
 from gccodec.container.section import MAX_SECTION_BYTES, Section, SectionId
 from gccodec.errors import SectionError
 from gccodec.image.metadata import KINDS, Kind, Metadata
@@ -23,12 +24,11 @@ def metadata_sections(metadata: Metadata) -> tuple[Section, ...]:
     )
 
 
-def metadata_of(sections: tuple[Section, ...]) -> Metadata:
-    """SectionError for a body that is no zlib stream or inflates beyond the section limit."""
-    bodies = {section.id: section.body for section in sections}
-    return Metadata(
-        **{kind: _inflate(bodies[i], kind) for kind, i in SECTION_OF.items() if i in bodies}
-    )
+def metadata_of(file: GczFile) -> Metadata:
+    """The metadata of a file; SectionError for a body that is no zlib stream or inflates beyond the
+    section limit."""
+    bodies = {kind: file.body(section_id) for kind, section_id in SECTION_OF.items()}
+    return Metadata(**{k: _inflate(body, k) for k, body in bodies.items() if body is not None})
 
 
 def _inflate(body: bytes, kind: Kind) -> bytes:

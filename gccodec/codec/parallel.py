@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 ITEMS_PER_THREAD = 2
-"""That are taken ahead of what is done with the results."""
+"""Items that are taken ahead of what is done with the results."""
 
 
 def mapped(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

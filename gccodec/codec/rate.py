@@ -13,35 +13,37 @@ from gccodec.container.file import MAX_QUALITY
 MIN_LEVEL, MAX_LEVEL = -1000, MAX_QUALITY
 LEVELS = range(MIN_LEVEL, MAX_LEVEL + 1)
 
-HIGHEST_RATE_WEIGHT = 64.0
-"""In squared quantization steps a bit: nearly everything is then taken from the predicted means."""
+MAX_RATE_WEIGHT = 64.0
+"""The largest weight of rate, in squared quantization steps per bit: nearly everything is then
+taken from the predicted means."""
 
 STEEPER = 1.18
 """Than those of files made anew are the steps in size of files whose latents are another quality's,
 scaled."""
 
-LEAST_RUN = 5
+MIN_RUN = 5
 """Levels between two sizes from which a slope is told; between nearer ones it is one of ripples."""
 
-LEAST_SHARES = (0.995, 0.99)
-"""Of the ceiling, that a first and any later file must fill for a search to be content."""
+MIN_SHARES = (0.995, 0.99)
+"""The shares of the ceiling that a first and any later file must fill for a search to be
+content."""
 
 STEADY_SIZES = 4
 """After so many sizes, what they tell of the next has proved wrong."""
 
 
 class Setting(NamedTuple):
-    """What a file is made with: a quality 0..1000, and how much its quantiser weighs bits."""
+    """What a file is made with: a quality 0..1000, and how much its quantizer weighs bits."""
 
     quality: int
     rate_weight: float
 
 
 def setting(level: int) -> Setting:
-    """Of a level -1000..1000: a quality, and below the range of those quality 0 with bits weighed
-    more and more."""
+    """The setting at a level -1000..1000: a quality, and below the range of those quality 0 with
+    bits weighed more and more."""
     # cubic, so that the logarithm of the size falls about evenly with the level
-    return Setting(max(0, level), HIGHEST_RATE_WEIGHT * (min(0, level) / MIN_LEVEL) ** 3)
+    return Setting(max(0, level), MAX_RATE_WEIGHT * (min(0, level) / MIN_LEVEL) ** 3)
 
 
 class Point(NamedTuple):
@@ -85,7 +87,7 @@ class LevelSearch:
         fitting, above = self._fitting, self._above
         if fitting is None:
             return above is not None and above.level == MIN_LEVEL
-        full = fitting.size >= LEAST_SHARES[min(self._sizes, len(LEAST_SHARES)) - 1] * self.ceiling
+        full = fitting.size >= MIN_SHARES[min(self._sizes, len(MIN_SHARES)) - 1] * self.ceiling
         return (
             full
             or fitting.level == MAX_LEVEL
@@ -100,7 +102,7 @@ class LevelSearch:
         else:
             self._above = last
         self._sizes += 1
-        if self._last is not None and abs(last.level - self._last.level) >= LEAST_RUN:
+        if self._last is not None and abs(last.level - self._last.level) >= MIN_RUN:
             rise = self._expected_at(last) - self._expected_at(self._last)
             self._steeper = min(max(float(np.log(last.size / self._last.size)) / rise, 0.5), 2.0)
         self._last = last

@@ -13,12 +13,13 @@ import numpy.typing as npt
 from gccodec.codec.activity import expected_payload
 from gccodec.codec.encoder import Encoded, Encoder, Source
 from gccodec.codec.goal import Goal
-from gccodec.codec.latent import grid_size
 from gccodec.codec.loaded_model import untold
 from gccodec.codec.rate import LEVELS, MIN_LEVEL, LevelSearch, setting
+from gccodec.codec.refined_latents import RefinedLatents
 from gccodec.codec.window import windows_of
 from gccodec.container.file import MAX_QUALITY, serialize
-from gccodec.entropy.context import LATENT_FRACTION_BITS
+from gccodec.entropy.constants import LATENT_FRACTION_BITS
+from gccodec.entropy.grid import grid_size
 from gccodec.entropy.latent import band_rows, fixed_point
 from gccodec.entropy.mask import QualityMap
 from gccodec.entropy.symbol_source import Limit
@@ -44,19 +45,30 @@ TRIED_RUN, MAX_TILTED_RUN = 60, 150
 believed."""
 
 MIN_TRIED_POSITIONS = 1 << 13
-"""Of larger pictures, above 2 megapixels, parts are tried first: its time is small beside that of a
-wrong guess."""
+"""Latent positions, of 2 megapixels, above which parts of a picture are tried first: its time is
+small beside that of a wrong guess."""
 
 MAX_HELD_POSITIONS = 1 << 19
-"""Of 134 megapixels, in 200 MB; the latents of larger pictures are not held, but taken each
-time."""
+"""Latent positions that are held at most, of 134 megapixels in 200 MB; the latents of larger
+pictures are taken each time."""
 
 
 class HeldLatents:
-    """The latents of a picture at one quality, which stand for those nearby."""
+    """The latents of a picture at one quality, which stand for those nearby.
 
-    def __init__(self, encoder: Encoder, source: Source, refined_at: int | None = None) -> None:
-        self.encoder, self.source, self.refined_at = encoder, source, refined_at
+    held_at: the quality 0..1000 whose latents stand for all others; None: by what is asked for.
+    refined: the picture's own, which are held at the quality that they were refined for.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        source: Source,
+        held_at: int | None = None,
+        refined: RefinedLatents | None = None,
+    ) -> None:
+        self.encoder, self.source, self.refined = encoder, source, refined
+        self.held_at = held_at if refined is None else refined.quality
         self._quality, self._bands = -1, list[npt.NDArray[np.int16]]()
         self._coming: Bands = iter(())
         rows, columns = grid_size(*source.image.size[::-1])
@@ -65,30 +77,30 @@ class HeldLatents:
     def at(self, quality: int) -> Bands:
         """Bands of y [n, w, C] in fixed point, in steps of this quality, to be overwritten."""
         if not self._held:
-            return self.encoder.latent(self.source, quality)
+            return self.encoder.latent(self.source, quality, self.refined)
         if not self._bands or not self._serves(quality):
             self._bands.clear()
             self._quality = (
-                max(0, quality - ANALYSED_LOWER) if self.refined_at is None else self.refined_at
+                max(0, quality - ANALYSED_LOWER) if self.held_at is None else self.held_at
             )
-            self._coming = self.encoder.latent(self.source, self._quality)
+            self._coming = self.encoder.latent(self.source, self._quality, self.refined)
         return self._scaled(quality)
 
     def bits(self, level: int) -> float:
-        """Of a payload, about."""
+        """The bits of the payload at a level, about."""
         source, at = self.source, setting(level)
         latents, quality = self.encoder.model.latents, source.quality(at.quality)
         return latents.cost(self.at(at.quality), quality, at.rate_weight, source.side)
 
     def _serves(self, quality: int) -> bool:
-        if self.refined_at is not None:
+        if self.held_at is not None:
             return True
         # the lowest levels must not depend on how a search came there: the smallest file is one of
         # them
         return quality - self._quality in NEAR and (quality > 0 or self._quality == 0)
 
     def _analysed(self) -> Bands:
-        """Those that are held, and then those that are still to come."""
+        """The bands that are held, and then those that are still to come."""
         yield from self._bands
         for band in self._coming:
             self._bands.append(band)
@@ -113,7 +125,7 @@ class HeldLatents:
 
 
 class RateControl:
-    """Of one picture under the ceiling of a goal without a quality."""
+    """Finds the file of one picture that fills the ceiling of a goal without a quality."""
 
     def __init__(self, encoder: Encoder, source: Source, goal: Goal) -> None:
         ceiling = goal.ceiling(source.template)
@@ -124,10 +136,11 @@ class RateControl:
         self.beside = goal.beside(source.template)
         self.framing = len(serialize(source.template)) - self.beside
 
-    def encode(self, refined_at: int | None = None) -> Encoded:
-        """Above the ceiling when even the smallest file is; `refined_at`: the quality of latents
-        that are known."""
-        latents = HeldLatents(self.encoder, self.source, refined_at)
+    def encode(self, refined: RefinedLatents | None = None) -> Encoded:
+        """The file, above the ceiling when even the smallest one is; refined: the picture's own
+        latents, in the place of those of its analysis."""
+        refined_at = None if refined is None else refined.quality
+        latents = HeldLatents(self.encoder, self.source, refined=refined)
         rows, columns = grid_size(*self.source.image.size[::-1])
         height = band_rows(columns)
         aim = (1 + AIMED_EXCESS * ((rows - 1) % height + 1) / rows) * self.ceiling
@@ -163,8 +176,8 @@ class RateControl:
         return LevelSearch(self.ceiling, aim, self.framing + expected * deviation / 8, steeper=1.0)
 
     def _deviation(self, first: int) -> npt.NDArray[np.float64]:
-        """By what factor windows onto the picture take more bits at each level than is expected of
-        them.
+        """The factor by which windows onto the picture take more bits at each level than is
+        expected of them.
 
         That is found out at two levels, from latents of the first.
         """

@@ -17,13 +17,13 @@ Scale = Literal[2, 4, 8, 16]
 """Pixels along one side of what becomes one."""
 SCALES: tuple[Scale, ...] = (2, 4, 8, 16)
 
-LEAST_SMALL_SCALE: Scale = 4
-"""From here on the small network makes versions (`gccodec.codec.small_version`); half of the
+MIN_SMALL_SCALE: Scale = 4
+"""The smallest scale that the small network makes (`gccodec.codec.small_version`); half of the
 resolution still shows what only the full generator makes."""
 
 
 def parse_scale(text: str) -> Scale:
-    """From "1/2", "1/4", "1/8" or "1/16"."""
+    """The scale that "1/2", "1/4", "1/8" or "1/16" names; UsageError for other texts."""
     for scale in SCALES:
         if re.fullmatch(rf"\s*1\s*/\s*{scale}\s*", text):
             return scale
@@ -48,12 +48,12 @@ def reduced(image: Image.Image, scale: Scale) -> Image.Image:
 
 
 def resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """To any size, smaller or larger."""
+    """The picture resized to any size (width, height), smaller or larger."""
     return image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)
 
 
 def reduced_strips(strips: Iterable[Image.Image], scale: Scale) -> Iterator[Image.Image]:
-    """Those of the reduced picture; strips may have any heights."""
+    """Strips of the reduced picture; those that come in may have any heights."""
     rest: Image.Image | None = None
     for strip in strips:
         rest = strip if rest is None else _below(rest, strip)
@@ -73,7 +73,7 @@ def reduced_decoding(decoding: Decoding, scale: Scale) -> Decoding:
 
 
 def metadata_at(metadata: Metadata, size: tuple[int, int]) -> Metadata:
-    """That of a version of this size: where EXIF tells sides, it tells these."""
+    """The metadata of a version of this size: where EXIF tells sides, it tells these."""
     return (
         metadata
         if metadata.exif is None

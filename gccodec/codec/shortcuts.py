@@ -15,7 +15,7 @@ from PIL import Image
 
 from gccodec.codec.codec import Codec, Decoded, bytes_of_bpp
 from gccodec.container.file import parse
-from gccodec.errors import FileError, UsageError
+from gccodec.errors import UsageError
 from gccodec.image.picture import Picture
 from gccodec.image.reader import read_picture
 from gccodec.weights.file import id_in_name
@@ -73,18 +73,13 @@ def _model_of(data: bytes) -> bytes | None:
 
 
 def _picture_of(picture: Source) -> Picture:
-    """As `gccodec encode` reads a file; pictures in memory by way of a PNG file, with all that they
-    tell."""
+    """Read a picture as `gccodec encode` reads a file; pictures in memory go by way of a PNG file,
+    with all that they tell."""
     if isinstance(picture, np.ndarray):
         return Picture.of(picture)
     if isinstance(picture, Image.Image):
         return read_picture(_file_of(picture))
-    if isinstance(picture, bytes):
-        return read_picture(picture)
-    try:
-        return read_picture(Path(picture).read_bytes())
-    except OSError as error:
-        raise FileError(f"{os.fspath(picture)}: {error.strerror}") from error
+    return read_picture(picture)
 
 
 def _file_of(image: Image.Image) -> bytes:

@@ -18,7 +18,7 @@ FloatArray = npt.NDArray[np.floating[Any]]
 
 LEVELS = 255
 GRAIN_STEPS = 2
-"""Of a level."""
+"""Steps of grain in a level."""
 
 
 class SmallFlatParts:
@@ -37,7 +37,7 @@ class SmallFlatParts:
         self.cover = _between(self.mask.T, self.columns / self.side - 0.5).T
 
     def _middles(self, first: int, count: int) -> FloatArray:
-        """Of pixels of the small version, in those of the picture."""
+        """The middles of pixels of the small version, in pixels of the picture."""
         return ((np.arange(first, first + count) + 0.5) * self.scale).astype(np.float32)
 
     def applied(self, x: FloatArray, top: int) -> FloatArray:

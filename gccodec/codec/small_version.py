@@ -11,17 +11,17 @@ from PIL import Image
 
 from gccodec.codec.alpha import decode_alpha
 from gccodec.codec.decoding import DEFAULT_REALISM, LUMA, Decoding
-from gccodec.codec.latent import flat_parts_of
+from gccodec.codec.latent import decode_latent, flat_parts_of
 from gccodec.codec.metadata import metadata_of
-from gccodec.codec.reduction import LEAST_SMALL_SCALE, Scale, metadata_at, reduced_size
-from gccodec.codec.selection import Selection, decode_latent
+from gccodec.codec.reduction import MIN_SMALL_SCALE, Scale, metadata_at, reduced_size
 from gccodec.codec.small_flat import SmallFlatParts
 from gccodec.codec.thumbnail_network import ThumbnailNetwork
 from gccodec.container.file import GczFile
 from gccodec.container.section import SectionId
 from gccodec.entropy.latent import LatentCodec
-from gccodec.entropy.side import NO_SIDE_INFORMATION
+from gccodec.entropy.side_information import NO_SIDE_INFORMATION
 from gccodec.errors import WeightsError
+from gccodec.semantics.selection import Selection
 from gccodec.weights.bitstream import Bitstream
 from gccodec.weights.file import id_in_name, load_weights
 from gccodec.weights.folder import WeightsFolder
@@ -33,7 +33,7 @@ def suits(file: GczFile, scale: Scale) -> bool:
     Not half of the resolution; not an exact picture, nor what is synthesised from labels, of which
     it sees too little.
     """
-    return scale >= LEAST_SMALL_SCALE and file.coding in ("generative", "region")
+    return scale >= MIN_SMALL_SCALE and file.coding in ("generative", "region")
 
 
 class SmallVersions:
@@ -52,8 +52,8 @@ class SmallVersions:
         threads: int = 1,
         latents: LatentCodec | None = None,
     ) -> SmallVersions:
-        """For files that name a model; WeightsError where its bitstream, or the network for that,
-        is not installed.
+        """Load what decodes files that name a model; WeightsError where its bitstream, or the
+        network for that, is not installed.
 
         threads: for large pictures; latents: the bitstream's entropy layer, where the caller has
         it.
@@ -72,7 +72,7 @@ class SmallVersions:
         threads: int = 1,
         latents: LatentCodec | None = None,
     ) -> SmallVersions | None:
-        """As `load`; None where no network for the bitstream is installed."""
+        """Load as `load` does; None where no network for the bitstream is installed."""
         files = WeightsFolder.at(folder)
         try:
             files.find_serving("thumbnail", id_in_name(files.find_bitstream(model_id)))
@@ -94,13 +94,13 @@ class SmallVersions:
         rows = self.network.picture(latents, quality, realism, scale, side)
         size = reduced_size((file.width, file.height), scale)
         strips = _images(rows, size, file, scale)
-        return Decoding(strips, size, metadata_at(metadata_of(file.sections), size), file)
+        return Decoding(strips, size, metadata_at(metadata_of(file), size), file)
 
 
 def _images(
     rows: Iterator[npt.NDArray[np.float32]], size: tuple[int, int], file: GczFile, scale: Scale
 ) -> Iterator[Image.Image]:
-    """As strips of the decoded picture: gray where that is, with flat parts and alpha."""
+    """Strips of the decoded picture: gray where that is, with flat parts and alpha."""
     width, height = size
     parts, alpha = flat_parts_of(file), small_alpha(file, scale)
     flat = None if parts is None else SmallFlatParts(parts, scale, width)
@@ -120,9 +120,7 @@ def _images(
 
 def small_alpha(file: GczFile, scale: Scale) -> Image.Image | None:
     """The alpha channel at 1 / scale; None where there is none."""
-    for section in file.sections:
-        if section.id == SectionId.ALPHA:
-            return Image.fromarray(decode_alpha(section.body, file.height, file.width)).reduce(
-                scale
-            )
-    return None
+    body = file.body(SectionId.ALPHA)
+    if body is None:
+        return None
+    return Image.fromarray(decode_alpha(body, file.height, file.width)).reduce(scale)

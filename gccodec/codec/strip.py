@@ -11,11 +11,21 @@ import torch
 from PIL import Image
 
 from gccodec.codec.decoding import LUMA
-from gccodec.codec.latent import LATENT_CELL_PX, grid_size, padded
+from gccodec.entropy.constants import LATENT_CELL_PX
+from gccodec.entropy.grid import grid_size, padded
 from gccodec.image.picture import Pixels, cropped
 
 STRIP_PIXELS = 1 << 19
-"""Default size of a strip. Results do not depend on it."""
+"""Default size of what is in work at a time, a strip or several. Results do not depend on it."""
+
+MANY_STRIPS = 4
+"""Pictures of fewer are too small for threads that work on a strip each."""
+
+
+def pixels_per_strip(strip_pixels: int, at_once: int, pixels: int) -> int:
+    """Pixels of one strip where a picture has so many, `strip_pixels` may be in work at a time, and
+    up to `at_once` threads have a strip each."""
+    return strip_pixels // at_once if pixels > MANY_STRIPS * strip_pixels else strip_pixels
 
 
 def strip_rows(columns: int, strip_pixels: int) -> int:

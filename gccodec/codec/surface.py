@@ -12,7 +12,7 @@ FloatArray = npt.NDArray[np.float64]
 BENDING = 1.0
 """What a squared second difference of nodes costs, where a quarter's squared error costs 1."""
 
-RIDGE, LEAST = 1e-6, 1e-20
+RIDGE, MIN_POWER = 1e-6, 1e-20
 ITERATIONS = 25
 
 TRUSTED = (32.0, 8.0, 4.0, 2.0, 1.0)
@@ -72,10 +72,10 @@ class Grid:
         direction, power = residual, _dot(residual, residual)
         for _ in range(ITERATIONS):
             moved = self._product(direction, weight)
-            step = power / np.maximum(_dot(direction, moved), LEAST)
+            step = power / np.maximum(_dot(direction, moved), MIN_POWER)
             x, residual = x + step * direction, residual - step * moved
             before, power = power, _dot(residual, residual)
-            direction = residual + power / np.maximum(before, LEAST) * direction
+            direction = residual + power / np.maximum(before, MIN_POWER) * direction
         return x
 
     def _product(self, nodes: FloatArray, weight: FloatArray) -> FloatArray:

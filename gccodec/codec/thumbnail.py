@@ -17,18 +17,19 @@ from gccodec.codec.reduction import (
     reduced_size,
     resized,
 )
-from gccodec.codec.region import Region
 from gccodec.codec.small_version import SmallVersions
 from gccodec.container.file import DEFAULT_MAX_PIXELS, GczFile, parse, serialize
 from gccodec.errors import UsageError
 from gccodec.image.writer import joined
+from gccodec.semantics.region import Region
 
 DEFAULT_SIZE_PX = 256
 MAX_SIZE_PX = 4096
 
 
 def thumbnail_size(width: int, height: int, size_px: int) -> tuple[int, int]:
-    """Within size_px x size_px, of the same shape; never larger than the picture."""
+    """The size (width, height) within size_px x size_px, of the same shape; never larger than the
+    picture."""
     longest = max(width, height)
     if longest <= size_px:
         return width, height

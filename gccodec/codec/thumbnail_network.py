@@ -1,7 +1,8 @@
 """The network of small versions in numpy: latents -> a picture at 1/2 to 1/16 of the resolution,
 without torch.
 
-The twin of `gccodec.model.thumbnail.ThumbnailGenerator`, a part of the rows at a time.
+`gccodec.model.thumbnail.ThumbnailGenerator` is the same in torch; here some of the rows are
+computed at a time.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gccodec.codec.reduction import Scale
-from gccodec.entropy.context import LATENT_FRACTION_BITS
+from gccodec.entropy.constants import LABEL_CELLS_PER_LATENT, LATENT_FRACTION_BITS, MAX_QUALITY
 from gccodec.entropy.convolution import TAPS, Product
 from gccodec.entropy.mask import Quality, rows_of
-from gccodec.entropy.side import CELLS, NO_SIDE_INFORMATION, SideInformation
+from gccodec.entropy.side_information import NO_SIDE_INFORMATION, SideInformation
 from gccodec.errors import WeightsError
-from gccodec.model.config import DOWNSAMPLING, HALF_CELL_PX, LABEL_CLASSES, QUALITY_MAX
+from gccodec.model.config import DOWNSAMPLING, HALF_CELL_PX, LABEL_CLASSES
 from gccodec.weights.file import WeightsFile
 
 FloatArray = npt.NDArray[np.float32]
@@ -115,7 +116,7 @@ class ThumbnailNetwork:
             )
 
     def _in_units(self, latents: npt.NDArray[np.int16], quality: Quality) -> FloatArray:
-        """In units of each channel's usual size."""
+        """Latents in units of each channel's usual size, float32 [h, w, C]."""
         unit = 1 << LATENT_FRACTION_BITS
         return latents * self._at(
             quality, lambda basis: np.exp(basis @ self.log_step) / np.float32(unit)
@@ -179,7 +180,7 @@ class ThumbnailNetwork:
 
 def hat_basis(quality: int, nodes: int) -> FloatArray:
     """Weights of a quality 0..1000 over equidistant nodes, as `gccodec.model.gain.hat_basis`."""
-    distance = np.abs(quality / QUALITY_MAX * (nodes - 1) - np.arange(nodes))
+    distance = np.abs(quality / MAX_QUALITY * (nodes - 1) - np.arange(nodes))
     return np.asarray(np.maximum(0, 1 - distance), np.float32)
 
 
@@ -188,7 +189,8 @@ def _leaky(rows: Rows) -> Rows:
 
 
 def _convolved(rows: Rows, product: Product) -> Rows:
-    """With zeros beyond the picture; where it goes on, a row fewer."""
+    """The convolution of rows, with zeros beyond the picture; where that goes on, a row fewer comes
+    out."""
     values, top, height = rows
     above, below = int(top == 0), int(top + len(values) == height)
     padded = np.pad(values, ((above, below), (1, 1), (0, 0)))
@@ -206,4 +208,6 @@ def _side_channels(side: SideInformation) -> FloatArray | None:
     if shares is None:
         return None
     missing = np.zeros(shares.shape[:2], bool) if side.keep is None else ~side.keep
-    return np.concatenate([missing[..., None], shares / CELLS**2], 2).astype(np.float32)
+    return np.concatenate([missing[..., None], shares / LABEL_CELLS_PER_LATENT**2], 2).astype(
+        np.float32
+    )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from gccodec.codec.latent import decode_latent
 from gccodec.codec.lossless import decode_lossless
-from gccodec.codec.region import Region
-from gccodec.codec.selection import Selection, decode_latent
 from gccodec.container.file import GczFile
 from gccodec.entropy.latent import LatentCodec
+from gccodec.semantics.region import Region
+from gccodec.semantics.selection import Selection
 from gccodec.weights.bitstream import Bitstream
 
 

@@ -7,18 +7,16 @@ import dataclasses
 import itertools
 
 from gccodec.codec.encoder import Source
-from gccodec.codec.latent import LATENT_CELL_PX
-from gccodec.codec.selection import Selection
-from gccodec.entropy.mask import BLOCK
-from gccodec.entropy.side import CELLS
+from gccodec.entropy.constants import HYPER_BLOCK, LABEL_CELLS_PER_LATENT, LATENT_CELL_PX
 from gccodec.image.picture import cropped
+from gccodec.semantics.selection import Selection
 
-BLOCK_PX = BLOCK * LATENT_CELL_PX
-"""Along a side of a block of the hyperprior, which a window does not cut."""
+BLOCK_PX = HYPER_BLOCK * LATENT_CELL_PX
+"""Pixels along a side of a block of the hyperprior, which a window does not cut."""
 
 WINDOW_PX = 6 * BLOCK_PX
 QUARTERS = (1, 3)
-"""Where windows have their middle, on either axis."""
+"""Quarters of either axis at which windows have their middle."""
 
 
 def windows_of(source: Source) -> list[Source]:
@@ -54,12 +52,18 @@ def _around(quarters: int, length: int) -> range:
 
 def _selection(selection: Selection, rows: range, columns: range) -> Selection:
     def part(px: int) -> tuple[slice, slice]:
-        """Of a grid with one value for so many pixels a side."""
+        """The window's part of a grid with one value for so many pixels a side."""
         down, across = (
             slice(pixels.start // px, -(-pixels.stop // px)) for pixels in (rows, columns)
         )
         return down, across
 
-    labels = None if selection.labels is None else selection.labels[part(LATENT_CELL_PX // CELLS)]
-    named = None if selection.named is None else selection.named[part(1)]
-    return Selection(selection.keep[part(LATENT_CELL_PX)], labels, selection.rest_quality, named)
+    labels = (
+        None
+        if selection.labels is None
+        else selection.labels[part(LATENT_CELL_PX // LABEL_CELLS_PER_LATENT)]
+    )
+    keep_pixels = None if selection.keep_pixels is None else selection.keep_pixels[part(1)]
+    return Selection(
+        selection.keep[part(LATENT_CELL_PX)], labels, selection.rest_quality, keep_pixels
+    )

@@ -69,13 +69,19 @@ class GczFile:
 
     @property
     def coding(self) -> Coding:
-        """As the sections say."""
-        present = {section.id for section in self.sections}
-        if SectionId.LOSSLESS in present:
+        """How the picture is held, as the sections say."""
+        if self.body(SectionId.LOSSLESS) is not None:
             return "lossless"
-        if SectionId.LABEL_MAP in present:
+        if self.body(SectionId.LABEL_MAP) is not None:
             return "selective"
-        return "region" if SectionId.REST_QUALITY in present else "generative"
+        return "generative" if self.body(SectionId.REST_QUALITY) is None else "region"
+
+    def body(self, section_id: SectionId) -> bytes | None:
+        """What a section holds; None where the file has none of that id."""
+        for section in self.sections:
+            if section.id == section_id:
+                return section.body
+        return None
 
 
 def _require(condition: bool, message: str) -> None:

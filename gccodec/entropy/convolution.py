@@ -19,9 +19,9 @@ SIDE = 3
 SIGN_BIT = 128
 
 VALUES_AT_ONCE = 1 << 18
-"""So many are gathered for a product, which then stay in a core's own cache."""
+"""Values that are gathered for a product, which then stay in a core's own cache."""
 
-PRODUCTS_A_THREAD = 1 << 27
+PRODUCTS_PER_THREAD = 1 << 27
 """Multiplications that are worth a thread's start."""
 
 Convolve = Callable[[npt.NDArray[np.uint8], int], Array]
@@ -65,7 +65,7 @@ class Product:
 
     @classmethod
     def whole(cls, weight: Array, threads: int = 1) -> Product:
-        """Of all that there is."""
+        """The product of all taps and channels."""
         return cls(weight, [Seen(tap, slice(0, weight.shape[1])) for tap in range(TAPS)], threads)
 
     def fill(self, out: Array, values: Array, stride: int) -> None:
@@ -78,7 +78,7 @@ class Product:
         around = as_strided(values, shape, (down, stride * right, item), writeable=False)
         at_once = max(1, VALUES_AT_ONCE // (width * len(self.weight)))
         parts = [slice(top, min(top + at_once, height)) for top in range(0, height, at_once)]
-        threads = min(self.threads, height * width * self.weight.size // PRODUCTS_A_THREAD)
+        threads = min(self.threads, height * width * self.weight.size // PRODUCTS_PER_THREAD)
         if threads < 2:
             self._fill(out, around, stride, parts)
             return
@@ -92,7 +92,7 @@ class Product:
             )
 
     def _fill(self, out: Array, around: Array, stride: int, parts: list[slice]) -> None:
-        """Some rows of out."""
+        """Fill some rows of out."""
         width = out.shape[1]
         columns: Array = np.empty(
             (parts[0].stop - parts[0].start, width, len(self.weight)), self.weight.dtype
@@ -114,12 +114,12 @@ def centred(x: npt.NDArray[np.uint8], zero: int) -> Array:
     if zero == 0:
         return np.ascontiguousarray(x)
     if zero == SIGN_BIT:
-        return (x ^ np.uint8(SIGN_BIT)).view(np.int8)
-    return x.astype(np.int16) - np.int16(zero)
+        return np.bitwise_xor(x, np.uint8(SIGN_BIT), order="C").view(np.int8)
+    return x.astype(np.int16, "C") - np.int16(zero)
 
 
 def numpy_convolver(arithmetic: type, threads: int = 1) -> Convolver:
-    """In np.float32 or np.int64."""
+    """Makes convolutions by products of numpy, in np.float32 or np.int64."""
 
     def made(weight: IntArray, zero: int) -> Convolve:
         product = Product.whole(weight.astype(arithmetic), threads)

@@ -12,13 +12,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gccodec.entropy.label_map import (
+from gccodec.entropy.decisions import (
     EVEN,
     PROBABILITY_BITS,
     Decisions,
-    LabelMapCodec,
     ReadingDecisions,
     WritingDecisions,
+    decision_coders,
 )
 from gccodec.errors import CorruptError
 
@@ -28,16 +28,16 @@ NODE_CELLS = 4
 """Cells along a side of a block with a node at each corner."""
 
 GRAY_CHANNELS, COLOUR_CHANNELS = 2, 4
-"""Of nodes: luma and grain, or green, red, blue and grain; in levels, grain in half levels,
-0..255."""
+"""Channels of nodes: luma and grain, or green, red, blue and grain; in levels, grain in half
+levels, 0..255."""
 
 TOLERANCE = 1
 """What an encoder may leave of a difference from neighbours, in levels or half levels."""
 
-MOST_BITS = 9
-"""Of the length of a difference: up to 255 either way."""
+MAX_BITS = 9
+"""The largest length of a difference in bits: up to 255 either way."""
 
-SLOWEST = 64
+MAX_COUNT = 64
 """Share of what is new in a probability, at least one in so many."""
 
 LUMA, CHROMA, GRAIN = range(3)
@@ -49,8 +49,8 @@ MASK, ZERO, SIGN, LENGTH, REST = range(5)
 """The kinds of decision."""
 
 LIKELY = (728, 3108, 11955, EVEN, 53581, 62428, 64808)
-"""Of a cell being flat, in 1/2^16, by -1..5: twice the left and the upper cell plus the upper right
-one less the upper left one."""
+"""The probability in 1/2^16 that a cell is flat, by -1..5: twice the left and the upper cell plus
+the upper right one less the upper left one."""
 
 
 Nodes = npt.NDArray[np.uint8]
@@ -97,7 +97,7 @@ class _Bits:
         bit = self.decisions.code(state[0] >> 8, bit)
         state[1] += 1
         target = (1 << PROBABILITY_BITS) - 1 if bit else 0
-        state[0] += (target - state[0]) // min(state[1], SLOWEST)
+        state[0] += (target - state[0]) // min(state[1], MAX_COUNT)
         return bit
 
     def code_number(self, kind: int, near: int, value: int) -> int:
@@ -109,7 +109,7 @@ class _Bits:
             return 0
         negative = self.code((SIGN, kind), value < 0)
         magnitude, bits = abs(value), 1
-        while bits < MOST_BITS and self.code((LENGTH, kind, near, bits), magnitude >= 1 << bits):
+        while bits < MAX_BITS and self.code((LENGTH, kind, near, bits), magnitude >= 1 << bits):
             bits += 1
         rest = 1
         for shift in range(bits - 2, -1, -1):
@@ -140,8 +140,8 @@ class _Expected(NamedTuple):
 
 
 def _expected(values: list[list[int | None]], row: int, column: int, last: int) -> _Expected:
-    """From the left, upper and upper left node, as far as there are (Weinberger et al. 2000,
-    LOCO-I).
+    """A node predicted from the left, upper and upper left one, as far as there are (Weinberger et
+    al. 2000, LOCO-I).
 
     Where there are none the next node is exact: so is all of a part that has one colour.
     """
@@ -158,7 +158,8 @@ def _expected(values: list[list[int | None]], row: int, column: int, last: int) 
 
 
 def _code_nodes(wanted: Nodes, active: npt.NDArray[np.bool_], bits: _Bits) -> Nodes:
-    """What a decoder gets of nodes [n, m, C]: luma or green, the others less green, and grain."""
+    """Code nodes [n, m, C], and return those that a decoder gets: luma or green, the others less
+    green, and grain."""
     found = np.zeros_like(wanted)
     channels = wanted.shape[2]
     for channel in range(channels):
@@ -171,7 +172,7 @@ def _code_nodes(wanted: Nodes, active: npt.NDArray[np.bool_], bits: _Bits) -> No
 def _code_plane(
     wanted: Nodes, base: npt.NDArray[np.int_], active: npt.NDArray[np.bool_], bits: _Bits, kind: int
 ) -> Nodes:
-    """Of one channel, as differences from a base; 0 where there is no node."""
+    """Code the nodes of one channel as differences from a base; 0 where there is no node."""
     found = np.zeros_like(wanted)
     values: list[list[int | None]] = [[None] * active.shape[1] for _ in range(len(active))]
     moved = np.zeros((active.shape[0] + 1, active.shape[1] + 1), int)
@@ -191,7 +192,7 @@ def _code_plane(
 
 def encode_flat_parts(parts: FlatParts) -> tuple[bytes, FlatParts]:
     """A section's body, and what a decoder makes of it: nodes may be TOLERANCE off."""
-    coder = LabelMapCodec().coders.encoder()
+    coder = decision_coders(pure_python=False).encoder()
     bits = _Bits(WritingDecisions(coder))
     _code_mask(parts.mask.copy(), bits)
     nodes = _code_nodes(parts.nodes, active_nodes(parts.mask), bits)
@@ -199,12 +200,12 @@ def encode_flat_parts(parts: FlatParts) -> tuple[bytes, FlatParts]:
 
 
 def decode_flat_parts(body: bytes, height: int, width: int, gray: bool) -> FlatParts:
-    """Of a picture of that size in pixels; CorruptError where the bytes are no flat parts."""
+    """The flat parts of a picture of that size in pixels; CorruptError where the bytes are none."""
     if not body or body[0] > MAX_SCALE:
         raise CorruptError(
             f"flat parts: scale {body[0] if body else 'missing'}, allowed 0..{MAX_SCALE}"
         )
-    bits = _Bits(ReadingDecisions(LabelMapCodec().coders.decoder(body[1:])))
+    bits = _Bits(ReadingDecisions(decision_coders(pure_python=False).decoder(body[1:])))
     mask = np.zeros((cells(height, body[0]), cells(width, body[0])), bool)
     _code_mask(mask, bits)
     active = active_nodes(mask)

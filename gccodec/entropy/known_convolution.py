@@ -36,7 +36,7 @@ def known_groups(steps: int) -> npt.NDArray[np.bool_]:
 
 
 def settled(known: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """The same with the shortest period."""
+    """The known groups with the shortest period."""
     half = len(known) // 2
     repeats = (
         len(known) % 2 == 0
@@ -46,8 +46,8 @@ def settled(known: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
 
 
 class KnownConvolution:
-    """Of what is known after some steps; channels come grouped (`grouped`), and then others, always
-    known."""
+    """A 3x3 convolution of what is known after some steps; channels come grouped (`grouped`), and
+    then others, always known."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class KnownConvolution:
     def _seen(
         self, known: npt.NDArray[np.bool_], tap: int, row: int, column: int, size: int, taps: Array
     ) -> list[Seen]:
-        """Of one tap, by a position in that row and column."""
+        """What a position in that row and column sees of one tap."""
         groups = known[
             (row + tap // SIDE - 1) % self.period, (column + tap % SIDE - 1) % self.period
         ].tolist()

@@ -3,51 +3,55 @@
 A cell mostly equals its left, upper or upper right neighbour; what is left is its class, as five
 bits of a tree. Three contexts, each with an adaptive probability, give their opinion of a decision,
 and a weighted sum of these in the logistic domain counts, whose weights adapt too (Mahoney 2005,
-"Adaptive weighing of context models for lossless data compression"). All start primed.
+"Adaptive weighing of context models for lossless data compression"). All start from a state
+that was learned from other maps.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from gccodec.entropy.range_coder import CoderFactory, SymbolDecoder, SymbolEncoder
-from gccodec.entropy.tables import PRECISION_BITS
+from gccodec.entropy.constants import LABEL_CLASSES
+from gccodec.entropy.decisions import (
+    EVEN,
+    PROBABILITY_BITS,
+    Decisions,
+    ReadingDecisions,
+    WritingDecisions,
+    decision_coders,
+)
 from gccodec.errors import CorruptError
 
-CLASSES = 25
-"""Unified classes 0..23, and 24 for unknown."""
+LABEL_SYMBOLS = LABEL_CLASSES + 1
+"""The classes, and one for unknown."""
 
 TREE_BITS = 5
 NODES = 1 << TREE_BITS
-LEVELS = 256
-"""Stored tables of a decision, linear in its probability."""
 
-PROBABILITY_BITS = 16
-EVEN = 1 << (PROBABILITY_BITS - 1)
-SLOWEST_RATE = 128
+MAX_COUNT = 128
 
 LEFT, UPPER, RIGHT, CLASS = range(4)
 """The four kinds of question: like the left, the upper, the upper right one; a bit of the class."""
 
 OPINIONS = 3
 PATTERNS, NEAR_PATTERNS, UPPER_PATTERNS, RIGHT_PATTERNS = 1 << 12, 1 << 10, 1 << 8, 1 << 4
-"""Of equality among neighbours."""
+"""The numbers of patterns of equality among neighbours."""
 BANDS = 8
-"""Of rows, from the top of the picture to its bottom."""
+"""Bands of rows, from the top of the picture to its bottom."""
 
 
 def _starts() -> tuple[list[int], int]:
     """Where the contexts of each kind's opinions begin, kind by kind, and how many there are in
     all."""
     sizes = [
-        *(PATTERNS, CLASSES**3, CLASSES * NEAR_PATTERNS),
-        *(CLASSES**2, UPPER_PATTERNS, CLASSES**3),
-        *(CLASSES, CLASSES**2, RIGHT_PATTERNS),
-        *(CLASSES * NODES, CLASSES * NODES, BANDS * NODES),
+        *(PATTERNS, LABEL_SYMBOLS**3, LABEL_SYMBOLS * NEAR_PATTERNS),
+        *(LABEL_SYMBOLS**2, UPPER_PATTERNS, LABEL_SYMBOLS**3),
+        *(LABEL_SYMBOLS, LABEL_SYMBOLS**2, RIGHT_PATTERNS),
+        *(LABEL_SYMBOLS * NODES, LABEL_SYMBOLS * NODES, BANDS * NODES),
     ]
     ends = np.cumsum(sizes).tolist()
     return [0, *ends[:-1]], ends[-1]
@@ -59,10 +63,10 @@ LOGIT_LIMIT = 2047
 """Logits are in 1/256: up to 8."""
 WEIGHT_BITS = 16
 EVEN_WEIGHT = 26_000
-"""Of an opinion, before any is known to be better, in 1/2^16: more than a third, as they know
-different things."""
-LEARNING_SHIFT, PRIMING_SHIFT = 12, 15
-"""How fast weights move, and while they are primed."""
+"""The weight of an opinion before any is known to be better, in 1/2^16: more than a third, as they
+know different things."""
+LEARNING_SHIFT, PRETRAINING_SHIFT = 12, 15
+"""How fast weights move, and how fast while an initial state is learned."""
 
 
 class Logistic(NamedTuple):
@@ -94,43 +98,7 @@ def logistic() -> Logistic:
 LabelMap = npt.NDArray[np.uint8]
 
 
-class DecisionTables(NamedTuple):
-    """Frequencies of (0, 1) for each level of probability."""
-
-    tables: list[npt.NDArray[np.int64]]
-
-
-def decision_tables() -> DecisionTables:
-    """Level i stands for P(1) = (2 i + 1) / 512."""
-    ones = [(2 * i + 1) << (PRECISION_BITS - 9) for i in range(LEVELS)]
-    return DecisionTables([np.array([(1 << PRECISION_BITS) - one, one], np.int64) for one in ones])
-
-
-class Decisions(Protocol):
-    """Codes one decision with a table; an encoder gives back the bit that it got, a decoder the one
-    that it read."""
-
-    def code(self, level: int, bit: bool) -> bool: ...
-
-
-class WritingDecisions:
-    def __init__(self, coder: SymbolEncoder) -> None:
-        self.coder = coder
-
-    def code(self, level: int, bit: bool) -> bool:
-        self.coder.encode(level, np.array([bit], np.int32))
-        return bit
-
-
-class ReadingDecisions:
-    def __init__(self, coder: SymbolDecoder) -> None:
-        self.coder = coder
-
-    def code(self, level: int, bit: bool) -> bool:
-        return bool(self.coder.decode(level, 1)[0])
-
-
-class Prime(NamedTuple):
+class InitialState(NamedTuple):
     """Where coding starts: probabilities uint16 [CONTEXTS], EVEN where nothing is known; weights
     int32 [4 OPINIONS]."""
 
@@ -138,7 +106,7 @@ class Prime(NamedTuple):
     weights: npt.NDArray[np.int32]
 
     @classmethod
-    def nothing(cls) -> Prime:
+    def even(cls) -> InitialState:
         return cls(np.full(CONTEXTS, EVEN, np.uint16), np.full(4 * OPINIONS, EVEN_WEIGHT, np.int32))
 
 
@@ -146,19 +114,20 @@ class Adaptive:
     """Probabilities of 1 in 1/2^16, a context each; the more decisions a context has seen, the
     slower it moves.
 
-    A primed one is worth a single decision: the pictures at hand differ from those that primed it.
+    What was learned from other maps is worth a single decision: the pictures at hand differ.
     """
 
     def __init__(
-        self, decisions: Decisions, prime: Prime, learning_shift: int = LEARNING_SHIFT
+        self, decisions: Decisions, initial: InitialState, learning_shift: int = LEARNING_SHIFT
     ) -> None:
         self.decisions, self.learning_shift = decisions, learning_shift
         self.squashed, self.logits = logistic()
-        self.probability, self.weight = prime.probabilities.tolist(), prime.weights.tolist()
-        self.count = (prime.probabilities != EVEN).astype(int).tolist()
+        self.probability, self.weight = initial.probabilities.tolist(), initial.weights.tolist()
+        self.count = (initial.probabilities != EVEN).astype(int).tolist()
 
     def code(self, kind: int, first: int, second: int, third: int, bit: bool) -> bool:
-        """One decision; of each opinion its context among those of the kind."""
+        """Code one decision; first, second, third: each opinion's context among those of the
+        kind."""
         probability, weight, start = self.probability, self.weight, OPINIONS * kind
         contexts = STARTS[start] + first, STARTS[start + 1] + second, STARTS[start + 2] + third
         a, b, c = (self.logits[probability[i] >> 4] for i in contexts)
@@ -172,12 +141,12 @@ class Adaptive:
         for i in contexts:
             self.count[i] += 1
             # // rounds down for either sign, so probabilities stay within 0..65535
-            probability[i] += (target - probability[i]) // min(self.count[i] + 1, SLOWEST_RATE)
+            probability[i] += (target - probability[i]) // min(self.count[i] + 1, MAX_COUNT)
         return bit
 
-    def prime(self) -> Prime:
-        """For maps like those that were coded."""
-        return Prime(np.array(self.probability, np.uint16), np.array(self.weight, np.int32))
+    def state(self) -> InitialState:
+        """Where coding may start for maps like those that were coded."""
+        return InitialState(np.array(self.probability, np.uint16), np.array(self.weight, np.int32))
 
 
 class Neighbours(NamedTuple):
@@ -204,7 +173,7 @@ def code_label_map(labels: LabelMap, adaptive: Adaptive) -> None:
     for row in range(height):
         line: list[int] = []
         band = BANDS * row // height
-        above = lines[-1] if row else [CLASSES - 1] * width
+        above = lines[-1] if row else [LABEL_SYMBOLS - 1] * width
         above2 = lines[-2] if row > 1 else above
         above3 = lines[-3] if row > 2 else above2
         for column in range(width):
@@ -248,7 +217,7 @@ def _code_cell(adaptive: Adaptive, label: int, n: Neighbours, band: int) -> int:
         | (n.left2 == n.left3) << 10
         | (n.upper2 == n.upper3) << 11
     )
-    three = (left * CLASSES + upper) * CLASSES + right
+    three = (left * LABEL_SYMBOLS + upper) * LABEL_SYMBOLS + right
     near = left * NEAR_PATTERNS + pattern % NEAR_PATTERNS
     if adaptive.code(LEFT, pattern, three, near, label == left):
         return left
@@ -263,43 +232,38 @@ def _code_cell(adaptive: Adaptive, label: int, n: Neighbours, band: int) -> int:
             | (n.upper_left == n.upper_left2) << 6
             | (n.upper2 == n.upper3) << 7
         )
-        if adaptive.code(UPPER, left * CLASSES + upper, pattern, three, label == upper):
+        if adaptive.code(UPPER, left * LABEL_SYMBOLS + upper, pattern, three, label == upper):
             return upper
     if right not in (left, upper):
         pattern = (left == upper) | (upper == n.upper_left) << 1
         pattern |= (right == n.right2) << 2 | (right == n.upper2_right) << 3
-        if adaptive.code(RIGHT, right, right * CLASSES + left, pattern, label == right):
+        if adaptive.code(RIGHT, right, right * LABEL_SYMBOLS + left, pattern, label == right):
             return right
     node = 1
     for shift in range(TREE_BITS - 1, -1, -1):
         contexts = left * NODES + node, upper * NODES + node, band * NODES + node
         node = node << 1 | adaptive.code(CLASS, *contexts, bool(label >> shift & 1))
     value = node - NODES
-    if value >= CLASSES:
-        raise CorruptError(f"label map: class {value}, allowed 0..{CLASSES - 1}")
+    if value >= LABEL_SYMBOLS:
+        raise CorruptError(f"label map: class {value}, allowed 0..{LABEL_SYMBOLS - 1}")
     return value
 
 
-@functools.cache
-def _coders(pure_python: bool) -> CoderFactory:
-    return CoderFactory(decision_tables(), pure_python)
-
-
 class LabelMapCodec:
-    """label map <-> bytes; prime: trained with the weights, or None."""
+    """label map <-> bytes; initial: the state that comes with the weights, None: even."""
 
-    def __init__(self, prime: Prime | None = None, pure_python: bool = False) -> None:
-        self.prime = prime or Prime.nothing()
-        self.coders = _coders(pure_python)
+    def __init__(self, initial: InitialState | None = None, pure_python: bool = False) -> None:
+        self.initial = initial or InitialState.even()
+        self.coders = decision_coders(pure_python)
 
     def encode(self, labels: LabelMap) -> bytes:
         """uint8 [h, w], classes 0..24."""
         coder = self.coders.encoder()
-        code_label_map(labels.copy(), Adaptive(WritingDecisions(coder), self.prime))
+        code_label_map(labels.copy(), Adaptive(WritingDecisions(coder), self.initial))
         return coder.finish()
 
     def decode(self, data: bytes, height: int, width: int) -> LabelMap:
         """CorruptError where the bytes are no label map."""
         labels = np.zeros((height, width), np.uint8)
-        code_label_map(labels, Adaptive(ReadingDecisions(self.coders.decoder(data)), self.prime))
+        code_label_map(labels, Adaptive(ReadingDecisions(self.coders.decoder(data)), self.initial))
         return labels

@@ -1,21 +1,20 @@
-"""One traversal of the latent for encoder, decoder and rate control; they differ in the source of
-symbols."""
+"""A whole latent: one traversal of its bands serves encoder, decoder and rate control."""
 
 from __future__ import annotations
 
-import functools
-import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from gccodec.entropy.context import LATENT_FRACTION_BITS, LATENT_LIMIT, BandContext, IntegerContext
-from gccodec.entropy.mask import BLOCK, Quality, blocks_of, kept_blocks, kept_in_blocks, rows_of
-from gccodec.entropy.order import STEPS, gather, scatter
+from gccodec.entropy.band import Band, code_band
+from gccodec.entropy.constants import HYPER_BLOCK, LATENT_FRACTION_BITS, MAX_LATENT
+from gccodec.entropy.context import IntegerContext
+from gccodec.entropy.mask import Quality, rows_of
 from gccodec.entropy.range_coder import CoderFactory
-from gccodec.entropy.side import NO_SIDE_INFORMATION, SideInformation
+from gccodec.entropy.side_information import NO_SIDE_INFORMATION, SideInformation
 from gccodec.entropy.symbol_source import (
     DecodingSource,
     EncodingSource,
@@ -25,7 +24,7 @@ from gccodec.entropy.symbol_source import (
     QuantizingSource,
     SymbolSource,
 )
-from gccodec.entropy.tables import FrequencyTables, IntArray, require_integers
+from gccodec.entropy.tables import FrequencyTables
 from gccodec.errors import ChecksumError
 
 BAND_POSITIONS = 1 << 15
@@ -35,105 +34,24 @@ band (FORMAT.md)."""
 DIGEST_MASK = 0xFFFF
 """The digest is the low 16 bits of the CRC-32 of all symbols."""
 
-MAX_TELLING_SYMBOL = 2 * (LATENT_LIMIT + 1) >> LATENT_FRACTION_BITS
-"""Of a symbol, all that matters for its latent, which is limited."""
-
 
 def fixed_point(y: npt.NDArray[np.float32]) -> Int16Array:
     """y in quantization steps as the encoder takes it."""
-    return np.clip(np.rint(y * (1 << LATENT_FRACTION_BITS)), -LATENT_LIMIT, LATENT_LIMIT).astype(
+    return np.clip(np.rint(y * (1 << LATENT_FRACTION_BITS)), -MAX_LATENT, MAX_LATENT).astype(
         np.int16
     )
 
 
 def band_rows(width: int) -> int:
     """Rows of a band on a grid `width` positions wide: whole blocks of the hyperprior."""
-    return max(BLOCK, BAND_POSITIONS // width // BLOCK * BLOCK)
+    return max(HYPER_BLOCK, BAND_POSITIONS // width // HYPER_BLOCK * HYPER_BLOCK)
 
 
-def code_band(
-    context: IntegerContext,
-    band: Int16Array,
-    above: Int16Array | None,
-    quality: Quality,
-    source: SymbolSource,
-    crc: int,
-    side: SideInformation = NO_SIDE_INFORMATION,
-    spent: npt.NDArray[np.float32] | None = None,
-) -> int:
-    """Replace `band` [n, W, C] by what is coded; returns the symbols' CRC-32, continued from `crc`.
+class CodedBand(NamedTuple):
+    """latents: int16 [n, W, C] in 1/128 steps; crc: CRC-32 of all symbols down to the band."""
 
-    What is not kept is left out of the stream; its latents are zero. `spent` [n, W], zeros, is
-    filled with the bits of each position; those of a hyper-latent are spread over what is kept of
-    its block.
-
-    The band holds an encoder's y, a decoder's zeros, and then latents; all are in 1/128 steps.
-    `above`: the last row [1, W, C] of the band before; quality: 0..1000. The first row of `side`
-    and of a quality map is then that row's.
-    """
-    height, width = band.shape[:2]
-    own = slice(int(above is not None), None)
-    own_quality, keep = rows_of(quality, own), side.rows(own).keep
-    if keep is None:
-        keep = np.ones((height, width), bool)
-    band *= keep[..., None]
-    index = context.hyper.table_index(*context.hyper.grid(height, width), blocks_of(own_quality))
-    coded = np.repeat(kept_blocks(keep).reshape(-1), context.hyper.channels)
-    z = np.zeros(len(index), np.int32)
-    normalised = functools.partial(context.normalised, band, own_quality)
-    z[coded] = source.hyper_latents(
-        index[coded], lambda: context.hyper.analyse(normalised())[coded]
-    )
-    crc = zlib.crc32(z.astype("<i4").tobytes(), crc)
-    if spent is not None:
-        blocks = (
-            _bits(source.tables, index, z, coded)
-            .reshape(*context.hyper.grid(height, width), -1)
-            .sum(2)
-        )
-        share = blocks / np.maximum(kept_in_blocks(keep), 1)
-        spent += share.repeat(BLOCK, 0).repeat(BLOCK, 1)[:height, :width] * keep
-    offset = context.offset(z, height, width)
-    side_channels = context.side_channels(side, height, width, above is not None)
-    seen = np.concatenate([band[:0] if above is None else above, np.zeros_like(band)])
-    known = seen[own]
-    at_work = BandContext(context, seen, quality, offset, side_channels, above is not None)
-    for step in range(STEPS):
-        prediction = at_work.predict(step)
-        coded = gather(step, np.broadcast_to(keep[..., None], band.shape))
-        symbols = np.zeros(len(coded), np.int32)
-        symbols[coded] = source.symbols(prediction, coded, gather(step, band))
-        require_integers("symbols", symbols)
-        crc = zlib.crc32(symbols.astype("<i4").tobytes(), crc)
-        if spent is not None:
-            bits = np.zeros(band.shape, np.float32)
-            scatter(step, _bits(source.tables, prediction.table_index, symbols, coded), bits)
-            spent += bits.sum(2)
-        scatter(step, _values(symbols, prediction.mean, coded), known)
-        if step < STEPS - 1:
-            at_work.learn(step, known)
-    band[...] = known
-    return crc
-
-
-def _values(symbols: IntArray, mean: IntArray, coded: npt.NDArray[np.bool_]) -> Int16Array:
-    """Latents in 1/128 of a step; 0 where they are not coded."""
-    # means are within the limit, so that symbols beyond twice of it lead beyond the limit, however
-    # far
-    values = np.clip(symbols, -MAX_TELLING_SYMBOL, MAX_TELLING_SYMBOL) << LATENT_FRACTION_BITS
-    values += mean
-    np.clip(values, -LATENT_LIMIT, LATENT_LIMIT, out=values)
-    values *= coded
-    return values.astype(np.int16)
-
-
-def _bits(
-    tables: FrequencyTables, index: IntArray, symbols: IntArray, coded: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.float32]:
-    """Of each symbol, 0 where it is not coded."""
-    bits = np.zeros(len(symbols), np.float32)
-    bits[coded] = tables.bits(index[coded], symbols[coded])
-    return bits
+    latents: Int16Array
+    crc: int
 
 
 def traverse(
@@ -142,14 +60,26 @@ def traverse(
     quality: Quality,
     source: SymbolSource,
     side: SideInformation = NO_SIDE_INFORMATION,
-) -> int:
-    """`code_band` on all bands of a latent, from top to bottom; returns its digest."""
+    bits_map: npt.NDArray[np.float32] | None = None,
+) -> Iterator[CodedBand]:
+    """Code all bands of a latent from top to bottom; they are overwritten.
+
+    bands: int16 [n, W, C], n as `band_rows` but for the last; quality, side and bits_map [H, W]: of
+    the whole latent, as `Band` has them.
+    """
     crc, above, top = 0, None, 0
-    for band in bands:
-        rows = slice(top - int(above is not None), top + len(band))
-        crc = code_band(context, band, above, rows_of(quality, rows), source, crc, side.rows(rows))
-        above = band[-1:].copy()
-        top += len(band)
+    for latents in bands:
+        rows = slice(top - int(above is not None), top + len(latents))
+        bits = None if bits_map is None else bits_map[top : top + len(latents)]
+        band = Band(latents, above, rows_of(quality, rows), side.rows(rows), bits)
+        crc = code_band(context, band, source, crc)
+        above = latents[-1:].copy()
+        top += len(latents)
+        yield CodedBand(latents, crc)
+
+
+def digest_of(crc: int) -> int:
+    """What a file holds of the CRC-32 of all its symbols."""
     return crc & DIGEST_MASK
 
 
@@ -171,7 +101,8 @@ class LatentCodec:
     ) -> float:
         """Payload size in bits that `encode` will reach, to a byte or so. Overwrites the bands."""
         source = QuantizingSource(self.tables, rate_weight)
-        traverse(self.context, bands, quality, source, side)
+        for _ in traverse(self.context, bands, quality, source, side):
+            pass
         return source.bits
 
     def encode(
@@ -195,9 +126,11 @@ class LatentCodec:
             source = EncodingSource(self.tables, rate_weight, coder, writer)
         else:
             source = FittingSource(self.tables, rate_weight, coder, limit, writer)
-        digest = traverse(self.context, bands, quality, source, side)
+        crc = 0
+        for band in traverse(self.context, bands, quality, source, side):
+            crc = band.crc
         source.settle()
-        return coder.finish(), digest
+        return coder.finish(), digest_of(crc)
 
     def decode(
         self,
@@ -207,33 +140,27 @@ class LatentCodec:
         quality: Quality,
         digest: int,
         side: SideInformation = NO_SIDE_INFORMATION,
-        spent: npt.NDArray[np.float32] | None = None,
+        bits_map: npt.NDArray[np.float32] | None = None,
     ) -> Iterator[Int16Array]:
-        """The bands of a grid ceil(picture / 16), in 1/128 of a quantization step; `spent` is as in
-        `code_band`.
+        """The bands of a grid ceil(picture / 16), in 1/128 of a quantization step; bits_map: as
+        in `traverse`.
 
         CorruptError where the payload is no stream of this coder, ChecksumError before the last
         band when the symbols do not have the digest.
         """
-        source = DecodingSource(self.tables, self.coders.decoder(payload))
-        rows, crc, above = band_rows(width), 0, None
-        for top in range(0, height, rows):
-            band = np.zeros((min(rows, height - top), width, self.context.channels), np.int16)
-            seen = slice(top - int(above is not None), top + len(band))
-            account = None if spent is None else spent[top : top + rows]
-            crc = code_band(
-                self.context,
-                band,
-                above,
-                rows_of(quality, seen),
-                source,
-                crc,
-                side.rows(seen),
-                account,
-            )
-            if top + rows >= height and crc & DIGEST_MASK != digest:
+        source, top = DecodingSource(self.tables, self.coders.decoder(payload)), 0
+        for band in traverse(
+            self.context, self._zeros(height, width), quality, source, side, bits_map
+        ):
+            top += len(band.latents)
+            if top == height and digest_of(band.crc) != digest:
                 raise ChecksumError(
-                    f"symbol digest: computed {crc & DIGEST_MASK:04x}, the file says {digest:04x}"
+                    f"symbol digest: computed {digest_of(band.crc):04x}, the file says {digest:04x}"
                 )
-            above = band[-1:].copy()
-            yield band
+            yield band.latents
+
+    def _zeros(self, height: int, width: int) -> Iterator[Int16Array]:
+        """The bands of a latent of which nothing is known."""
+        rows = band_rows(width)
+        for top in range(0, height, rows):
+            yield np.zeros((min(rows, height - top), width, self.context.channels), np.int16)

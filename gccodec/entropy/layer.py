@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gccodec.entropy.constants import EXACT_LIMIT, INDEX_FRACTION_BITS, MAX_QUALITY, MAX_WEIGHT
 from gccodec.entropy.tables import IntArray, require_integers
 from gccodec.errors import WeightsError
 
-ACTIVATION_LIMIT = 255
-QUALITY_MAX = 1000
-INDEX_FRACTION_BITS = 4
-EXACT_LIMIT = 1 << 24
+POSITIONS_PER_PRODUCT = 32
+"""A product of so few positions stays in its caller's thread: OpenBLAS would share a larger one
+among threads of its own, which then wait, busily, for the next one while torch's want the cores."""
 
 Array = npt.NDArray[Any]
 
@@ -42,7 +42,7 @@ class IntegerLayer(NamedTuple):
     shift: IntArray
 
     def group(self, channels: slice) -> IntegerLayer:
-        """Some of the output channels."""
+        """The layer of some of the output channels."""
         return IntegerLayer(self.weight[:, :, channels], self.bias[channels], self.shift[channels])
 
     def prove(self, name: str, input_limit: int) -> None:
@@ -51,7 +51,7 @@ class IntegerLayer(NamedTuple):
             require_integers(f"{name}.{field}", array)
         if (
             self.weight.ndim != 3
-            or np.abs(self.weight).max() > 127
+            or np.abs(self.weight).max() > MAX_WEIGHT
             or self.shift.min() < 1
             or self.shift.max() > 20
         ):
@@ -84,11 +84,11 @@ def interpolate(nodes: IntArray, quality: int) -> npt.NDArray[np.int64]:
     half."""
     segments = len(nodes) - 1
     position = quality * segments
-    low = min(position // QUALITY_MAX, segments - 1)
-    rest = position - low * QUALITY_MAX
+    low = min(position // MAX_QUALITY, segments - 1)
+    rest = position - low * MAX_QUALITY
     a, b = nodes[low].astype(np.int64), nodes[low + 1].astype(np.int64)
     return np.asarray(
-        (a * (QUALITY_MAX - rest) + b * rest + QUALITY_MAX // 2) // QUALITY_MAX, np.int64
+        (a * (MAX_QUALITY - rest) + b * rest + MAX_QUALITY // 2) // MAX_QUALITY, np.int64
     )
 
 
@@ -110,4 +110,14 @@ def rescale(accumulator: Array, bias: Array, shift: IntArray) -> Array:
 
 def pointwise(x: Array, layer: IntegerLayer) -> Array:
     """A 1x1 layer on [..., in]: [..., out], not clamped."""
-    return rescale(x @ layer.weight[0].astype(x.dtype), layer.bias, layer.shift)
+    weight = layer.weight[0].astype(x.dtype)
+    rows = x.reshape(-1, x.shape[-1])
+    whole = len(rows) // POSITIONS_PER_PRODUCT * POSITIONS_PER_PRODUCT
+    out: Array = np.empty((len(rows), weight.shape[1]), x.dtype)
+    np.matmul(
+        rows[:whole].reshape(-1, POSITIONS_PER_PRODUCT, x.shape[-1]),
+        weight,
+        out=out[:whole].reshape(-1, POSITIONS_PER_PRODUCT, weight.shape[1]),
+    )
+    np.matmul(rows[whole:], weight, out=out[whole:])
+    return rescale(out.reshape(*x.shape[:-1], -1), layer.bias, layer.shift)

@@ -8,11 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gccodec.entropy.constants import HYPER_BLOCK
 from gccodec.entropy.layer import interpolate
 from gccodec.entropy.tables import IntArray
-
-BLOCK = 4
-"""Latent positions along one side of a block of the hyperprior."""
 
 KeepMask = npt.NDArray[np.bool_]
 
@@ -21,8 +19,8 @@ def kept_in_blocks(keep: KeepMask) -> npt.NDArray[np.int64]:
     """How many kept positions each block of the hyperprior holds: [H, W] -> [ceil(H / 4), ceil(W /
     4)]."""
     height, width = keep.shape
-    padded = np.pad(keep, ((0, -height % BLOCK), (0, -width % BLOCK)))
-    blocks = padded.reshape(len(padded) // BLOCK, BLOCK, -1, BLOCK)
+    padded = np.pad(keep, ((0, -height % HYPER_BLOCK), (0, -width % HYPER_BLOCK)))
+    blocks = padded.reshape(len(padded) // HYPER_BLOCK, HYPER_BLOCK, -1, HYPER_BLOCK)
     return np.asarray(blocks.sum((1, 3)))
 
 
@@ -43,12 +41,13 @@ Quality = int | QualityMap
 
 
 def rows_of(quality: Quality, rows: slice) -> Quality:
-    """Of some rows of the latent."""
+    """The quality of some rows of the latent."""
     return quality if isinstance(quality, int) else quality._replace(keep=quality.keep[rows])
 
 
 def blocks_of(quality: Quality) -> Quality:
-    """Of the blocks of the hyperprior."""
+    """The quality of the blocks of the hyperprior: the kept one where a block holds a kept
+    position."""
     return quality if isinstance(quality, int) else quality._replace(keep=kept_blocks(quality.keep))
 
 

@@ -1,4 +1,4 @@
-"""The range coder: constriction's where it is installed, else the twin in pure Python. Both write
+"""The range coder: constriction's where it is installed, else ours in pure Python. Both write
 the same bytes."""
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from gccodec.entropy.python_range_coder import PythonDecoder, PythonEncoder
 from gccodec.entropy.tables import IntArray, Tables
-from gccodec.entropy.tail import padded_words, spent_bits, trimmed
-from gccodec.entropy.twin import TwinDecoder, TwinEncoder
+from gccodec.entropy.termination import bits_so_far, padded_words, trimmed
 from gccodec.errors import CorruptError
 
 constriction: Any
@@ -21,24 +21,30 @@ except ImportError:  # no wheel for this platform
 
 
 class SymbolEncoder(Protocol):
-    """Entries of one table a call, or raw bits; then `finish` once. `spent_bits`: what all so far
+    """Entries of one table a call, or raw bits; then `finish` once. `bits_so_far`: what all so far
     takes."""
 
-    def encode(self, table: int, entries: IntArray) -> None: ...
+    def encode(self, table: int, entries: IntArray) -> None:
+        """Code entries int32 [n] of one table."""
 
-    def encode_bits(self, bits: IntArray) -> None: ...
+    def encode_bits(self, bits: IntArray) -> None:
+        """Code raw bits int32 [n], each 0 or 1."""
 
-    def spent_bits(self) -> float: ...
+    def bits_so_far(self) -> float:
+        """The bits that all so far takes."""
 
-    def finish(self) -> bytes: ...
+    def finish(self) -> bytes:
+        """The payload; nothing can be coded after that."""
 
 
 class SymbolDecoder(Protocol):
     """The mirror of SymbolEncoder."""
 
-    def decode(self, table: int, count: int) -> IntArray: ...
+    def decode(self, table: int, count: int) -> IntArray:
+        """The next entries of one table, int32 [count]. CorruptError where the bytes hold none."""
 
-    def decode_bits(self, count: int) -> IntArray: ...
+    def decode_bits(self, count: int) -> IntArray:
+        """The next raw bits, int32 [count]."""
 
 
 class ConstrictionModels:
@@ -54,6 +60,8 @@ class ConstrictionModels:
 
 
 class ConstrictionEncoder:
+    """Encodes with constriction's queue coder."""
+
     def __init__(self, models: ConstrictionModels) -> None:
         self.models = models
         self.coder = constriction.stream.queue.RangeEncoder()
@@ -64,9 +72,9 @@ class ConstrictionEncoder:
     def encode_bits(self, bits: IntArray) -> None:
         self.coder.encode(np.ascontiguousarray(bits, np.int32), self.models.bit)
 
-    def spent_bits(self) -> float:
+    def bits_so_far(self) -> float:
         count, (_, width) = self.coder.pos()
-        return spent_bits(count, width)
+        return bits_so_far(count, width)
 
     def finish(self) -> bytes:
         count, (lower, width) = self.coder.pos()
@@ -81,6 +89,8 @@ class ConstrictionEncoder:
 
 
 class ConstrictionDecoder:
+    """Decodes what `ConstrictionEncoder` wrote."""
+
     def __init__(self, models: ConstrictionModels, payload: bytes) -> None:
         self.models = models
         words = np.frombuffer(padded_words(payload), ">u4").astype(np.uint32)
@@ -107,11 +117,13 @@ class CoderFactory:
         self.models = None if pure_python or constriction is None else ConstrictionModels(tables)
 
     def encoder(self) -> SymbolEncoder:
-        return ConstrictionEncoder(self.models) if self.models else TwinEncoder(self.tables)
+        """A new encoder."""
+        return ConstrictionEncoder(self.models) if self.models else PythonEncoder(self.tables)
 
     def decoder(self, payload: bytes) -> SymbolDecoder:
+        """A decoder of a payload."""
         return (
             ConstrictionDecoder(self.models, payload)
             if self.models
-            else TwinDecoder(self.tables, payload)
+            else PythonDecoder(self.tables, payload)
         )

@@ -1,4 +1,4 @@
-"""Where the symbols of a traversal come from: quantised, written, fitted to a limit, or read."""
+"""Where the symbols of a traversal come from: quantized, written, fitted to a limit, or read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from gccodec.entropy.context import LATENT_FRACTION_BITS, Prediction
+from gccodec.entropy.band_context import Prediction
+from gccodec.entropy.constants import LATENT_FRACTION_BITS
 from gccodec.entropy.order import STEPS
 from gccodec.entropy.range_coder import SymbolDecoder, SymbolEncoder
 from gccodec.entropy.symbols import decode_symbols, encode_symbols
@@ -20,7 +21,8 @@ CODER_LOSS_BITS = 1e-4
 them."""
 
 MAX_FITTING_WEIGHT, FITTING_HALVINGS = 0.16, 9
-"""Of a bit in squared quantization steps, and how finely the weight is found that just suffices."""
+"""The largest weight of a bit in squared quantization steps, and how finely the weight is found
+that just suffices."""
 
 Int16Array = npt.NDArray[np.int16]
 
@@ -34,15 +36,17 @@ class SymbolSource(Protocol):
 
     tables: FrequencyTables
 
-    def hyper_latents(self, index: IntArray, analyse: Callable[[], IntArray]) -> IntArray: ...
+    def hyper_latents(self, index: IntArray, analyse: Callable[[], IntArray]) -> IntArray:
+        """The hyper-latents int32 [n] of a band, for tables of these indices [n]."""
 
     def symbols(
         self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array
-    ) -> IntArray: ...
+    ) -> IntArray:
+        """The symbols int32 [n] of the coded positions of one step."""
 
 
 class QuantizingSource:
-    """Quantises y around the means and adds up the cost.
+    """Quantizes y around the means and adds up the cost.
 
     Each symbol is the rounded one, the next towards zero, or zero: that of the least r^2 +
     rate_weight * bits, r in quantization steps. 0 is plain rounding; more costs fewer bits, with
@@ -57,9 +61,10 @@ class QuantizingSource:
         self.bits += float(self.tables.bits(index, z).sum())
         return z
 
-    def quantise(
+    def quantize(
         self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array
     ) -> IntArray:
+        """The symbols of the coded positions, int32 [n], by what they cost."""
         residual = ((y[coded] - prediction.mean[coded]) / (1 << LATENT_FRACTION_BITS)).astype(
             np.float32
         )
@@ -84,13 +89,13 @@ class QuantizingSource:
     def symbols(
         self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array
     ) -> IntArray:
-        symbols = self.quantise(prediction, coded, y)
+        symbols = self.quantize(prediction, coded, y)
         self.bits += float(self.tables.bits(prediction.table_index[coded], symbols).sum())
         return symbols
 
 
 class EncodingSource(QuantizingSource):
-    """Quantises and writes; with a thread for writing, beside what comes next. `settle` waits for
+    """Quantizes and writes; with a thread for writing, beside what comes next. `settle` waits for
     it."""
 
     def __init__(
@@ -113,7 +118,7 @@ class EncodingSource(QuantizingSource):
     def symbols(
         self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array
     ) -> IntArray:
-        symbols = self.quantise(prediction, coded, y)
+        symbols = self.quantize(prediction, coded, y)
         self._write(prediction.table_index[coded], symbols)
         return symbols
 
@@ -133,7 +138,7 @@ class EncodingSource(QuantizingSource):
 
 
 class Limit(NamedTuple):
-    """What a payload is to take at most, and the bands of its latent."""
+    """The bytes that a payload is to take at most, and the bands of its latent."""
 
     payload_bytes: int
     bands: int
@@ -157,15 +162,15 @@ class FittingSource(EncodingSource):
         super().__init__(tables, rate_weight, coder, writer)
         self.most_bits, self.steps_left = 8 * (limit.payload_bytes - 1), STEPS * limit.bands
 
-    def quantise(
+    def quantize(
         self, prediction: Prediction, coded: npt.NDArray[np.bool_], y: Int16Array
     ) -> IntArray:
-        symbols = super().quantise(prediction, coded, y)
+        symbols = super().quantize(prediction, coded, y)
         self.steps_left -= 1
         if self.steps_left:
             return symbols
         self.settle()
-        excess = self.coder.spent_bits() + self._bits(prediction, coded, symbols) - self.most_bits
+        excess = self.coder.bits_so_far() + self._bits(prediction, coded, symbols) - self.most_bits
         if excess <= 0:
             return symbols
         open_ = symbols != 0
@@ -176,7 +181,7 @@ class FittingSource(EncodingSource):
         low, high = 0.0, 2 * MAX_FITTING_WEIGHT
         for _ in range(FITTING_HALVINGS):
             weight = (low + high) / 2
-            trial = QuantizingSource(self.tables, self.rate_weight + weight).quantise(
+            trial = QuantizingSource(self.tables, self.rate_weight + weight).quantize(
                 prediction, not_zero, y
             )
             if self._bits(prediction, not_zero, trial) > least:

@@ -17,7 +17,7 @@ from PIL.BmpImagePlugin import BmpImageFile
 from gccodec.image.mode import DENIED_ALPHA_NOTE, eight_bit
 
 _MASKS_AT = 40
-"""In the header, or right behind one that is as long as that."""
+"""The place of colour masks, in the header or right behind one that is as long as that."""
 _ALPHA_HEADER_BYTES = 56
 """Headers at least as long have a mask of alpha."""
 RGB, BITFIELDS, ALPHA_BITFIELDS = 0, 3, 6
@@ -43,7 +43,7 @@ class BitFields(NamedTuple):
 
 
 def bit_fields(header: bytes) -> BitFields | None:
-    """By a header and what stands behind it; None for pixels of another kind."""
+    """The masks that a header and what stands behind it give; None for pixels of another kind."""
     if len(header) < _MASKS_AT:
         return None
     size, width, height, _, bits, compression = struct.unpack_from("<IiiHHI", header)
@@ -85,7 +85,7 @@ class BmpFile(BmpImageFile):
         self.tile = [ImageFile._Tile(_TILE, (0, 0, *self.size), offset, ())]
 
     def load(self) -> Any:
-        """As Pillow does; EOFError for a file that ends too early."""
+        """Load as Pillow does; EOFError for a file that ends too early."""
         fields, self._fields = self._fields, None
         if fields is not None and self.tile:
             pixels, unused = _unpacked(fields, self._words(fields, self.tile[0].offset))

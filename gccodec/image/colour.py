@@ -18,7 +18,7 @@ SAME_COLOUR_LEVELS = 2
 """A profile whose colours differ from sRGB by at most so many levels is sRGB."""
 _SPACES = {"RGB": b"RGB ", "L": b"GRAY", "CMYK": b"CMYK"}
 _CLASSES = frozenset([b"mntr", b"scnr", b"prtr", b"spac"])
-"""Of profiles that describe pixels: not device links, abstract or named colours."""
+"""Classes of profiles that describe pixels: not device links, abstract or named colours."""
 _HEADER_BYTES = 128
 _CLASS, _SPACE, _SIGNATURE = slice(12, 16), slice(16, 20), slice(36, 40)
 
@@ -89,7 +89,7 @@ def use_of_profile(icc: bytes, mode: str) -> Use:
 
 
 def _examined(icc: bytes, mode: str) -> tuple[Use, Convert | None]:
-    """With the conversion, where there is one."""
+    """The use of a profile with its conversion, where there is one."""
     if not profile_fits(icc, mode):
         broken = len(icc) <= _HEADER_BYTES or icc[_SIGNATURE] != b"acsp"
         return "unusable" if broken else "other pixels", None

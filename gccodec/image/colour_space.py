@@ -32,7 +32,7 @@ SRGB_GAMMA = 1 / 2.2
 GAMMA_TOLERANCE = 0.05
 """Relative; nobody sees less (the threshold of libpng)."""
 CHROMATICITY_TOLERANCE = 0.005
-"""Of x and y: what files round and what authors mistype."""
+"""How far x and y may be off: what files round and what authors mistype."""
 
 _STRIP_VALUES = 1 << 20
 """Converted at a time, so that floats do not take the memory of a whole picture."""
@@ -67,7 +67,7 @@ PRIMARIES = {
     12: P3_PRIMARIES,
     22: Primaries((0.630, 0.340), (0.295, 0.605), (0.155, 0.077), D65),
 }
-"""By H.273 code point."""
+"""Primaries by H.273 code point."""
 PRIMARIES_NAMES = {
     4: "BT.470 M", 5: "BT.470 BG", 6: "BT.601", 7: "SMPTE 240M", 8: "film", 9: "BT.2020", 10: "XYZ",
     11: "DCI-P3", 12: "Display P3", 22: "EBU 3213",
@@ -114,7 +114,7 @@ ROMM_RGB = ColourSpace(
 
 
 def coded_space(primaries: int, transfer: int, narrow: bool = False) -> ColourSpace | None:
-    """By code points of H.273; None where one is reserved."""
+    """The colour space of code points of H.273; None where one is reserved."""
     if primaries not in PRIMARIES:
         return None
     of = PRIMARIES[primaries]
@@ -141,8 +141,8 @@ def coded_space(primaries: int, transfer: int, narrow: bool = False) -> ColourSp
 
 
 def measured_space(gamma: float | None, primaries: Primaries | None) -> ColourSpace | None:
-    """Of a file that gives the exponent that made values of light and chromaticities, or one of
-    them.
+    """The colour space of a file that gives the exponent that made values of light and
+    chromaticities, or one of them.
 
     None where they make no sense.
     """
@@ -178,7 +178,7 @@ def _sound(primaries: Primaries) -> bool:
 
 
 def _xyz(point: Point) -> Floats:
-    """With x + y + z = 1."""
+    """X, Y and Z of a chromaticity, with x + y + z = 1."""
     x, y = point
     return np.array([x, y, 1 - x - y])
 

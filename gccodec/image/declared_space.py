@@ -26,7 +26,8 @@ RGB_MATRIX = 0
 
 
 def declared_space(image: Image.Image, file: IO[bytes], notes: list[str]) -> ColourSpace | None:
-    """What is not sRGB and has to be converted; None where the ICC profile, if any, says it all.
+    """The colour space that is not sRGB and has to be converted; None where the ICC profile, if
+    any, says it all.
 
     Profiles that Pillow passes over, of BMP, JPEG and JPEG 2000 files and in a PNG file's text, are
     put into `image.info`.
@@ -77,7 +78,7 @@ def _png_space(image: Image.Image, file: IO[bytes], notes: list[str]) -> ColourS
 
 
 def _primaries(numbers: tuple[float, ...]) -> Primaries:
-    """In the order of cHRM: white, red, green, blue."""
+    """The primaries in the order of cHRM: white, red, green, blue."""
     white, red, green, blue = ((numbers[i], numbers[i + 1]) for i in range(0, 8, 2))
     return Primaries(red, green, blue, white)
 
@@ -113,8 +114,8 @@ def _bmp_profile(file: IO[bytes]) -> bytes | None:
 
 
 def _jpeg_profile(image: Image.Image, notes: list[str]) -> bytes | None:
-    """Of the parts in a JPEG file's segments, if they are all there: Pillow does not bear one that
-    is there twice."""
+    """The profile made of the parts in a JPEG file's segments, if they are all there: Pillow does
+    not bear one that is there twice."""
     bodies = [body for name, body in getattr(image, "applist", ()) if name == "APP2"]
     parts = [
         body[len(_ICC_PART) :]

@@ -227,7 +227,7 @@ def _cut_thumbnail(
 
 
 def _merged(ranges: Iterable[range]) -> list[range]:
-    """The same places, ascending and apart."""
+    """Places merged, ascending and apart."""
     merged: list[range] = []
     for place in sorted(ranges, key=lambda place: place.start):
         if merged and place.start <= merged[-1].stop:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from gccodec.image.xmp import split_packet
 
 MAX_SEGMENT_BYTES = 65533
-"""Of a JPEG segment, without marker and length."""
+"""The most bytes of a JPEG segment, without marker and length."""
 XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\0"
 EXTENSION_PREFIX = b"http://ns.adobe.com/xmp/extension/\0"
 _APP1 = b"\xff\xe1"

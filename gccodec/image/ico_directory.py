@@ -19,7 +19,7 @@ class Icon(NamedTuple):
 
 
 def icons_of(file: IO[bytes]) -> list[Icon]:
-    """At least one; EOFError where the file ends within."""
+    """The icons of a file, at least one; EOFError where the file ends within."""
     file.seek(0)
     count = int.from_bytes(file.read(HEADER_BYTES)[4:6], "little")
     icons = []

@@ -22,7 +22,7 @@ KINDS = {0xC3: "lossless JPEG", 0xF7: "JPEG-LS"}
 KINDS |= dict.fromkeys([0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF], "hierarchical JPEG") | {
     0xCB: "lossless JPEG"
 }
-"""By the marker of the frame."""
+"""Kinds of files by the marker of the frame."""
 _FRAME = ">BHHB"
 """Bits, height, width and channels."""
 _FRAME_BYTES = struct.calcsize(_FRAME)
@@ -47,7 +47,7 @@ class Segment(NamedTuple):
 
 
 def segments(file: IO[bytes]) -> Iterator[Segment]:
-    """All of them, up to the end marker or the end of the file; data between them is skipped."""
+    """All segments, up to the end marker or the end of the file; data between them is skipped."""
     size = file.seek(0, os.SEEK_END)
     at = 0
     while (at := _next_marker(file, at, size)) + 2 <= size:

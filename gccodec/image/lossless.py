@@ -15,7 +15,7 @@ WEBP_MAX_SIDE_PX = 16_383
 WEBP_MAX_PIXELS = 1 << 23
 """Larger pictures become PNG, strip by strip: libwebp takes 30 bytes a pixel."""
 
-FEWEST_BYTES = 24
+MIN_BYTES = 24
 """No WebP or PNG file is smaller."""
 
 TYPICAL = (4, 50)
@@ -25,7 +25,7 @@ SETTINGS = (TYPICAL, (0, 0), (1, 20), (4, 90))
 THOROUGH = (6, 100)
 """Takes a hundred times as long for 5 % in the mean."""
 
-THOROUGH_PIXELS, MOST_THOROUGH_PIXELS = 1 << 16, 1 << 21
+THOROUGH_PIXELS, MAX_THOROUGH_PIXELS = 1 << 16, 1 << 21
 THOROUGH_GAIN = 1.25
 """Pictures for which it is tried in any case, and for which it is when so little is missing."""
 
@@ -59,7 +59,7 @@ def smallest_lossless(picture: Picture, budget_bytes: int) -> bytes | None:
     is damaged.
     """
     width, height = picture.image.size
-    if budget_bytes < FEWEST_BYTES:
+    if budget_bytes < MIN_BYTES:
         return None
     try:
         if _is_photograph(picture, budget_bytes):
@@ -89,8 +89,8 @@ def _part(picture: Picture, box: tuple[int, int, int, int]) -> Image.Image:
 
 
 def _is_photograph(picture: Picture, budget_bytes: int) -> bool:
-    """By some squares, of those that are quickly had: a picture that is streamed shows its upper
-    edge."""
+    """Whether some squares tell a photograph, of those that are quickly had: a picture that is
+    streamed shows its upper edge."""
     width, height = picture.image.size
     if width * height < SAMPLED_PIXELS or min(width, height) < SAMPLE_PX:
         return False
@@ -125,7 +125,7 @@ def _webp(picture: Picture, budget_bytes: int) -> bytes | None:
     for setting in SETTINGS[1:]:
         smallest = min(smallest, _as_webp(image, *setting), key=len)
     nearly = budget_bytes < len(smallest) <= THOROUGH_GAIN * budget_bytes
-    if width * height <= (MOST_THOROUGH_PIXELS if nearly else THOROUGH_PIXELS):
+    if width * height <= (MAX_THOROUGH_PIXELS if nearly else THOROUGH_PIXELS):
         smallest = min(smallest, _as_webp(image, *THOROUGH), key=len)
     return smallest
 

@@ -18,7 +18,7 @@ class Metadata(NamedTuple):
     xmp: bytes | None = None
 
     def only(self, kinds: frozenset[Kind]) -> Metadata:
-        """Without the others."""
+        """The metadata of these kinds, without the others."""
         return Metadata(
             **{kind: value for kind in kinds if (value := getattr(self, kind)) is not None}
         )

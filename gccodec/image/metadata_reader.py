@@ -131,7 +131,7 @@ def _orientation_of_decoder(image: Image.Image) -> int | None:
 
 
 def _own_exif(image: Image.Image, exif: bytes | None) -> tuple[int | None, bytes | None]:
-    """Of an AVIF file, its own orientation, which stands above that of metadata, and EXIF as it
+    """The orientation of an AVIF file itself, which stands above that of metadata, and EXIF as it
     stands in it.
 
     Pillow writes the one into the other, which moves maker notes and loses the thumbnail.
@@ -146,8 +146,8 @@ def _own_exif(image: Image.Image, exif: bytes | None) -> tuple[int | None, bytes
 
 
 def _segment_exif(image: Image.Image) -> bytes | None:
-    """Of a JPEG file whose EXIF begins with a name that is not quite right, as other readers bear
-    it."""
+    """The EXIF of a JPEG file that begins with a name that is not quite right, as other readers
+    bear it."""
     bodies = (body for name, body in getattr(image, "applist", ()) if name == "APP1")
     return next(
         (body[len(EXIF_PREFIX) :] for body in bodies if body[:5].lower() == b"exif\0"), None
@@ -155,7 +155,7 @@ def _segment_exif(image: Image.Image) -> bytes | None:
 
 
 def _bytes(value: object) -> bytes | None:
-    """Of a text chunk, or the bytes of other places."""
+    """The bytes of a text chunk, or of other places."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace")
     return value if isinstance(value, bytes) and value else None

@@ -20,7 +20,7 @@ from gccodec.image.mode import SIXTEEN_BITS_NOTE, eight_bit, white_of_floats
 _COLOUR_FLOATS = b"PF"
 _BYTE_MAX = 255
 MAX_TOKEN_BYTES = 32
-"""Of a number in the header."""
+"""The most bytes of a number in the header."""
 
 
 class NetpbmFile(PpmImageFile):
@@ -82,7 +82,7 @@ class NetpbmFile(PpmImageFile):
         return int(tile[3][1])
 
     def load(self) -> Any:
-        """As Pillow does; ValueError or EOFError for damaged files."""
+        """Load as Pillow does; ValueError or EOFError for damaged files."""
         tile: Any = self.tile[0] if self.tile else (None,)
         if tile[0] == "floats":
             pixels = self._colour_floats(tile[2], tile[3][0])

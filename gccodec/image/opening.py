@@ -19,7 +19,7 @@ from gccodec.errors import GccodecError, LimitError, PictureError
 from gccodec.image.signature import HEAD_BYTES, Format, foreign_kind, format_of
 
 GAIN_MAP_CLAIM = b' hdrgm:Version="'
-"""In the XMP of a JPEG whose second picture is a gain map (Ultra HDR)."""
+"""A claim in the XMP of a JPEG whose second picture is a gain map (Ultra HDR)."""
 
 READABLE: frozenset[Format] = frozenset(get_args(Format))
 
@@ -91,8 +91,8 @@ def open_image(file: IO[bytes], form: Format) -> Image.Image:
 
 
 def _by_plugin(plugin: Any, form: Format, file: IO[bytes]) -> Any:
-    """With what some of them need to see of the file no more than its pixels, and to tell its
-    trouble from theirs."""
+    """The picture that a plugin opens, with what some plugins need to see no more of the file than
+    its pixels, and to tell its trouble from theirs."""
     if form == "WEBP":
         return plugin(_Halting(file.read()), "")
     if form == "JPEG2000":  # its decoder hides what goes wrong while it reads
@@ -158,7 +158,7 @@ def fault_of(what: str, error: BaseException) -> str:
 
 
 _NO_REASON = "not identified by this driver"
-"""Of Pillow, where it does not tell more."""
+"""The message of Pillow where it does not tell more."""
 _UNKNOWN_KIND = re.compile(r"unsupported|not supported|cannot handle|unknown", re.IGNORECASE)
 
 

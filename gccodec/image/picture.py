@@ -57,7 +57,7 @@ class Picture(NamedTuple):
         alpha: npt.NDArray[np.uint8] | None = None,
         metadata: Metadata = Metadata(),  # noqa: B008  # immutable
     ) -> Picture:
-        """From uint8 [H, W, 3] RGB or [H, W] gray."""
+        """The picture of pixels uint8 [H, W, 3] RGB or [H, W] gray."""
         return cls(Image.fromarray(pixels), alpha, metadata)
 
     @property

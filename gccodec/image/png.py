@@ -179,7 +179,7 @@ class PngRows:
 
 
 def _split(data: bytes) -> tuple[bytes, bytes, bytes]:
-    """Of a PNG file of Pillow's: the chunks after IHDR, the bodies of IDAT, and the chunks after
+    """Split a PNG file of Pillow's: the chunks after IHDR, the bodies of IDAT, and the chunks after
     these."""
     before, image_data, after, at = b"", b"", b"", len(SIGNATURE)
     while at < len(data):

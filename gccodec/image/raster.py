@@ -32,7 +32,7 @@ _WORD = 65535
 
 _TGA_FOOTER_BYTES, _TGA_SIGNATURE = 26, b"TRUEVISION-XFILE.\0"
 _TGA_ATTRIBUTES_AT = 494
-"""In the extension area of TGA 2.0."""
+"""The place of the attributes type in the extension area of TGA 2.0."""
 
 
 def raster(image: Image.Image, file: IO[bytes], notes: list[str]) -> Image.Image:
@@ -62,8 +62,8 @@ def raster(image: Image.Image, file: IO[bytes], notes: list[str]) -> Image.Image
 def strip_conversion(
     first: Image.Image, file: IO[bytes], keep_profile: bool
 ) -> Callable[[Image.Image], Image.Image]:
-    """What makes of each strip of an 8-bit PNG file without transparency what `raster` and the
-    profile would.
+    """The conversion that makes of each strip of an 8-bit PNG file without transparency what
+    `raster` and the profile would.
 
     first: one of the strips, with the file's `info`.
     """

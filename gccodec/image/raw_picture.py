@@ -22,7 +22,7 @@ COMPRESSION, PHOTOMETRIC, SUB_DIRECTORIES, DNG_VERSION = 259, 262, 330, 50706
 MOSAICS = (32803, 34892)
 """Photometric interpretations: colour filter array, linear raw."""
 RAW_COMPRESSIONS = (32767, 32770, 34713, 65535)
-"""Of Sony, Samsung, Nikon and Pentax."""
+"""Compressions of Sony, Samsung, Nikon and Pentax."""
 IFD = 13
 INTEGERS = (SHORT, LONG, IFD, LONG8, IFD8)
 MAX_DIRECTORIES, MAX_VALUES = 32, 16

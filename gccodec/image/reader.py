@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import weakref
 from collections.abc import Callable, Iterator
 from typing import IO, Literal, NamedTuple
@@ -12,9 +13,10 @@ from typing import IO, Literal, NamedTuple
 from PIL import Image
 
 from gccodec.container.file import DEFAULT_MAX_PIXELS, MAX_SIDE_PX
-from gccodec.errors import LimitError, PictureError, UsageError
+from gccodec.errors import FileError, LimitError, PictureError, UsageError
 from gccodec.image import gif_blocks, jpeg_segments, webp_chunks
 from gccodec.image.boxes import without_exif_item
+from gccodec.image.clean_png import clean_png
 from gccodec.image.exif import UPRIGHT
 from gccodec.image.ico_directory import icons_of
 from gccodec.image.jxl_header import holds_jpeg, jxl_size
@@ -24,7 +26,7 @@ from gccodec.image.mode import eight_bit_colour, split_alpha, visible_alpha
 from gccodec.image.opening import called, decoding, detect, head_of, open_image, unpacked_jpeg
 from gccodec.image.picture import Picture, cropped
 from gccodec.image.png import PngRows
-from gccodec.image.png_chunks import SIGNATURE, clean_png
+from gccodec.image.png_chunks import SIGNATURE
 from gccodec.image.raster import raster, strip_conversion
 from gccodec.image.raw_picture import is_raw
 from gccodec.image.signature import CONVERT, Format
@@ -59,7 +61,7 @@ class Attempt(NamedTuple):
     frames: int | None = None
 
     def open(self, form: Format) -> Image.Image:
-        """With all that `info` should have."""
+        """Open the picture, with all that `info` should have."""
         image = open_image(self.file, form)
         if self.profile is not None:
             image.info["icc_profile"] = self.profile
@@ -87,31 +89,39 @@ class _StreamedPixels:
 
 
 def read_picture(
-    source: bytes | IO[bytes],
+    source: str | os.PathLike[str] | bytes | IO[bytes],
     max_pixels: int = DEFAULT_MAX_PIXELS,
     alpha: AlphaPolicy = "keep",
     metadata: frozenset[Kind] = ALL_METADATA,
 ) -> Picture:
-    """Decode a picture file, upright.
+    """Decode a picture file, given by its path, its bytes, or open: upright.
 
-    A file must stay open: the pixels of a large PNG file are read later. One that cannot seek (a
-    pipe) is copied. What surrounds the pixels never costs the picture: where it is damaged it is
+    An open file must stay so: the pixels of a large PNG file are read later. One that cannot seek
+    (a pipe) is copied. What surrounds the pixels never costs the picture: where it is damaged it is
     left out, and `Picture.notes` says so.
 
     PictureError when unreadable, LimitError when too large, UsageError for transparency to be
-    refused.
+    refused, FileError for a path that cannot be opened.
     """
     wanted = Wanted(max_pixels, alpha, metadata)
     if isinstance(source, bytes | bytearray | memoryview):
         return _decoded(io.BytesIO(source), wanted)
-    if can_seek(source):
-        return _decoded(source, wanted)
     with contextlib.ExitStack() as stack:
-        copy = stack.enter_context(spooled(source))
-        picture = _decoded(copy, wanted)
+        if isinstance(source, str | os.PathLike):
+            source = stack.enter_context(_opened(source))
+        if not can_seek(source):
+            source = stack.enter_context(spooled(source))
+        picture = _decoded(source, wanted)
         if picture.streamed:  # its pixels are still to be read
             weakref.finalize(picture.image, stack.pop_all().close)
         return picture
+
+
+def _opened(path: str | os.PathLike[str]) -> IO[bytes]:
+    try:
+        return open(path, "rb")
+    except OSError as error:
+        raise FileError(f"{os.fspath(path)}: {error.strerror}") from error
 
 
 def _decoded(file: IO[bytes], wanted: Wanted) -> Picture:

@@ -23,7 +23,7 @@ Format = Literal[
 ]
 
 HEAD_BYTES = 4096
-"""Of a file, that `format_of` and `foreign_kind` look at."""
+"""Bytes of a file that `format_of` and `foreign_kind` look at."""
 
 AVIF_BRANDS = frozenset([b"avif", b"avis"])
 HEIF_BRANDS = frozenset(
@@ -35,7 +35,7 @@ DOCUMENT_START_BYTES = 1024
 """Within these a PDF document says what it is (ISO 32000, implementation notes), and a print
 job."""
 BMP_HEADER_BYTES = frozenset([12, 16, 40, 52, 56, 64, 108, 124])
-"""Of OS/2 and of Windows."""
+"""Lengths of headers of OS/2 and of Windows."""
 TGA_IMAGE_TYPES = frozenset([1, 2, 3, 9, 10, 11])
 TGA_DEPTHS = frozenset([1, 8, 15, 16, 24, 32])
 TGA_HEADER_BYTES = 18
@@ -118,8 +118,8 @@ def raw_camera(head: bytes) -> str | None:
 
 
 def _tiff_raw(head: bytes) -> str | None:
-    """By the tags and the maker in the first directory of a TIFF file, as far as it is in
-    `head`."""
+    """The kind of raw file by the tags and the maker in the first directory of a TIFF file, as far
+    as it is in `head`."""
     order: Literal["little", "big"] = "little" if head[:2] == b"II" else "big"
     start = int.from_bytes(head[4:8], order)
     count = int.from_bytes(head[start : start + 2], order)
@@ -251,7 +251,7 @@ def _text_kind(head: bytes) -> str | None:
 
 
 def _text_of(head: bytes) -> str:
-    """Of text in UTF-8, or in UTF-16 with its mark; empty for anything else."""
+    """The text of bytes in UTF-8, or in UTF-16 with its mark; empty for anything else."""
     encoding = (
         "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     )

@@ -84,7 +84,7 @@ class _Spliced(io.RawIOBase):
             raise ValueError("a checksum of its data is wrong")
 
     def _index(self) -> int:
-        """Of the part at the current position."""
+        """The index of the part at the current position."""
         low, high = 0, len(self._parts) - 1
         while low < high:
             middle = (low + high + 1) // 2

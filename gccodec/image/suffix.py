@@ -28,11 +28,11 @@ READABLE_SUFFIXES = frozenset(
         *("heic", "heif", "hif", "jxl", "tga"),
     ]
 )
-"""Of the formats that are read, in lower case, without the dot."""
+"""Suffixes of the formats that are read, in lower case, without the dot."""
 
 
 def suffix_of(name: str) -> str:
-    """In lower case, without the dot; empty where there is none."""
+    """The suffix of a name in lower case, without the dot; empty where there is none."""
     return os.path.splitext(name)[1][1:].lower()
 
 

@@ -56,8 +56,8 @@ class TiffMetadata(NamedTuple):
 
 
 def read_tiff_metadata(file: IO[bytes]) -> TiffMetadata:
-    """Of the first picture in a TIFF or BigTIFF file. Damage costs the tags that it hits, never
-    raises."""
+    """Read the metadata of the first picture in a TIFF or BigTIFF file. Damage costs the tags that
+    it hits, never raises."""
     structure = file_structure(file)
     directory = structure.directory(structure.first()) if structure is not None else None
     if structure is None or directory is None:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from gccodec.errors import PictureError
 from gccodec.image.mode import BYTES, WORDS, eight_bit, straight, white_of_floats, white_of_integers
+from gccodec.image.tiff_cells import UnlimitedTiffFile, cells
 from gccodec.image.tiff_layout import (
     CIELAB,
     CMYK,
@@ -23,8 +24,6 @@ from gccodec.image.tiff_layout import (
     PALETTE,
     WHITE_IS_ZERO,
     Layout,
-    UnlimitedTiffFile,
-    cells,
     count_directories,
     layout_of,
 )
@@ -88,7 +87,7 @@ class TiffSamplesFile(UnlimitedTiffFile):
         return self._n_frames
 
     def load(self) -> Any:
-        """As Pillow does; EOFError or ValueError for damaged files."""
+        """Load as Pillow does; EOFError or ValueError for damaged files."""
         layout, self._layout = self._layout, None
         if layout is not None:
             assert self.fp is not None
@@ -204,7 +203,8 @@ class _Levels(NamedTuple):
 
 
 def _levels(layout: Layout, file: IO[bytes]) -> _Levels:
-    """By the depth, or where that says little, by what the picture holds.
+    """The black and the white level by the depth, or where that says little, by what the picture
+    holds.
 
     Signed integers have their black at 0, unless a hundredth of them is below.
     """

@@ -80,7 +80,7 @@ class TiffStructure:
 
     @classmethod
     def of(cls, read: Callable[[int, int], bytes], length: int) -> TiffStructure | None:
-        """By its header; None where there is none."""
+        """The structure by its header; None where there is none."""
         head = read(0, HEADER_BYTES)
         order = byte_order(head)
         if order is None:
@@ -98,7 +98,7 @@ class TiffStructure:
         return int.from_bytes(data, "little" if self.order == "<" else "big")
 
     def directory(self, at: int) -> Directory | None:
-        """None where no directory can begin."""
+        """The directory at a place; None where none can begin."""
         count_format, entry_format, entry_bytes = (
             ("Q", "HHQ", 20) if self._big else ("H", "HHI", 12)
         )
@@ -173,7 +173,7 @@ class TiffStructure:
 
 
 def byte_order(data: bytes | bytearray) -> ByteOrder | None:
-    """By the first bytes of a TIFF structure; None for anything else."""
+    """The byte order by the first bytes of a TIFF structure; None for anything else."""
     orders: dict[bytes, ByteOrder] = {b"II": "<", b"MM": ">"}
     order = orders.get(bytes(data[:2])) if len(data) >= HEADER_BYTES else None
     return order if any(number in data[2:4] for number in (MAGIC, BIG_MAGIC)) else None

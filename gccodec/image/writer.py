@@ -27,7 +27,8 @@ class Format(NamedTuple):
     """The only one that it holds, where there is one."""
 
     def at_quality(self, quality: int) -> Format:
-        """With another quality 1..100 than its usual one; UsageError for a lossless format."""
+        """The format with another quality 1..100 than its usual one; UsageError for a lossless
+        format."""
         if "quality" not in dict(self.options):
             raise UsageError(
                 f"{self.name} is lossless: an output quality is for JPEG, WebP and AVIF"
@@ -80,8 +81,8 @@ def write_strips(
     metadata: Metadata,
     kept: frozenset[Kind] = ALL_METADATA,
 ) -> tuple[str, ...]:
-    """As `write_picture`, strips from top to bottom, `size` in all; other formats than PNG need the
-    whole picture.
+    """Write as `write_picture` does, strips from top to bottom, `size` in all; other formats than
+    PNG need the whole picture.
 
     metadata: what belongs to the pixels; kept: what of it is to be written. Where the profile is
     not, it is applied.

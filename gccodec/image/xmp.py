@@ -7,7 +7,14 @@ import re
 from collections.abc import Callable, Iterable
 
 from gccodec.image.exif import ORIENTATIONS, UPRIGHT
-from gccodec.image.xmp_packet import RDF, Node, Packet, PacketError, declaration_of, parse
+from gccodec.image.xmp_packet import (
+    RDF,
+    Node,
+    Packet,
+    PacketError,
+    declaration_of,
+)
+from gccodec.image.xmp_scanner import parse
 
 SOURCE_TYPE_NAMESPACE = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
@@ -29,7 +36,7 @@ _CONTAINER = "http://ns.google.com/photos/1.0/container/"
 _CAMERA = "http://ns.google.com/photos/1.0/camera/"
 _DIRECTORY, _SEMANTIC = f"{_CONTAINER} Directory", f"{_CONTAINER}item/ Semantic"
 _VIDEO_CLAIMS = (f"{_CAMERA} MotionPhoto", f"{_CAMERA} MicroVideo")
-"""Beginnings of names."""
+"""Beginnings of names of properties that claim a video."""
 
 
 def orientation_of_xmp(packet: bytes) -> int | None:
@@ -61,7 +68,7 @@ def upright_xmp(packet: bytes, turned: bool) -> bytes:
 
 
 def upright_text(packet: bytes) -> bytes:
-    """The same for a packet that cannot be parsed, in which readers that do not parse find an
+    """The upright packet for one that cannot be parsed, in which readers that do not parse find an
     orientation."""
     return _ORIENTATION_TEXT.sub(rb"\g<1>%d" % UPRIGHT, packet)
 

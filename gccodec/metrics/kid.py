@@ -18,7 +18,7 @@ def patch_features(network: nn.Module, picture: Tensor, batch: int = 32) -> Tens
     [patches, D]."""
     patches = picture.unfold(1, PATCH_PX, STRIDE_PX).unfold(2, PATCH_PX, STRIDE_PX)
     patches = patches.permute(1, 2, 0, 3, 4).reshape(-1, 3, PATCH_PX, PATCH_PX)
-    return torch.cat([network(part).double() for part in patches.split(batch)])
+    return torch.cat([network(part).double() for part in torch.split(patches, batch)])
 
 
 def _kernel_sum(a: Tensor, b: Tensor) -> Tensor:

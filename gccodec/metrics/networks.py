@@ -10,23 +10,35 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import Tensor, nn
+
+from gccodec.errors import WeightsError
+from gccodec.metrics.nets.catalogue import COMMAND, read_net
 
 
 class FrozenNetwork(nn.Module):
-    """A flat dictionary of weights held as buffers."""
+    """A flat dictionary of weights held as buffers.
+
+    WeightsError, with the command that makes it, for a file that is missing, damaged or another's.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        for name, tensor in load_file(str(path)).items():
-            tensor = tensor.float()
+        self.path = path
+        for name, array in read_net(path).items():
+            tensor = torch.from_numpy(array).float()
             if tensor.dim() == 4:
                 tensor = tensor.contiguous(memory_format=torch.channels_last)
             self.register_buffer(name.replace(".", "_"), tensor, persistent=False)
 
     def weight(self, name: str) -> Tensor:
-        return self.get_buffer(name.replace(".", "_"))
+        try:
+            return self.get_buffer(name.replace(".", "_"))
+        except AttributeError:
+            folder = self.path.parent
+            raise WeightsError(
+                f"{self.path}: has no tensor {name}; {COMMAND.format(f'{folder} -f')} makes it anew"
+            ) from None
 
     def conv(
         self, name: str, x: Tensor, stride: int = 1, padding: int = 0, groups: int = 1

@@ -33,7 +33,8 @@ def feature_distance(
     distance: LayerDistance = layer_distance,
 ) -> Tensor:
     """Sum of the layers' distances, [B]; unit weights unless given."""
-    layers = zip(maps, other, weights or [None] * len(maps), strict=True)
+    given: Sequence[Tensor | None] = weights or [None] * len(maps)
+    layers = zip(maps, other, given, strict=True)
     return sum((distance(*layer) for layer in layers), start=maps[0].new_zeros(len(maps[0])))
 
 

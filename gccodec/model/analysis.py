@@ -13,7 +13,7 @@ from gccodec.model.precision import full_precision
 from gccodec.model.resampling import HaarDown
 
 HIDDEN = 0.5
-"""Mid-grey: what the analysis sees where nothing is kept; to it, the same as beyond the picture's
+"""Mid-gray, which the analysis sees where nothing is kept; to it, the same as beyond the picture's
 borders."""
 
 BLUR_PX = 4.0
@@ -21,19 +21,19 @@ BLUR_PX = 4.0
 what is kept")."""
 
 
-def on_pixels(keep_mask: Tensor) -> Tensor:
-    """The mask [B, 1, h, w] of latent positions as one of pixels, [B, 1, 16 h, 16 w]."""
+def upsample_mask(keep_mask: Tensor) -> Tensor:
+    """The keep mask [B, 1, h, w] of latent positions as one of pixels, [B, 1, 16 h, 16 w]."""
     return F.interpolate(keep_mask, scale_factor=DOWNSAMPLING, mode="nearest")
 
 
-def holding(named: Tensor) -> Tensor:
-    """Keep mask [B, 1, h, w]: the latent positions that hold any of the named pixels [B, 1, 16 h,
-    16 w]."""
-    return F.max_pool2d(named, DOWNSAMPLING)
+def keep_mask_from_pixels(keep_pixels: Tensor) -> Tensor:
+    """Keep mask [B, 1, h, w]: 1 at the latent positions that hold any of the pixels to keep [B, 1,
+    16 h, 16 w]."""
+    return F.max_pool2d(keep_pixels, DOWNSAMPLING)
 
 
-def softened(x: Tensor) -> Tensor:
-    """x [B, 3, 16 h, 16 w], the pixels of each latent position blurred among themselves."""
+def blur_blocks(x: Tensor) -> Tensor:
+    """Blur the pixels of each latent position of x [B, 3, 16 h, 16 w] among themselves."""
     places = torch.arange(DOWNSAMPLING, device=x.device, dtype=x.dtype)
     blur = torch.exp(-0.5 * ((places[:, None] - places) / BLUR_PX).square())
     blur = blur / blur.sum(1, keepdim=True)
@@ -42,23 +42,24 @@ def softened(x: Tensor) -> Tensor:
         return torch.einsum("ij,bcrjsk,lk->bcrisl", blur, blocks, blur).flatten(4, 5).flatten(2, 3)
 
 
-def shown(x: Tensor, named: Tensor) -> Tensor:
-    """What the encoder sees of x [B, 3, 16 h, 16 w] when the pixels `named` [B, 1, 16 h, 16 w] are
-    to be kept.
+def masked_input(x: Tensor, keep_pixels: Tensor) -> Tensor:
+    """What the encoder sees of x [B, 3, 16 h, 16 w] when keep_pixels [B, 1, 16 h, 16 w] is 1 at the
+    pixels to be kept.
 
     HIDDEN at the latent positions that are not kept: it knows what the decoder will not have, and
     nothing of it can reach the file. The rest of the positions that are kept is blurred, as bits
-    spent there serve nothing named.
+    spent there serve no pixel that is to be kept.
     """
-    kept = torch.where(named > 0, x, softened(x))
-    return torch.where(on_pixels(holding(named)) > 0, kept, HIDDEN)
+    kept = torch.where(keep_pixels > 0, x, blur_blocks(x))
+    return torch.where(upsample_mask(keep_mask_from_pixels(keep_pixels)) > 0, kept, HIDDEN)
 
 
 class Analysis(nn.Module):
     """y = linear block transform + residual network; the network's last layer starts at zero.
 
     The linear path starts as a Karhunen-Loeve transform of 16x16 colour blocks, so that the model
-    is a working transform codec before its first training step.
+    is a working transform codec before its first training step. Files are made by the same layers
+    strip by strip (`analysis_rows.py`); a test holds both to the same results.
     """
 
     def __init__(self, config: ModelConfig) -> None:

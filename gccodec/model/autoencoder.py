@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from gccodec.model.analysis import Analysis, holding, shown
+from gccodec.model.analysis import Analysis, keep_mask_from_pixels, masked_input
 from gccodec.model.config import ModelConfig
 from gccodec.model.context import ContextModel
 from gccodec.model.gain import GainUnit
 from gccodec.model.generator import Generator
+from gccodec.model.side_tensors import SideTensors
 
 
 class Reconstruction(NamedTuple):
@@ -31,10 +32,9 @@ class Autoencoder(nn.Module):
         self.context = ContextModel(config)
         self.generator = Generator(config)
 
-    def latent(self, x: Tensor, quality: Tensor, named: Tensor | None = None) -> Tensor:
-        """y [B, C, H/16, W/16] in quantization steps, float32; x, quality, named as in
-        `forward`."""
-        x = x if named is None else shown(x, named)
+    def latent(self, x: Tensor, quality: Tensor, keep_pixels: Tensor | None = None) -> Tensor:
+        """y [B, C, H/16, W/16] in quantization steps, float32; the arguments as in `forward`."""
+        x = x if keep_pixels is None else masked_input(x, keep_pixels)
         return self.analysis(x, quality) * self.gain(quality)
 
     def forward(
@@ -42,17 +42,17 @@ class Autoencoder(nn.Module):
         x: Tensor,
         quality: Tensor,
         realism: Tensor | None = None,
-        label_map: Tensor | None = None,
-        named: Tensor | None = None,
+        keep_pixels: Tensor | None = None,
+        labels: Tensor | None = None,
     ) -> Reconstruction:
-        """x [B, 3, H, W] in [0, 1], sides multiples of 16; named [B, 1, H, W]: 1 at the pixels to
-        be kept, None: all.
+        """x [B, 3, H, W] in [0, 1], sides multiples of 16; keep_pixels [B, 1, H, W]: 1 at the
+        pixels to be kept, None: all.
 
-        The others as in `Generator.forward`.
+        quality and realism are as in `Generator.forward`, labels as in `SideTensors`.
         """
-        keep_mask = None if named is None else holding(named)
-        coded = self.context(self.latent(x, quality, named), quality, keep_mask, label_map)
-        y_hat = coded.y_hat / self.gain(quality)
-        return Reconstruction(
-            self.generator(y_hat, quality, realism, label_map, keep_mask), coded.bits
+        side = SideTensors(
+            None if keep_pixels is None else keep_mask_from_pixels(keep_pixels), labels
         )
+        coded = self.context(self.latent(x, quality, keep_pixels), quality, side)
+        y_hat = coded.y_hat / self.gain(quality)
+        return Reconstruction(self.generator(y_hat, quality, realism, side), coded.bits)

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from gccodec.model.block import ResidualBlock
 from gccodec.model.byte_convolution import (
-    HIGHEST,
-    LEAST_STEP,
+    MAX_BYTE,
+    MIN_STEP,
     ZERO,
     ByteWeights,
     HiddenBytes,
@@ -30,11 +30,11 @@ class BlockInBytes:
     def __init__(self, block: ResidualBlock, ranges: BlockRanges) -> None:
         self.growth, self.bias2 = ranges.growth, block.conv2.bias
         low, high = ranges.seen
-        self.seen_step = ((high - low) / HIGHEST).clamp_min(LEAST_STEP)
+        self.seen_step = ((high - low) / MAX_BYTE).clamp_min(MIN_STEP)
         self.seen_zero = (-low / self.seen_step).round()
         low, high = ranges.hidden
-        hidden_step = torch.maximum(high / (HIGHEST - ZERO), -low * SLOPE / ZERO).clamp_min(
-            LEAST_STEP
+        hidden_step = torch.maximum(high / (MAX_BYTE - ZERO), -low * SLOPE / ZERO).clamp_min(
+            MIN_STEP
         )
         self.conv1 = ByteWeights(
             block.conv1.weight * self.seen_step[:, None, None] / hidden_step[:, None, None, None]
@@ -66,7 +66,7 @@ StacksInBytes = dict[str, list[BlockInBytes]]
 
 @torch.inference_mode()
 def stacks_in_bytes(generator: Generator, ranges: Ranges) -> StacksInBytes:
-    """All residual stacks of a generator."""
+    """The blocks of all residual stacks of a generator, in bytes."""
     return {
         name: [
             BlockInBytes(b, r)

@@ -14,15 +14,15 @@ from torch import Tensor
 
 from gccodec.model.convolution import ONCE, SLOPE
 
-HIGHEST_WEIGHT = 127
-HIGHEST = 255
+MAX_BYTE_WEIGHT = 127
+MAX_BYTE = 255
 
 ZERO = 28
 """The byte that stands for 0 in what a leaky ReLU leaves, whose lowest values are a tenth of the
 highest."""
 
-LEAST_STEP = 1e-8
-"""Of bytes and weights: channels that are always 0 have one, too."""
+MIN_STEP = 1e-8
+"""The smallest step of bytes and weights: channels that are always 0 have one, too."""
 
 
 class ByteWeights:
@@ -33,7 +33,7 @@ class ByteWeights:
     """
 
     def __init__(self, weight: Tensor, zero: int = 0) -> None:
-        self.steps = (weight.abs().amax((1, 2, 3)) / HIGHEST_WEIGHT).clamp_min(LEAST_STEP)
+        self.steps = (weight.abs().amax((1, 2, 3)) / MAX_BYTE_WEIGHT).clamp_min(MIN_STEP)
         steps = (weight / self.steps[:, None, None, None]).round().to(torch.int8)
         self.sums = steps.sum((2, 3)).float()
         self.padding, self.zero, self.zeros = (
@@ -56,7 +56,8 @@ class ByteWeights:
         return y[0].permute(1, 2, 0)
 
     def add_to(self, total: Tensor, x: Tensor, scale: Tensor, bias: Tensor) -> None:
-        """In place; total [H - k + 1, W, out] is float32 and contiguous."""
+        """Add the convolution to total in place, which is float32 [H - k + 1, W, out] and
+        contiguous."""
         torch.ops.onednn.qconv2d_pointwise.binary(
             x.permute(2, 0, 1)[None], 1.0, self.zero, self.packed, self.steps * scale, self.zeros,
             total.permute(2, 0, 1)[None], bias, ONCE, self.padding, ONCE, 1, 1.0, 0, torch.float32,
@@ -65,7 +66,7 @@ class ByteWeights:
 
 
 def to_bytes(x: Tensor) -> Tensor:
-    """x within [0, HIGHEST + 1), cut to whole numbers; by int16, as torch is slow from float32 to
+    """x within [0, MAX_BYTE + 1), cut to whole numbers; by int16, as torch is slow from float32 to
     uint8."""
     return x.to(torch.int16).to(torch.uint8)
 
@@ -94,9 +95,9 @@ class HiddenBytes:
         # whole rows at a time, as the channels of a place alone are too few for quick loops
         scale, shift = (t.repeat(width) for t in (self.scale, self.shift))
         seen = torch.addcmul(shift, x.reshape(height, width * channels), scale).clamp_(
-            0, HIGHEST + 0.5
+            0, MAX_BYTE + 0.5
         )
-        least, most = -ZERO / SLOPE, float(HIGHEST - ZERO)
+        least, most = -ZERO / SLOPE, float(MAX_BYTE - ZERO)
         h = self.weights(to_bytes(seen).view(x.shape), self.gain, self.bias, least, most)
         return to_bytes(F.leaky_relu_(h, SLOPE).add_(ZERO + 0.5))
 
@@ -108,5 +109,6 @@ class SumOfBytes:
         self.weights, self.gain, self.bias = weights, gain, bias
 
     def add_to(self, total: Tensor, x: Tensor) -> None:
-        """In place; total float32 [H - k + 1, W, out], contiguous; x: bytes [H, W, in]."""
+        """Add the convolution of bytes x [H, W, in] to total in place, float32 [H - k + 1, W, out],
+        contiguous."""
         self.weights.add_to(total, x, self.gain, self.bias)

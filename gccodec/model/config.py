@@ -5,24 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 
+from gccodec.entropy.constants import LABEL_CELL_PX as LABEL_CELL_PX
+from gccodec.entropy.constants import LABEL_CLASSES as LABEL_CLASSES
+from gccodec.entropy.constants import LATENT_CELL_PX
 from gccodec.weights.file import Role
 
-DOWNSAMPLING = 16
-"""Pixels along one side of a latent position."""
-
-LABEL_CELL_PX = 8
-"""Pixels along one side of a label-map cell."""
-
-LABEL_CLASSES = 24
-"""Unified semantic classes; class id LABEL_CLASSES stands for "unknown"."""
+DOWNSAMPLING = LATENT_CELL_PX
+"""The factor by which the sides of a picture are longer than those of its latent."""
 
 HALF_CELL_PX = 8
 """Pixels along one side of a latent position at half of the resolution, the largest of small
 versions."""
-
-QUALITY_MAX = 1000
-"""Qualities are integers 0..QUALITY_MAX (a tenth of the command line's unit)."""
-
 
 COMMON_FIELDS = ("latent_channels", "quality_nodes")
 FIELDS_OF: dict[Role, tuple[str, ...]] = {
@@ -57,7 +50,7 @@ class ModelConfig:
     hyper_channels: int = 16
 
     def part(self, role: Role) -> str:
-        """As JSON, what a weights file of a role says of it."""
+        """What a weights file of a role says of the configuration, as JSON."""
         prefixes = COMMON_FIELDS + FIELDS_OF[role]
         chosen = {
             name: value
@@ -68,5 +61,6 @@ class ModelConfig:
 
     @classmethod
     def from_json(cls, text: str) -> ModelConfig:
-        """Of a part, too: what it does not say is of no matter to what is made of it."""
+        """The configuration of JSON text, of a part, too: what that does not say is of no matter to
+        what is made of it."""
         return cls(**json.loads(text))

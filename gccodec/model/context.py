@@ -1,5 +1,5 @@
-"""Float twin of the integer context model: a hyperprior, then the coding steps of
-`gccodec.entropy.order`."""
+"""The float model that the integer context model is made from: a hyperprior, then the coding steps
+of `gccodec.entropy.order`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gccodec.entropy.context import LATENT_FRACTION_BITS
-from gccodec.entropy.mask import BLOCK
+from gccodec.entropy.constants import HYPER_BLOCK, INPUT_UNIT, LATENT_FRACTION_BITS
 from gccodec.entropy.order import STEPS, views
 from gccodec.model.config import LABEL_CLASSES, ModelConfig
 from gccodec.model.gain import hat_basis
@@ -19,23 +18,23 @@ from gccodec.model.likelihood import LOG_SCALE_STEP, bits
 from gccodec.model.quantization import (
     ACTIVATION_LIMIT,
     INPUT_LIMIT,
-    INPUT_UNIT,
     RoundThrough,
     activate,
     convolve,
     round_to,
 )
+from gccodec.model.side_tensors import NO_SIDE_TENSORS, SideTensors
 
 MEAN_UNIT = 1 << LATENT_FRACTION_BITS
 
 
 class Coded(NamedTuple):
-    """y_hat [B, C, h, w] in quantization steps; bits [B] to code it; spent [B, h, w]: of each
+    """y_hat [B, C, h, w] in quantization steps; bits [B] to code it; bits_map [B, h, w]: of each
     position, no gradient."""
 
     y_hat: Tensor
     bits: Tensor
-    spent: Tensor
+    bits_map: Tensor
 
 
 def step_masks(channels: int, height: int, width: int, device: torch.device) -> Tensor:
@@ -48,16 +47,15 @@ def step_masks(channels: int, height: int, width: int, device: torch.device) -> 
     return masks.permute(0, 3, 1, 2).contiguous()
 
 
-def side_information(keep_mask: Tensor, labels: Tensor | None) -> Tensor:
+def side_channels(keep: Tensor, side: SideTensors) -> Tensor:
     """[B, 1 + LABEL_CLASSES, h + 2, w + 2]: 1 where nothing is ever coded, as beyond the borders;
-    shares of classes."""
-    missing = F.pad(1 - keep_mask, (1, 1, 1, 1), value=1.0)
-    if labels is None:
-        shares = missing.new_zeros(len(missing), LABEL_CLASSES, *missing.shape[2:])
+    then the shares of classes, zeros where nothing is known. keep: [B, 1, h, w]."""
+    missing, shares = F.pad(1 - keep, (1, 1, 1, 1), value=1.0), side.shares()
+    if shares is None:
+        known = missing.new_zeros(len(missing), LABEL_CLASSES, *missing.shape[2:])
     else:
-        classes = F.one_hot(labels, LABEL_CLASSES + 1)[..., :LABEL_CLASSES].permute(0, 3, 1, 2)
-        shares = F.pad(F.avg_pool2d(classes.to(missing), 2), (1, 1, 1, 1))
-    return torch.cat([missing, shares], 1)
+        known = F.pad(shares.to(missing), (1, 1, 1, 1))
+    return torch.cat([missing, known], 1)
 
 
 def bits_with_gradient(
@@ -84,13 +82,13 @@ def bits_with_gradient(
 class ContextModel(nn.Module):
     """Predicts mean and log-scale of each latent from those of the earlier steps, and counts bits.
 
-    With `quantised` set it computes what the integer network will, up to ties (quantisation-aware
+    With `quantized` set it computes what the integer network will, up to ties (quantization-aware
     training).
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.quantised, self.bits_with_gradient = False, bits_with_gradient
+        self.quantized, self.bits_with_gradient = False, bits_with_gradient
         c, n, self.nodes = config.latent_channels, config.context_channels, config.quality_nodes
         self.steps = nn.ModuleList(
             nn.ModuleDict(
@@ -111,35 +109,35 @@ class ContextModel(nn.Module):
         self.register_buffer("log_norm", torch.zeros(self.nodes, c))
 
     def _layer(self, layer: nn.Conv2d, x: Tensor, limit: float) -> Tensor:
-        return convolve(layer, x, round(limit * INPUT_UNIT), self.quantised)
+        return convolve(layer, x, round(limit * INPUT_UNIT), self.quantized)
 
     def _norm(self, basis: Tensor) -> Tensor:
-        """What latents are multiplied by before a network sees them: [B, C, 1, 1]."""
+        """The factors that latents are multiplied by before a network sees them: [B, C, 1, 1]."""
         return (basis @ torch.exp(-self.log_norm))[:, :, None, None]
 
     def parameters_of_step(
-        self, k: int, known: Tensor, side: Tensor, basis: Tensor, offset: Tensor
+        self, k: int, known: Tensor, channels: Tensor, basis: Tensor, offset: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Mean and log-scale [B, C, h, w] for step k from the known y_hat (zero elsewhere) and the
         hyperprior.
 
-        side: as `side_information` gives it.
+        channels: as `side_channels` gives them.
         """
         step, scale = self.steps[k], self._norm(basis)
         h = (known * scale).clamp(-INPUT_LIMIT, INPUT_LIMIT)
-        if self.quantised:
+        if self.quantized:
             h = round_to(h, INPUT_UNIT)
-        h = torch.cat([F.pad(h, (1, 1, 1, 1)), side.to(h.dtype)], 1)
+        h = torch.cat([F.pad(h, (1, 1, 1, 1)), channels.to(h.dtype)], 1)
         h = (
             self._layer(step["conv1"], h, INPUT_LIMIT)
             + step["quality"](basis)[:, :, None, None]
             + offset
         )
-        h = self._layer(step["conv2"], activate(h, 0, self.quantised), ACTIVATION_LIMIT)
-        h = self._layer(step["out"], activate(h, 0, self.quantised), ACTIVATION_LIMIT)
+        h = self._layer(step["conv2"], activate(h, 0, self.quantized), ACTIVATION_LIMIT)
+        h = self._layer(step["out"], activate(h, 0, self.quantized), ACTIVATION_LIMIT)
         mean, log_scale = h.float().chunk(2, 1)
         log_scale = log_scale + (basis @ self.log_scale)[:, :, None, None]
-        if self.quantised:
+        if self.quantized:
             mean, log_scale = round_to(mean, MEAN_UNIT), round_to(log_scale, 1 / LOG_SCALE_STEP)
         return mean, log_scale
 
@@ -158,18 +156,17 @@ class ContextModel(nn.Module):
         self,
         y: Tensor,
         quality: Tensor,
-        keep_mask: Tensor | None = None,
-        labels: Tensor | None = None,
+        side: SideTensors = NO_SIDE_TENSORS,
         random: torch.Generator | None = None,
     ) -> Coded:
-        """Quantise y [B, C, h, w] (in steps, i.e. times gain) around the predicted means and count
+        """Quantize y [B, C, h, w] (in steps, i.e. times gain) around the predicted means and count
         its bits.
 
-        keep_mask [B, 1, h, w]: where it is 0 nothing is coded, and y_hat is 0; labels: as in
-        `Generator.forward`. random: as in `bits_with_gradient`.
+        Where `side` does not keep a position nothing is coded, and y_hat is 0. random: as in
+        `bits_with_gradient`.
         """
-        keep = torch.ones_like(y[:, :1]) if keep_mask is None else keep_mask
-        kept_blocks = F.max_pool2d(keep, BLOCK, ceil_mode=True)
+        keep = torch.ones_like(y[:, :1]) if side.keep is None else side.keep
+        kept_blocks = F.max_pool2d(keep, HYPER_BLOCK, ceil_mode=True)
         y = y * keep
         basis = hat_basis(quality, self.nodes)
         masks = step_masks(*y.shape[1:], y.device)
@@ -178,21 +175,21 @@ class ContextModel(nn.Module):
             RoundThrough.apply(z) * kept_blocks,
             (basis @ self.hyper.log_scale)[:, :, None, None],
         )
-        if self.quantised:
+        if self.quantized:
             z_log_scale = round_to(z_log_scale, 1 / LOG_SCALE_STEP)
         total = (self._bits(z, z_hat, z_log_scale.expand_as(z), random) * kept_blocks).sum(
             (1, 2, 3)
         )
-        offset = self.hyper.synthesise(z_hat, *y.shape[2:], self.quantised)
-        side = side_information(keep, labels)
+        offset = self.hyper.synthesise(z_hat, *y.shape[2:], self.quantized)
+        channels = side_channels(keep, side)
         y_hat, residuals, log_scales = torch.zeros_like(y), torch.zeros_like(y), torch.zeros_like(y)
         for k in range(STEPS):
-            mean, log_scale = self.parameters_of_step(k, y_hat, side, basis, offset)
+            mean, log_scale = self.parameters_of_step(k, y_hat, channels, basis, offset)
             coded = masks[k] * keep
             residual = (y - mean) * coded
             y_hat = y_hat + RoundThrough.apply(residual) + mean * coded
             residuals, log_scales = residuals + residual, log_scales + log_scale * coded
-        spent = (
+        bits_map = (
             self._bits(residuals, RoundThrough.apply(residuals), log_scales, random) * keep
         ).sum(1)
-        return Coded(y_hat, total + spent.sum((1, 2)), spent.detach())
+        return Coded(y_hat, total + bits_map.sum((1, 2)), bits_map.detach())

@@ -15,7 +15,7 @@ ONCE = (1, 1)
 """Stride, and dilation."""
 
 SLOPE = 0.1
-"""Of the leaky ReLU."""
+"""The slope of the leaky ReLU below 0."""
 
 
 def has_fused(device: torch.device) -> bool:
@@ -63,7 +63,8 @@ class Convolution:
         return y[0].permute(1, 2, 0)
 
     def add_to(self, total: Tensor, x: Tensor) -> None:
-        """In place; total [H - k + 1, W, out] is contiguous. Not for leaky ones."""
+        """Add the convolution to total in place, which is [H - k + 1, W, out] and contiguous. Not
+        for leaky ones."""
         if self.fused:
             torch.ops.mkldnn._convolution_pointwise_.binary(
                 total.permute(2, 0, 1)[None],

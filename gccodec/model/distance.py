@@ -16,11 +16,11 @@ from gccodec.weights.file import WeightsFile
 STRIDE_PX = 16
 """Sides of its input are multiples of this."""
 
-LEAST_SIDE_PX = 32
-"""And at least this, or its last map has no place left."""
+MIN_SIDE_PX = 32
+"""Sides of its input are at least this long, or its last map would have no place."""
 
 MEAN, SPREAD = 0.45, 0.25
-"""Of pixels, about."""
+"""The mean and the deviation of pixels, about."""
 
 NORM_EPSILON = 1e-2
 
@@ -48,8 +48,8 @@ def normalised(tap: Tensor) -> Tensor:
 
 
 def tap_distances(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
-    """Of each position, [B, h, w]: how far apart the maps are that a head of this weight makes of
-    two taps.
+    """The distance at each position, [B, h, w], of the maps that a head of this weight makes of two
+    taps.
 
     weight: [features, channels]. A quadratic form in the taps, which have fewer channels than the
     maps.
@@ -110,7 +110,7 @@ class PerceptualDistance(nn.Module):
         ]
 
     def taps(self, x: Tensor) -> list[Tensor]:
-        """What the heads see, once it is normalised, [B, channels, h, w]."""
+        """The maps that the heads see, once they are normalised, [B, channels, h, w]."""
         x = F.pixel_unshuffle((x - MEAN) / SPREAD, 2).contiguous(memory_format=torch.channels_last)
         h = F.leaky_relu(self.stem(x), 0.1)[:, :, :-1, :-1]
         taps = [h]

@@ -16,16 +16,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gccodec.entropy.flat_parts import CELL_PX, COLOUR_CHANNELS, NODE_CELLS, FlatParts
-from gccodec.model.strips import RowQueue
+from gccodec.model.streaming import RowQueue
 
 LEVELS = 255
 GRAIN_STEPS = 2
-"""Of a level."""
+"""Steps of grain in a level."""
 
 REACH_CELLS = 2
 """Cells around a pixel's own that it depends on: the next one, whole."""
 
-LEAST_COVER = 1 / 8
+MIN_COVER = 1 / 8
 
 
 class CellRow(NamedTuple):
@@ -126,7 +126,7 @@ class FlatRows:
         weight *= self.mask[row].repeat_interleave(self.side)[: self.width][across]
         inside = x[..., across].contiguous()  # in one memory layout all of this is faster
         rest = inside - surface
-        rest -= drift[:-1].div_(cover.clamp_min(LEAST_COVER))
+        rest -= drift[:-1].div_(cover.clamp_min(MIN_COVER))
         mended = rest.clamp_(-grain, grain).add_(surface)
         x[..., across] = torch.lerp(inside, mended, weight).clamp_(0, 1)
         return x

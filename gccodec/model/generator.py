@@ -11,6 +11,7 @@ from gccodec.model.config import DOWNSAMPLING, LABEL_CLASSES, ModelConfig
 from gccodec.model.gain import hat_basis
 from gccodec.model.noise import SeededNoise
 from gccodec.model.resampling import HaarDown, HaarUp
+from gccodec.model.side_tensors import NO_SIDE_TENSORS, SideTensors
 
 MISSING_NOISE_START = 0.1
 """Deviation, in units of each latent channel's own."""
@@ -21,7 +22,8 @@ class Generator(nn.Module):
 
     Besides the latent it takes the quality and, each optional, a realism scalar (0 faithful .. 1
     sharp), a label map and a keep mask; latents outside the mask are replaced by a learned
-    embedding and noise.
+    embedding and noise. Files are decoded by the same layers, strip by strip
+    (`generator_rows.py`); a test holds both to the same results.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -67,29 +69,27 @@ class Generator(nn.Module):
         y_hat: Tensor,
         quality: Tensor,
         realism: Tensor | None = None,
-        label_map: Tensor | None = None,
-        keep_mask: Tensor | None = None,
+        side: SideTensors = NO_SIDE_TENSORS,
     ) -> Tensor:
         """Reconstruct x_hat [B, 3, 16 h, 16 w], nominally in [0, 1] but not clamped.
 
-        y_hat: [B, C, h, w]; quality, realism: [B] in [0, 1]; label_map: [B, 2 h, 2 w] int64, class
-        ids with LABEL_CLASSES for "unknown"; keep_mask: [B, 1, h, w], 1 where latents are coded.
+        y_hat: [B, C, h, w]; quality, realism: [B] in [0, 1], realism None as 0.
         """
         if realism is None:
             realism = torch.zeros_like(quality)
         condition = torch.cat([hat_basis(quality, self.nodes), realism[:, None]], 1)
-        if keep_mask is not None:
-            y_hat = self.without_missing(y_hat, keep_mask, self.noise(y_hat))
+        if side.keep is not None:
+            y_hat = self.without_missing(y_hat, side.keep, self.noise(y_hat))
         y_hat = y_hat.contiguous(memory_format=torch.channels_last)
         base = self.linear_path(y_hat)
         h = self.stem(y_hat * self.latent_scale[None, :, None, None])
-        if keep_mask is not None:
-            h = h + self.keep_in(1 - keep_mask)
-        if label_map is not None:
-            embedded = self.embed(label_map)
+        if side.keep is not None:
+            h = h + self.keep_in(1 - side.keep)
+        embedded = None if side.labels is None else self.embed(side.labels)
+        if embedded is not None:
             h = h + self.labels_coarse(F.pixel_unshuffle(embedded, 2))
         h = self.to_mid(self.coarse(h, condition))
-        if label_map is not None:
+        if embedded is not None:
             h = h + self.labels_mid(embedded)
         h = self.to_fine(self.mid(h, condition))
         h = self.fine(h + self.linear_fine(base), condition)
@@ -101,13 +101,21 @@ class Generator(nn.Module):
         products = self.linear.weight.flatten(1).T[:, :, None, None]
         return F.pixel_shuffle(F.conv2d(y_hat, products), DOWNSAMPLING)
 
-    def without_missing(self, y_hat: Tensor, keep_mask: Tensor, noise: Tensor) -> Tensor:
+    def coarse_side(self, keep: Tensor | None, embedded: Tensor | None) -> Tensor | None:
+        """What the keep mask and the embedded label map add after the stem; None where both are
+        missing."""
+        if embedded is None:
+            return None if keep is None else self.keep_in(1 - keep)
+        labels = self.labels_coarse(F.pixel_unshuffle(embedded, 2))
+        return labels if keep is None else self.keep_in(1 - keep) + labels
+
+    def without_missing(self, y_hat: Tensor, keep: Tensor, noise: Tensor) -> Tensor:
         """The learned embedding in place of what is not coded, with noise [B or 1, C, h, w] to tell
         places apart."""
         spread = self.missing_noise / self.latent_scale
         missing = self.missing[None, :, None, None] + spread[None, :, None, None] * noise
-        return y_hat * keep_mask + missing * (1 - keep_mask)
+        return y_hat * keep + missing * (1 - keep)
 
-    def embed(self, label_map: Tensor) -> Tensor:
+    def embed(self, labels: Tensor) -> Tensor:
         """[B, 2 h, 2 w] class ids -> [B, label_channels, 2 h, 2 w]."""
-        return self.labels(label_map).permute(0, 3, 1, 2)
+        return self.labels(labels).permute(0, 3, 1, 2)

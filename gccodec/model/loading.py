@@ -76,8 +76,8 @@ def once(load: Callable[[], Loaded]) -> Callable[[], Loaded]:
 
 
 def network_of(weights: WeightsFile, build: Callable[[str], Network], prefix: str = "") -> Network:
-    """What `build` makes of the file's configuration, filled in float32 with its arrays of a
-    prefix.
+    """The network that `build` makes of the file's configuration, filled in float32 with its arrays
+    of a prefix.
 
     WeightsError when names or shapes do not fit.
     """

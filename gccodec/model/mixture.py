@@ -15,8 +15,8 @@ from torch import Tensor
 from gccodec.entropy.mask import KeepMask, Quality
 
 MAX_RUNS = 8
-"""Of patches side by side; where a row would have more, one holds them all: calls cost more than
-sums then."""
+"""Patches side by side at most; where a row would have more, one holds them all: calls cost more
+than sums then."""
 
 
 class Patch(NamedTuple):
@@ -41,7 +41,8 @@ class Patch(NamedTuple):
 
 
 def qualities_of(quality: Quality) -> tuple[int, ...]:
-    """What networks are compiled for: the quality of most positions, and the other if there is one.
+    """The qualities that networks are compiled for: that of most positions, and the other if there
+    is one.
 
     Of the whole picture, so that its parts round as it does.
     """
@@ -53,7 +54,7 @@ def qualities_of(quality: Quality) -> tuple[int, ...]:
 
 
 class Mixture(NamedTuple):
-    """Where a picture's latent positions have the other quality, bool [H, W]; origin: row and
+    """The latent positions of a picture that have the other quality, bool [H, W]; origin: row and
     column computed first."""
 
     other: KeepMask
@@ -61,15 +62,15 @@ class Mixture(NamedTuple):
 
     @classmethod
     def of(cls, quality: Quality, origin: tuple[int, int] = (0, 0)) -> Mixture | None:
-        """Of the whole picture; None where all positions are alike."""
+        """The mixture of a whole picture; None where all positions are alike."""
         if isinstance(quality, int) or len(qualities_of(quality)) == 1:
             return None
         is_kept = qualities_of(quality)[1] == quality.kept
         return cls(quality.keep if is_kept else ~quality.keep, origin)
 
     def patches(self, rows: slice, width: int, side: int, like: Tensor) -> list[Patch]:
-        """What of some rows has the other quality, in a stack with side x side places a latent and
-        so many columns.
+        """The patches of some rows that have the other quality, in a stack with side x side places
+        a latent and so many columns.
 
         Between the centres of two latents the weight goes linearly, so that no border shows; like:
         of what type and on what device weights are to be.
@@ -88,7 +89,7 @@ class Mixture(NamedTuple):
         return patches
 
     def _weight(self, rows: slice, width: int, side: int) -> npt.NDArray[np.float32]:
-        """Of the other quality in some rows, [n, width] in [0, 1]."""
+        """The weight of the other quality in some rows, [n, width] in [0, 1]."""
         first, stop = (self.origin[0] * side + row for row in (rows.start, rows.stop))
         top, left = max(first // side - 1, 0), max(self.origin[1] - 1, 0)
         bottom, right = -(-stop // side) + 1, self.origin[1] + width // side + 1
@@ -112,6 +113,6 @@ def _uniform(weight: npt.NDArray[np.float32]) -> Iterator[tuple[slice, slice, bo
 
 
 def _runs(changes: npt.NDArray[np.bool_]) -> list[slice]:
-    """Of a line of n + 1 places, given where [n] one differs from the next."""
+    """The runs of equal places of a line of n + 1, given where [n] one differs from the next."""
     ends = [0, *(np.flatnonzero(changes) + 1).tolist(), len(changes) + 1]
     return [slice(a, b) for a, b in zip(ends, ends[1:], strict=False)]

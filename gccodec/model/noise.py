@@ -37,8 +37,8 @@ class SeededNoise(nn.Module):
     this one tile."""
 
     def forward(self, like: Tensor, top: int = 0, left: int = 0) -> Tensor:
-        """Of the shape [B, C, H, W] (B is 1 outside training) of `like`, a part whose first
-        position is (top, left)."""
+        """Noise of the shape [B, C, H, W] (B is 1 outside training) of `like`, for a part whose
+        first position is (top, left)."""
         if self.training:
             return torch.randn(like.shape, device=like.device)
         rows, columns = (

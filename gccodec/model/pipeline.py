@@ -23,10 +23,14 @@ MAX_STAGES_AT_ONCE = 4
 of each."""
 
 PIECES_BETWEEN = 1
-"""That wait between two stages; each is a strip of activations, and more gain little."""
+"""Pieces that wait between two stages; each is a strip of activations, and more gain little."""
 
 FEW_PIECES = 3
-"""With fewer, threads are of more use inside of each operation."""
+"""With fewer pieces, threads are of more use inside of each operation."""
+
+
+_END = object()
+"""No piece."""
 
 
 class _ClosedError(Exception):
@@ -37,16 +41,17 @@ class _Channel:
     """Pieces from one thread to the next, with an end: None, or the exception that a stage ended
     in."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: int = PIECES_BETWEEN) -> None:
+        self._room = room
         self._pieces: deque[Any] = deque()
         self._changed = threading.Condition()
         self._ended = self._closed = False
         self._error: BaseException | None = None
 
     def put(self, piece: Any) -> None:
-        """Waits for room. _ClosedError when the pieces are no longer wanted."""
+        """Put a piece in once there is room. _ClosedError when the pieces are no longer wanted."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or len(self._pieces) < PIECES_BETWEEN)
+            self._changed.wait_for(lambda: self._closed or len(self._pieces) < self._room)
             if self._closed:
                 raise _ClosedError
             self._pieces.append(piece)
@@ -66,7 +71,7 @@ class _Channel:
             self._changed.notify_all()
 
     def __iter__(self) -> Iterator[Any]:
-        """Until the end; raises the exception that the stage before ended in."""
+        """The pieces until the end; raises the exception that the stage before ended in."""
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._closed or self._ended or self._pieces)
@@ -81,10 +86,13 @@ class _Channel:
             yield piece
 
 
-def staged(source: Iterable[Any], works: Sequence[Work], threads: int) -> Iterator[Any]:
+def staged(
+    source: Iterable[Any], works: Sequence[Work], threads: int, ahead: int = PIECES_BETWEEN
+) -> Iterator[Any]:
     """The pieces of `source` through all works in order; where there are many, and several threads,
     beside each other.
 
+    Finished pieces wait for whoever takes them, up to `ahead` of them before the last work pauses.
     At most `threads` of source, works and whoever takes what comes out compute at the same time.
     Exceptions of any of them are raised where the pieces are taken. On the way out, early or late,
     all threads end.
@@ -93,7 +101,7 @@ def staged(source: Iterable[Any], works: Sequence[Work], threads: int) -> Iterat
     begun = list(itertools.islice(pieces, FEW_PIECES)) if threads > 1 else []
     if len(begun) < FEW_PIECES:
         return _one_by_one(itertools.chain(begun, pieces), works)
-    return _beside_each_other(itertools.chain(begun, pieces), works, threads)
+    return _beside_each_other(itertools.chain(begun, pieces), works, threads, ahead)
 
 
 def _set_for_threads_to_come(count: int) -> None:
@@ -115,12 +123,32 @@ def _worked(source: Iterator[Any], work: Work) -> Iterator[Any]:
         yield from work(piece)
 
 
+def _in_turns(make: Callable[[], Iterable[Any]], turns: threading.Semaphore) -> Iterator[Any]:
+    """The pieces that `make` gives; each is computed in a turn, and given away outside of it."""
+    pieces: Iterator[Any] | None = None
+    while True:
+        with turns:
+            pieces = iter(make()) if pieces is None else pieces
+            piece = next(pieces, _END)
+        if piece is _END:
+            return
+        yield piece
+
+
+def _worked_in_turns(
+    source: Iterable[Any], work: Work, turns: threading.Semaphore
+) -> Iterator[Any]:
+    """The pieces that a work makes of all pieces of a source."""
+    for piece in source:
+        yield from _in_turns(lambda piece=piece: work(piece), turns)
+
+
 def _beside_each_other(
-    source: Iterator[Any], works: Sequence[Work], threads: int
+    source: Iterator[Any], works: Sequence[Work], threads: int, ahead: int
 ) -> Generator[Any, None, None]:
     at_once = min(threads, MAX_STAGES_AT_ONCE)
     turns = threading.Semaphore(at_once)
-    channels = [_Channel() for _ in range(len(works) + 1)]
+    channels = [*(_Channel() for _ in works), _Channel(ahead)]
     before, each = torch.get_num_threads(), max(1, threads // at_once)
     started = threading.Barrier(len(channels) + 1)
 
@@ -139,28 +167,12 @@ def _beside_each_other(
         else:
             out.end()
 
-    def first() -> Iterator[Any]:
-        while True:
-            with turns:
-                piece = next(source, channels)
-            if piece is channels:
-                return
-            yield piece
-
-    def later(work: Work, channel: _Channel) -> Iterator[Any]:
-        for piece in channel:
-            results: Iterator[Any] | None = None
-            while True:
-                with turns:
-                    results = iter(work(piece)) if results is None else results
-                    result = next(results, channels)
-                if result is channels:
-                    break
-                yield result
-
     produced = [
-        first,
-        *(lambda w=w, c=c: later(w, c) for w, c in zip(works, channels, strict=False)),
+        lambda: _in_turns(lambda: source, turns),
+        *(
+            lambda w=w, c=c: _worked_in_turns(c, w, turns)
+            for w, c in zip(works, channels, strict=False)
+        ),
     ]
     workers = [
         threading.Thread(target=run, args=(produce, channel), daemon=True)

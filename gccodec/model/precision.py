@@ -50,7 +50,7 @@ def has_fast_bytes(device: torch.device) -> bool:
 
 
 def arithmetic(device: torch.device) -> torch.dtype:
-    """What networks compute in fastest."""
+    """The type that networks compute in fastest."""
     return torch.bfloat16 if has_fast_bf16(device) else torch.float32
 
 

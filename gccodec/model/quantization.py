@@ -7,13 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-INPUT_UNIT = 32
-"""Network inputs and activations are integers in 1/32."""
-INPUT_LIMIT = 127 / INPUT_UNIT
-ACTIVATION_LIMIT = 255 / INPUT_UNIT
-WEIGHT_LIMIT = 127
-SHIFT_MIN, SHIFT_MAX = 3, 14
-EXACT_LIMIT = 2**24
+from gccodec.entropy.constants import EXACT_LIMIT, INPUT_UNIT, MAX_ACTIVATION, MAX_INPUT, MAX_WEIGHT
+
+INPUT_LIMIT, ACTIVATION_LIMIT = MAX_INPUT / INPUT_UNIT, MAX_ACTIVATION / INPUT_UNIT
+"""What the integers MAX_INPUT and MAX_ACTIVATION stand for."""
+MIN_SHIFT, MAX_SHIFT = 3, 14
 
 
 class RoundThrough(torch.autograd.Function):
@@ -35,34 +33,34 @@ def round_to(x: Tensor, unit: float) -> Tensor:
 
 @torch.no_grad()
 def weight_shift(weight: Tensor, input_limit: int) -> Tensor:
-    """Per output channel the largest s in 3..14 for which round(w 2^s) fits int8 and its sums stay
-    exact in float32.
+    """Per output channel the largest s in MIN_SHIFT..MAX_SHIFT for which round(w 2^s) fits int8 and
+    its sums stay exact in float32.
 
     weight: [out, in, kh, kw]; input_limit: largest absolute integer input. Returns int64 [out].
     """
     flat = weight.detach().flatten(1).abs()
-    shift = torch.floor(torch.log2(WEIGHT_LIMIT / flat.amax(1).clamp_min(1e-6)))
+    shift = torch.floor(torch.log2(MAX_WEIGHT / flat.amax(1).clamp_min(1e-6)))
     # a quarter of the exact range stays free for biases and rounding
     exact = torch.floor(torch.log2(0.75 * EXACT_LIMIT / input_limit / flat.sum(1).clamp_min(1e-6)))
-    return torch.minimum(shift, exact).clamp(SHIFT_MIN, SHIFT_MAX).long()
+    return torch.minimum(shift, exact).clamp(MIN_SHIFT, MAX_SHIFT).long()
 
 
-def quantise_weight(weight: Tensor, input_limit: int) -> Tensor:
+def quantize_weight(weight: Tensor, input_limit: int) -> Tensor:
     """The weight as the integer network sees it, as float."""
     scale = torch.exp2(weight_shift(weight, input_limit).to(weight.dtype)).view(-1, 1, 1, 1)
-    clipped = (weight * scale).clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT)
+    clipped = (weight * scale).clamp(-MAX_WEIGHT, MAX_WEIGHT)
     return RoundThrough.apply(clipped) / scale
 
 
-def convolve(layer: nn.Conv2d, x: Tensor, input_limit: int, quantised: bool) -> Tensor:
-    """The layer, with the integer network's weights when `quantised`; input_limit: largest absolute
+def convolve(layer: nn.Conv2d, x: Tensor, input_limit: int, quantized: bool) -> Tensor:
+    """The layer, with the integer network's weights when `quantized`; input_limit: largest absolute
     integer input."""
-    weight = quantise_weight(layer.weight, input_limit) if quantised else layer.weight
+    weight = quantize_weight(layer.weight, input_limit) if quantized else layer.weight
     return F.conv2d(x, weight, layer.bias, padding=layer.padding)
 
 
-def activate(x: Tensor, lowest: float, quantised: bool) -> Tensor:
+def activate(x: Tensor, lowest: float, quantized: bool) -> Tensor:
     """Clamped to lowest..ACTIVATION_LIMIT, in whole units of the integer network when
-    `quantised`."""
+    `quantized`."""
     x = x.clamp(lowest, ACTIVATION_LIMIT)
-    return round_to(x, INPUT_UNIT) if quantised else x
+    return round_to(x, INPUT_UNIT) if quantized else x

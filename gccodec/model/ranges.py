@@ -38,8 +38,8 @@ class BlockRanges(NamedTuple):
         block: ResidualBlock,
         nodes: int,
     ) -> BlockRanges:
-        """Of a weights file's arrays. ValueError for other shapes than the block's, KeyError for
-        missing ones."""
+        """The ranges of one block from a weights file's arrays. ValueError for other shapes than
+        the block's, KeyError for missing ones."""
         channels = block.conv1.weight.shape[0]
         found = [
             torch.from_numpy(np.asarray(arrays[f"{name}.{field}"], np.float32))
@@ -54,12 +54,12 @@ class BlockRanges(NamedTuple):
 
 
 Ranges = Mapping[str, list[BlockRanges]]
-"""Of each stack's blocks."""
+"""The ranges of each stack's blocks, by its name."""
 
 
 def ranges_of(weights: WeightsFile, generator: Generator) -> Ranges | None:
-    """What a renderer's file says; None for one that was exported without. WeightsError where it
-    does not fit."""
+    """The ranges that a renderer's file holds; None for one that was exported without. WeightsError
+    where they do not fit."""
     if not any(name.startswith(PREFIX) for name in weights.arrays):
         return None
     try:

@@ -10,90 +10,93 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gccodec.model.analysis import holding
-from gccodec.model.config import DOWNSAMPLING, QUALITY_MAX, ModelConfig
+from gccodec.entropy.constants import MAX_QUALITY
+from gccodec.model.acceptance import accept, block_means, broadcast_blocks, smoothed
+from gccodec.model.analysis import keep_mask_from_pixels
+from gccodec.model.config import DOWNSAMPLING, ModelConfig
 from gccodec.model.context import ContextModel
-from gccodec.model.distance import LEAST_SIDE_PX, STRIDE_PX, PerceptualDistance
+from gccodec.model.distance import MIN_SIDE_PX, STRIDE_PX, PerceptualDistance
 from gccodec.model.gain import hat_basis
 from gccodec.model.integer_context import load_integer_context
 from gccodec.model.loading import without_random_start
-from gccodec.model.places import all_of, cheaper, places, smoothed
 from gccodec.model.precision import autocast
+from gccodec.model.side_tensors import SideTensors
 from gccodec.model.transforms import Transforms
 from gccodec.weights.bitstream import Bitstream
 
 COLOUR_WEIGHT = 20.0
-"""Of the squared error of mean colours, where that of pixels has 1; beside the distance as much as
-in training."""
+"""The weight of the squared error of mean colours, where that of pixels has 1; beside the distance
+as much as in training."""
 
-CAST_WEIGHT = 100.0
-"""Of the squared error of the mean colour of all."""
+MEAN_COLOUR_WEIGHT = 100.0
+"""The weight of the squared error of the mean colour of all."""
 
-CAST_PX = 64
+COLOUR_BLOCK_PX = 64
 """Side of the blocks whose mean colours are compared."""
 
 DISTANCE_WEIGHT = 0.2
-"""Of the perceptual distance: so that the squared error stays what it was at equal bits."""
+"""The weight of the perceptual distance: so that the squared error stays what it was at equal
+bits."""
 
-STEP, LONGEST_STEP = 0.03, 0.3
+STEP, MAX_STEP = 0.03, 0.3
 """How far latents go in a step, in quantization steps: the root of their mean square, and at
 most."""
 
 DECAY = 0.92
-"""Of that, a step."""
+"""The factor by which steps become shorter, from one to the next."""
 
-LEAST_LENGTH = 1e-20
-"""Of a gradient."""
+MIN_LENGTH = 1e-20
+"""The least length of a gradient."""
 
 SECOND_SCALE = 2 / 3
-"""Of the picture, where the distance judges places a second time: both are right more often than
-one."""
-
-
-class Kept(NamedTuple):
-    """label_map int64 [1, H/8, W/8]; named float32 [1, 1, H, W], 1 at the pixels to be kept."""
-
-    label_map: Tensor
-    named: Tensor
+"""The scale of the picture at which the distance judges blocks a second time: both are right more
+often than one."""
 
 
 class Part(NamedTuple):
-    """x float32 [1, 3, H, W] in [0, 1], sides multiples of 16 and at least 32, and what is kept of
-    it (None: all)."""
+    """A part of a picture, and what is kept of it.
+
+    x: float32 [1, 3, H, W] in [0, 1], sides multiples of 16 and at least 32; keep_pixels: float32
+    [1, 1, H, W], 1 at the pixels to be kept, None: all; labels: as in `SideTensors`.
+    """
 
     x: Tensor
-    kept: Kept | None
+    keep_pixels: Tensor | None = None
+    labels: Tensor | None = None
 
     def to(self, device: torch.device) -> Part:
-        """On a device."""
-        return Part(
-            self.x.to(device),
-            None if self.kept is None else Kept(*(t.to(device) for t in self.kept)),
-        )
+        """The same on a device."""
+        return Part(*(None if t is None else t.to(device) for t in self))
+
+    @property
+    def side(self) -> SideTensors:
+        """The side information that the latents are coded with."""
+        keep = None if self.keep_pixels is None else keep_mask_from_pixels(self.keep_pixels)
+        return SideTensors(keep, self.labels)
 
 
 Views = list[list[Tensor]]
-"""Of a picture: the taps of the distance, as it is (with gradient) and smaller."""
+"""The views of a picture: the taps of the distance, as it is (with gradient) and smaller."""
 
 
 class Trial(NamedTuple):
-    """What becomes of a latent: its bits [1], those of each position [1, h, w], x_hat and the x
-    that it is to be.
+    """A latent coded and decoded, and how well that went.
 
-    Pixels that need not be kept are as they are to be. seen, wanted: what the distance sees of
-    both.
+    bits: [1], of all of it; bits_map: [1, h, w], of each position; x_hat and the x that it is to
+    be: [1, 3, H, W], alike at the pixels that need not be kept; features, target_features: what the
+    distance sees of both.
     """
 
     bits: Tensor
-    spent: Tensor
+    bits_map: Tensor
     x_hat: Tensor
     x: Tensor
-    seen: Views
-    wanted: Views
+    features: Views
+    target_features: Views
 
     @property
-    def cast(self) -> Tensor:
-        """[1, 3, 1, 1]."""
+    def mean_colour_error(self) -> Tensor:
+        """The error of the mean colour of all pixels, [1, 3, 1, 1]."""
         return (self.x_hat - self.x).mean((2, 3), keepdim=True)
 
     @property
@@ -121,7 +124,7 @@ class Refiner(nn.Module):
         with without_random_start():
             self.context = ContextModel(ModelConfig.from_json(weights.config))
         load_integer_context(self.context, weights)
-        self.context.quantised = True
+        self.context.quantized = True
         self.distance = distance
         self.register_buffer("log_lmbda", torch.from_numpy(weights.log_lmbda))
         self.to(device, memory_format=torch.channels_last).requires_grad_(False)
@@ -138,26 +141,25 @@ class Refiner(nn.Module):
     ) -> Tensor:
         """y [1, C, h, w] in quantization steps at a quality 0..1000, after so many steps; done:
         told of each."""
-        wanted = None if part.kept is not None else self._views(part.x)
-        coded = 1.0 if part.kept is None else holding(part.kept.named).mean()
+        target_features = None if part.keep_pixels is not None else self._views(part.x)
+        keep = part.side.keep
+        coded = 1.0 if keep is None else keep.mean()
         # of its own: torch's is shared by all threads, and would then give each of them what is
         # left by the others
         random = torch.Generator(transforms.device).manual_seed(0)
         for step in range(steps):
             y = y.detach().requires_grad_(True)
-            trial = self._tried(transforms, part, y, quality, wanted, random)
+            trial = self._tried(transforms, part, y, quality, target_features, random)
             (gradient,) = torch.autograd.grad(self._loss(trial, quality), y)
-            length = (gradient.square().mean() / coded).sqrt().clamp_min(LEAST_LENGTH)
+            length = (gradient.square().mean() / coded).sqrt().clamp_min(MIN_LENGTH)
             with torch.no_grad():
-                moved = y - (STEP * DECAY**step / length * gradient).clamp(
-                    -LONGEST_STEP, LONGEST_STEP
-                )
-                other = self._tried(transforms, part, moved, quality, wanted)
+                moved = y - (STEP * DECAY**step / length * gradient).clamp(-MAX_STEP, MAX_STEP)
+                other = self._tried(transforms, part, moved, quality, target_features)
                 costs, colours = zip(
-                    *(self._places(t, quality) for t in (trial, other)), strict=True
+                    *(self._block_costs(t, quality) for t in (trial, other)), strict=True
                 )
-                better = cheaper(costs, colours, CAST_WEIGHT)
-                y = torch.where(all_of(better, y), moved, y)
+                better = accept(costs, colours, MEAN_COLOUR_WEIGHT)
+                y = torch.where(broadcast_blocks(better, y), moved, y)
             done()
         return y.detach()
 
@@ -167,28 +169,32 @@ class Refiner(nn.Module):
         part: Part,
         y: Tensor,
         quality: int,
-        wanted: Views | None,
+        target_features: Views | None,
         random: torch.Generator | None = None,
     ) -> Trial:
         """Coded and decoded at a quality 0..1000; a y that requires a gradient draws from
         `random`."""
-        (x, kept), q = part, torch.full((1,), quality / QUALITY_MAX, device=y.device)
-        labels, named = (None, None) if kept is None else kept
-        keep = None if named is None else holding(named)
+        x, q = part.x, torch.full((1,), quality / MAX_QUALITY, device=y.device)
+        side = part.side
         with autocast(x.device):
-            coded = self.context(y, q, keep, labels, random)
+            coded = self.context(y, q, side, random)
             x_hat = transforms.generator(
-                coded.y_hat / transforms.gain(q), q, torch.ones_like(q), labels, keep
+                coded.y_hat / transforms.gain(q), q, torch.ones_like(q), side
             ).float()
-        if named is not None:
-            x = torch.where(named > 0, x, x_hat.detach())
+        if part.keep_pixels is not None:
+            x = torch.where(part.keep_pixels > 0, x, x_hat.detach())
         return Trial(
-            coded.bits, coded.spent, x_hat, x, self._views(x_hat), wanted or self._views(x)
+            coded.bits,
+            coded.bits_map,
+            x_hat,
+            x,
+            self._views(x_hat),
+            target_features or self._views(x),
         )
 
     def _views(self, x: Tensor) -> Views:
         smaller = [
-            max(LEAST_SIDE_PX, round(SECOND_SCALE * n / STRIDE_PX) * STRIDE_PX) for n in x.shape[2:]
+            max(MIN_SIDE_PX, round(SECOND_SCALE * n / STRIDE_PX) * STRIDE_PX) for n in x.shape[2:]
         ]
         with autocast(x.device):
             taps = self.distance.taps(x)
@@ -199,8 +205,8 @@ class Refiner(nn.Module):
                 ]
 
     def _bit(self, quality: int, device: torch.device) -> Tensor:
-        """What one costs, [1], where a pixel's squared error does 1."""
-        q = torch.full((1,), quality / QUALITY_MAX, device=device)
+        """The price of a bit, [1], where a pixel's squared error has the price 1."""
+        q = torch.full((1,), quality / MAX_QUALITY, device=device)
         return torch.exp(hat_basis(q, len(self.log_lmbda)) @ self.log_lmbda)
 
     def _loss(self, trial: Trial, quality: int) -> Tensor:
@@ -208,33 +214,32 @@ class Refiner(nn.Module):
         be kept."""
         error, sides = trial.x_hat - trial.x, trial.x.shape[2:]
         with autocast(error.device):
-            distance = self.distance.between_taps(trial.seen[0], trial.wanted[0])
-        cast = F.avg_pool2d(error, [min(CAST_PX, n) for n in sides])
+            distance = self.distance.between_taps(trial.features[0], trial.target_features[0])
+        colour = F.avg_pool2d(error, [min(COLOUR_BLOCK_PX, n) for n in sides])
         rate = self._bit(quality, error.device) * trial.bits / math.prod(sides)
         return (
             rate.mean()
             + error.square().mean()
-            + COLOUR_WEIGHT * cast.square().mean()
-            + CAST_WEIGHT * trial.cast.square().mean()
+            + COLOUR_WEIGHT * colour.square().mean()
+            + MEAN_COLOUR_WEIGHT * trial.mean_colour_error.square().mean()
             + DISTANCE_WEIGHT * distance.mean()
         )
 
-    def _places(self, trial: Trial, quality: int) -> tuple[Tensor, Tensor]:
-        """Of each place, what it costs, the distance at two scales, and the mean error of its
-        colours."""
-        return places(self._local_cost(trial, quality)), places(trial.colours[0])
+    def _block_costs(self, trial: Trial, quality: int) -> tuple[Tensor, Tensor]:
+        """The cost of each block, the distance at two scales, and the mean error of its colours."""
+        return block_means(self._local_cost(trial, quality)), block_means(trial.colours[0])
 
     @torch.no_grad()
     def _local_cost(self, trial: Trial, quality: int) -> Tensor:
-        """Of each latent position, [1, h, w]: the loss but for the mean colour of all."""
+        """The cost of each latent position, [1, h, w]: the loss but for the mean colour of all."""
         rows, columns = (n // DOWNSAMPLING for n in trial.x.shape[2:])
         with autocast(trial.x.device):
-            pairs = zip(trial.seen, trial.wanted, strict=True)
+            pairs = zip(trial.features, trial.target_features, strict=True)
             distances = [self.distance.local(a, b, (rows, columns)) for a, b in pairs]
         error = trial.x_hat - trial.x
         squared = F.avg_pool2d(error.square().mean(1), DOWNSAMPLING)
         colour = smoothed(trial.colours).square().mean(1)
-        rate = self._bit(quality, error.device) * trial.spent / DOWNSAMPLING**2
+        rate = self._bit(quality, error.device) * trial.bits_map / DOWNSAMPLING**2
         return (
             rate
             + squared

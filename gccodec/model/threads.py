@@ -11,7 +11,7 @@ _first_process: int | None = None
 
 
 def keep_to_own_threads() -> None:
-    """To be called before networks run: a forked child computes with one thread from then on.
+    """Let a forked child compute with one thread; to be called before networks run.
 
     OpenMP keeps its threads for the next time. A fork copies what it knows of them, not the
     threads: a child that asked for more than its own would wait for them forever.

@@ -1,7 +1,7 @@
 """The network of small versions, as it is trained: latents -> pictures at half of the resolution.
 
-Files are decoded with its twin in numpy (`gccodec/codec/thumbnail_network.py`); a test holds both
-to the same results.
+Files are decoded with the same network in numpy (`gccodec/codec/thumbnail_network.py`); a test
+holds both to the same results.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gccodec.errors import WeightsError
-from gccodec.model.config import DOWNSAMPLING, HALF_CELL_PX, LABEL_CELL_PX, LABEL_CLASSES
+from gccodec.model.config import DOWNSAMPLING, HALF_CELL_PX, LABEL_CLASSES
 from gccodec.model.gain import hat_basis
 from gccodec.model.precision import full_precision
+from gccodec.model.side_tensors import SideTensors
 from gccodec.weights.bitstream import Bitstream
 
 LEAK = 0.1
@@ -111,8 +112,10 @@ class ThumbnailGenerator(nn.Module):
             return F.pixel_shuffle(self.linear(x) + details, HALF_CELL_PX)
 
 
-def side_channels(label_map: Tensor, keep_mask: Tensor) -> Tensor:
-    """[B, 2 h, 2 w] class ids, LABEL_CLASSES unknown, and [B, 1, h, w] -> [B, SIDE_CHANNELS, h,
-    w]."""
-    known = F.one_hot(label_map, LABEL_CLASSES + 1)[..., :LABEL_CLASSES].permute(0, 3, 1, 2).float()
-    return torch.cat([1 - keep_mask, F.avg_pool2d(known, DOWNSAMPLING // LABEL_CELL_PX)], 1)
+def side_channels(side: SideTensors) -> Tensor | None:
+    """[B, SIDE_CHANNELS, h, w]; None where no classes are known."""
+    shares = side.shares()
+    if shares is None:
+        return None
+    missing = torch.zeros_like(shares[:, :1]) if side.keep is None else 1 - side.keep
+    return torch.cat([missing, shares], 1)

@@ -3,37 +3,36 @@ strip by strip."""
 
 from __future__ import annotations
 
-import copy
 import functools
 from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor
 
+from gccodec.entropy.constants import MAX_QUALITY
 from gccodec.entropy.mask import Quality
 from gccodec.model.analysis import Analysis
-from gccodec.model.analysis_rows import AnalysisRows
+from gccodec.model.analysis_rows import AnalysisRows, FusedAnalysis
 from gccodec.model.byte_block import StacksInBytes, stacks_in_bytes
-from gccodec.model.config import QUALITY_MAX, ModelConfig
-from gccodec.model.fused import FusedAnalysis, FusedGenerator
+from gccodec.model.config import ModelConfig
 from gccodec.model.gain import GainUnit
-from gccodec.model.generation import GeneratorRows
 from gccodec.model.generator import Generator
+from gccodec.model.generator_rows import FusedGenerator, GeneratorRows
 from gccodec.model.loading import Network, network_of, once
 from gccodec.model.mixture import Mixture, qualities_of
-from gccodec.model.pipeline import staged
+from gccodec.model.pipeline import MAX_STAGES_AT_ONCE, staged
 from gccodec.model.precision import arithmetic, has_fast_bytes
 from gccodec.model.ranges import Ranges, ranges_of
-from gccodec.model.strips import LatentStrip, Semantics, with_last
+from gccodec.model.streaming import LatentStrip, with_last
 from gccodec.weights.file import WeightsFile
 from gccodec.weights.model import ModelWeights
 
 FUSED_KEPT = 1
-"""Of either transform with what is constant for a picture folded in: the next one may be of the
-same quality."""
+"""Copies of either transform that are kept, with what is constant for a picture folded in: the next
+one may be of the same quality."""
 
-KNOWN_ROWS = 32
-"""Of a latent that is known, so many are given at a time."""
+LATENTS_AHEAD = 16
+"""Strips of latents, a megabyte each, that may wait while a band before them is coded."""
 
 
 class Transforms:
@@ -49,7 +48,6 @@ class Transforms:
         )
         self._load_renderer = once(lambda: _renderer(weights.renderer(), device))
         self._load_bytes = once(self._in_bytes)
-        self.latents: dict[int, Tensor] = {}
         self.fused_analysis = functools.lru_cache(FUSED_KEPT)(self._fused_analysis)
         self.fused_generator = functools.lru_cache(FUSED_KEPT)(self._fused_generator)
 
@@ -63,25 +61,24 @@ class Transforms:
         """The decoder's network; WeightsError where it is missing."""
         return self._load_renderer()[0]
 
-    def with_latents(self, latents: dict[int, Tensor]) -> Transforms:
-        """The same for one picture whose latents [1, C, h, w], in steps, are known at some
-        qualities 0..1000."""
-        other = copy.copy(self)
-        other.latents = latents
-        return other
-
     @property
     def threads(self) -> int:
-        """That the stages of a network share; 1 where it is not the processor that computes."""
+        """Threads that the stages of a network share; 1 where it is not the processor that
+        computes."""
         return torch.get_num_threads() if self.device.type == "cpu" else 1
 
+    @property
+    def strips_at_once(self) -> int:
+        """Strips of a large picture that stages work on at the same time."""
+        return min(self.threads, MAX_STAGES_AT_ONCE)
+
     def _quality(self, quality: int) -> Tensor:
-        return torch.full((1,), quality / QUALITY_MAX, device=self.device)
+        return torch.full((1,), quality / MAX_QUALITY, device=self.device)
 
     @torch.inference_mode()
     def _gain(self, quality: Quality, origin: tuple[int, int], shape: torch.Size) -> Tensor:
-        """Of latents [1, C, n, w] from some position on: as many, or [1, C, 1, 1] where all are
-        alike."""
+        """The gain of latents [1, C, n, w] from some position on: as many, or [1, C, 1, 1] where
+        all are alike."""
         if isinstance(quality, int):
             return self.gain(self._quality(quality))
         (top, left), (height, width) = origin, shape[2:]
@@ -111,29 +108,20 @@ class Transforms:
         return None if ranges is None else stacks_in_bytes(generator, ranges)
 
     def finer(self, quality: int, known: int) -> Tensor:
-        """By how much latents [1, C, h, w] in steps of one quality grow to be in those of another:
-        [1, C, 1, 1]."""
+        """The factor by which latents [1, C, h, w] in steps of one quality grow to be in those of
+        another: [1, C, 1, 1]."""
         with torch.inference_mode():
             return self.gain(self._quality(quality)) / self.gain(self._quality(known))
 
     def analyse(self, strips: Iterable[Tensor], quality: int) -> Iterator[Tensor]:
         """Strips of x [1, 3, 16 n, W] in [0, 1], W a multiple of 16 -> of y [1, C, m, W/16] in
-        steps, float32.
-
-        A picture whose latents are known is not looked at: the nearest quality's stand for all.
-        """
+        steps, float32."""
         with torch.inference_mode():
             q = self._quality(quality)
             gain = self.gain(q)
-        if self.latents:
-            nearest = min(self.latents, key=lambda known: abs(known - quality))
-            finer = self.finer(quality, nearest)
-            yield from (
-                band.to(self.device) * finer for band in self.latents[nearest].split(KNOWN_ROWS, 2)
-            )
-            return
         works = AnalysisRows(self.fused_analysis(quality)).works
-        for y in staged(with_last(strip.to(self.device) for strip in strips), works, self.threads):
+        on_device = (strip.to(self.device) for strip in strips)
+        for y in staged(with_last(on_device), works, self.threads, LATENTS_AHEAD):
             yield y * gain
 
     def generate(
@@ -157,10 +145,7 @@ class Transforms:
             for strip in strips:
                 gain = self._gain(quality, (top, left), strip.y_hat.shape)
                 top += strip.y_hat.shape[2]
-                semantics = strip.semantics and Semantics(
-                    *(t.to(self.device) for t in strip.semantics)
-                )
-                yield LatentStrip(strip.y_hat.to(self.device) / gain, semantics)
+                yield LatentStrip(strip.y_hat.to(self.device) / gain, strip.side.to(self.device))
 
         yield from staged(with_last(in_units()), works, self.threads)
 

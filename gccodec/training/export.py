@@ -13,17 +13,13 @@ from safetensors import safe_open
 from safetensors.numpy import save as serialize
 from torch import nn
 
-from gccodec.entropy.context import INPUT_SHIFT, LATENT_FRACTION_BITS, IntegerContext
-from gccodec.entropy.hyper import HYPER_LIMIT
-from gccodec.entropy.label_map import Prime
-from gccodec.entropy.layer import INDEX_FRACTION_BITS
+from gccodec.entropy.context import IntegerContext
+from gccodec.entropy.label_map import InitialState
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import ModelConfig
-from gccodec.model.context import ContextModel
 from gccodec.model.distance import PerceptualDistance
 from gccodec.model.generator import Generator
-from gccodec.model.likelihood import LOG_SCALE_MIN, LOG_SCALE_STEP
-from gccodec.model.quantization import ACTIVATION_LIMIT, INPUT_LIMIT, INPUT_UNIT, weight_shift
+from gccodec.model.integer_context import integer_context
 from gccodec.model.ranges import PREFIX
 from gccodec.model.segmenter import Segmenter
 from gccodec.model.thumbnail import ThumbnailGenerator
@@ -41,76 +37,11 @@ HEADER_ALIGNMENT_BYTES = 8
 """So long is what a safetensors header's length is a multiple of."""
 
 
-def _integer_layer(
-    layer: nn.Conv2d, limit: float, output_shift: int, rows: slice
-) -> dict[str, np.ndarray]:
-    """weight [taps, in, out] int8; bias, in accumulator units; shift: weight shift +
-    `output_shift`."""
-    shift = weight_shift(layer.weight, round(limit * INPUT_UNIT))[rows]
-    scale = torch.exp2(shift.float()).view(-1, 1, 1, 1)
-    weight = torch.round(layer.weight[rows] * scale).clamp(-127, 127)
-    bias = torch.round(layer.bias[rows] * scale.flatten() * INPUT_UNIT)
-    taps = weight.permute(2, 3, 1, 0).reshape(-1, weight.shape[1], weight.shape[0])
-    return {
-        "weight": taps.to(torch.int8).numpy(),
-        "bias": bias.to(torch.int32).numpy(),
-        "shift": (shift + output_shift).to(torch.int32).numpy(),
-    }
-
-
-def integer_context(model: ContextModel) -> dict[str, np.ndarray]:
-    """The arrays of `gccodec.entropy.context.IntegerContext`, without prefix and known answer."""
-    arrays: dict[str, np.ndarray] = {}
-    channels = model.log_scale.shape[1]
-    index_unit = (1 << INDEX_FRACTION_BITS) / LOG_SCALE_STEP
-    for k, step in enumerate(model.steps):
-        layers = {
-            "conv1": _integer_layer(step["conv1"], INPUT_LIMIT, 0, slice(None)),
-            "conv2": _integer_layer(step["conv2"], ACTIVATION_LIMIT, 0, slice(None)),
-            # accumulator / 2^s is in 1/32; means leave in 1/128 of a step, indices in 1/128 of an
-            # e-fold
-            "out_mean": _integer_layer(
-                step["out"], ACTIVATION_LIMIT, 5 - LATENT_FRACTION_BITS, slice(channels)
-            ),
-            "out_index": _integer_layer(
-                step["out"], ACTIVATION_LIMIT, 5 - int(np.log2(index_unit)), slice(channels, None)
-            ),
-        }
-        for name, layer in layers.items():
-            arrays |= {f"{k}.{name}.{field}": array for field, array in layer.items()}
-        scale = torch.exp2(torch.from_numpy(layers["conv1"]["shift"]).float()) * INPUT_UNIT
-        arrays[f"{k}.quality_bias"] = (
-            torch.round(step["quality"].weight.T * scale).to(torch.int32).numpy()
-        )
-    hyper = model.hyper
-    for name, layer, limit in (
-        ("synthesis1", hyper.synthesis1, HYPER_LIMIT / INPUT_UNIT),
-        ("synthesis2", hyper.synthesis2, ACTIVATION_LIMIT),
-    ):
-        made = _integer_layer(layer, limit, 0, slice(None))
-        arrays |= {f"hyper.{name}.{field}": array for field, array in made.items()}
-    for name in ("analysis1", "analysis2"):
-        arrays |= {
-            f"hyper.{name}.{k}": v.half().numpy()
-            for k, v in getattr(hyper, name).state_dict().items()
-        }
-    hyper_index = (hyper.log_scale - LOG_SCALE_MIN) * index_unit
-    arrays["hyper.index_bias"] = torch.round(hyper_index).to(torch.int32).numpy()
-    multiplier = (
-        torch.exp(-model.log_norm) * INPUT_UNIT * 2.0 ** (INPUT_SHIFT - LATENT_FRACTION_BITS)
-    )
-    arrays["input_multiplier"] = torch.round(multiplier).to(torch.int32).numpy()
-    arrays["index_bias"] = (
-        torch.round((model.log_scale - LOG_SCALE_MIN) * index_unit).to(torch.int32).numpy()
-    )
-    return arrays
-
-
 @torch.no_grad()
 def model_files(
     model: Autoencoder,
     facts: dict[str, str],
-    label_prime: Prime | None = None,
+    label_prime: InitialState | None = None,
     log_lmbda: np.ndarray | None = None,
 ) -> dict[Role, bytes]:
     """The three weights files of a model. Proves exactness and stores the known answer on the way.

@@ -14,12 +14,13 @@ from torch import Tensor
 
 from gccodec.codec.codec import Codec
 from gccodec.codec.strip import to_strips
+from gccodec.entropy.constants import MAX_QUALITY
 from gccodec.image.picture import Picture
-from gccodec.model.config import LABEL_CLASSES, QUALITY_MAX
+from gccodec.model.config import LABEL_CLASSES
 from gccodec.model.generator import Generator
 from gccodec.model.precision import autocast
 from gccodec.model.ranges import PREFIX, STACKS, BlockRanges
-from gccodec.model.strips import Semantics
+from gccodec.model.side_tensors import SideTensors
 
 MARGIN = 1.2
 """Pictures that were not measured may reach further."""
@@ -105,14 +106,14 @@ def measure_ranges(
     nodes = transforms.generator.nodes
     draws = torch.Generator().manual_seed(0)
     for node in range(nodes):
-        quality = round(QUALITY_MAX * node / (nodes - 1))
-        meter, q = RangeMeter(transforms.generator), torch.full((1,), quality / QUALITY_MAX)
+        quality = round(MAX_QUALITY * node / (nodes - 1))
+        meter, q = RangeMeter(transforms.generator), torch.full((1,), quality / MAX_QUALITY)
         for tile in tiles:
             y_hat = latents_of(codec, tile, quality) / transforms.gain(q)
             with autocast(transforms.device):
                 for realism in REALISMS:
                     transforms.generator(y_hat, q, torch.full_like(q, realism))
-                transforms.generator(y_hat, q, torch.ones_like(q), *random_semantics(y_hat, draws))
+                transforms.generator(y_hat, q, torch.ones_like(q), random_side(y_hat, draws))
         meter.close()
         yield meter.found
 
@@ -124,7 +125,7 @@ def latents_of(codec: Codec, picture: Picture, quality: int) -> Tensor:
     return torch.cat(list(codec.transforms.analyse(strips, quality)), 2).round()
 
 
-def random_semantics(y_hat: Tensor, draws: torch.Generator) -> Semantics:
+def random_side(y_hat: Tensor, draws: torch.Generator) -> SideTensors:
     """For latents [1, C, h, w]: squares of any class, half of them kept."""
     height, width = y_hat.shape[2:]
     squares = [1, -(-height // PATCH_LATENTS), -(-width // PATCH_LATENTS)]
@@ -136,4 +137,4 @@ def random_semantics(y_hat: Tensor, draws: torch.Generator) -> Semantics:
         across = side * width // height
         return x.repeat_interleave(factor, 1).repeat_interleave(factor, 2)[:, :side, :across]
 
-    return Semantics(spread(classes, 2 * height), spread(kept, height)[:, None])
+    return SideTensors(spread(kept, height)[:, None], spread(classes, 2 * height))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gccodec.model.config import DOWNSAMPLING, LABEL_CELL_PX
 from gccodec.model.distance import PerceptualDistance
-from gccodec.model.refiner import CAST_PX
+from gccodec.model.refiner import COLOUR_BLOCK_PX
 from gccodec.training import checkpoint
 from gccodec.training.preset import Preset
 from gccodec.weights.folder import WeightsFolder
@@ -44,7 +44,7 @@ class SquaredErrors(NamedTuple):
 
 def squared_errors(error: Tensor) -> SquaredErrors:
     """The squared errors of a difference of pictures [B, 3, H, W] in [0, 1]."""
-    parts = error, F.avg_pool2d(error, CAST_PX), mean_block(error)
+    parts = error, F.avg_pool2d(error, COLOUR_BLOCK_PX), mean_block(error)
     return SquaredErrors(*(part.square().mean((1, 2, 3)) for part in parts))
 
 

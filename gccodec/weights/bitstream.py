@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from gccodec.entropy.context import IntegerContext
 from gccodec.entropy.convolution import Convolver
-from gccodec.entropy.label_map import CONTEXTS, OPINIONS, Prime
+from gccodec.entropy.label_map import CONTEXTS, OPINIONS, InitialState
 from gccodec.entropy.latent import LatentCodec
 from gccodec.entropy.tables import FrequencyTables
 from gccodec.errors import WeightsError
@@ -41,7 +41,7 @@ class Bitstream(WeightsFile):
             raise WeightsError(f"the file needs model {model_id.hex()}, loaded is {self.id.hex()}")
 
     @property
-    def label_prime(self) -> Prime:
+    def label_initial_state(self) -> InitialState:
         """Where the label-map coder starts; WeightsError for a model that was not trained for
         selective coding."""
         found = [self.arrays.get(f"label_map.{name}") for name in ("prime", "mixing")]
@@ -52,7 +52,7 @@ class Bitstream(WeightsFile):
             raise WeightsError(
                 f"{self.path}: the label coder's start does not fit: expected {expected}"
             )
-        return Prime(*found)  # type: ignore[arg-type]
+        return InitialState(*found)  # type: ignore[arg-type]
 
     @property
     def has_log_lmbda(self) -> bool:

@@ -295,6 +295,24 @@ def test_decoding_into_another_format_and_without_metadata(photos, tmp_path):
         decode(tmp_path / "archive", tmp_path / "back", DecodeOptions("png"), resume=True)
 
 
+def test_a_restored_picture_that_was_edited_is_not_overwritten(photos, tmp_path):
+    archive, back = tmp_path / "archive", tmp_path / "back"
+    encode(photos, archive)
+    decode(archive, back, DecodeOptions("png"))
+    restored = (back / "a.png").read_bytes()
+    picture(7).save(back / "a.png")
+    edited = (back / "a.png").read_bytes()
+    (back / "2020" / "d.png").write_bytes(b"")  # as a power cut may leave it
+    for options in ({"resume": True}, {"resume": True, "redo": True}):
+        with pytest.raises(ObstacleError, match=r"^a\.png: was changed since it was written"):
+            decode(archive, back, DecodeOptions("png"), **options)
+        assert (back / "a.png").read_bytes() == edited
+    (back / "a.png").rename(tmp_path / "mine.png")
+    report = decode(archive, back, DecodeOptions("png"), resume=True)
+    assert report.counts == {"ok": 2}
+    assert (back / "a.png").read_bytes() == restored
+
+
 def test_a_manifest_elsewhere(photos, tmp_path):
     where = tmp_path / "lists" / "m.jsonl"
     encode(photos, tmp_path / "archive", manifest=str(where))

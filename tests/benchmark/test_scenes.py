@@ -8,8 +8,8 @@ from PIL import Image
 from gccodec.benchmark import scenes
 from gccodec.benchmark.avif import avif_within
 from gccodec.codec.codec import Codec
-from gccodec.codec.label_classes import fold_from
 from gccodec.errors import FileError
+from gccodec.semantics.label_classes import fold_from
 from tests.models import random_weights
 from tests.paths import COFFEE
 
@@ -21,7 +21,7 @@ class Brightness:
     """Judges a bright pixel to be a car and a dark one to be a pavement, in ADE20K's ids."""
 
     def __init__(self, path):
-        fold = fold_from("ade20k", scenes.UNKNOWN)
+        fold = fold_from("ade20k", scenes.UNKNOWN_LABEL)
         self.car, self.pavement = (int(np.flatnonzero(fold == i)[0]) for i in (CAR, PAVEMENT))
 
     def labels(self, x, height, width):
@@ -74,7 +74,7 @@ def test_classes_fold_into_their_parents():
     table = scenes._parents()
     assert table[WINDOW] == BUILDING
     assert table[CAR] == CAR
-    assert table[255] == table[scenes.UNKNOWN] == scenes.UNKNOWN
+    assert table[255] == table[scenes.UNKNOWN_LABEL] == scenes.UNKNOWN_LABEL
 
 
 def test_a_folder_without_scenes_is_refused(tmp_path):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from gccodec.codec.effort import USUAL_EFFORT
+from gccodec.codec.effort import DEFAULT_EFFORT
 from tests.cli.program import SHELL_PROGRAM, run, shell
 from tests.paths import CASES, CHELSEA, COFFEE, GOLDEN
 
@@ -39,7 +39,7 @@ def test_json_reports_the_file_that_was_written(small, tmp_path):
     assert report["bpp"] == pytest.approx(8 * report["bytes"] / (80 * 50), abs=1e-5)
     assert report["bpp"] <= 0.9
     assert (report["width"], report["height"]) == (80, 50)
-    assert report["effort"] == USUAL_EFFORT
+    assert report["effort"] == DEFAULT_EFFORT
 
 
 def test_the_default_rate_is_006_bpp(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.cli.program import run
-from tests.golden.regenerate import graphics
+from tests.golden.cases import graphics
 from tests.paths import CASES, GOLDEN
 
 EXACT = GOLDEN / "lossless.gcz"

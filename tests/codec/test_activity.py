@@ -14,8 +14,8 @@ from gccodec.codec.activity import (
 )
 from gccodec.codec.encoder import Source
 from gccodec.codec.rate import LEVELS
-from gccodec.codec.selection import Selection
 from gccodec.image.picture import Picture
+from gccodec.semantics.selection import Selection
 from tests.models import random_weights
 
 RNG = np.random.default_rng(0)

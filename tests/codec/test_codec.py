@@ -76,7 +76,7 @@ def test_metadata_is_kept_beside_the_ceiling_or_under_it(codec, coffee):
         Picture.of(coffee.pixels[:200, :200]),
         Picture.of(coffee.pixels[:200, :200], None, metadata),
     )
-    for size in (60, 400):  # with and without a quantiser that weighs bits more
+    for size in (60, 400):  # with and without a quantizer that weighs bits more
         beside = codec.encode(picture, size_bytes=size, effort=0).data
         assert codec.decode(beside).metadata == metadata
         file = parse(beside)

@@ -9,23 +9,25 @@ import torch.nn.functional as F
 
 from gccodec.codec.codec import Codec
 from gccodec.codec.effort import (
-    MARGIN_CELLS,
+    DEFAULT_EFFORT,
+    HALO_CELLS,
     MAX_EFFORT,
     PART_PIXELS,
-    USUAL_EFFORT,
+    default_effort,
     spans,
-    usual_effort,
 )
-from gccodec.codec.latent import LATENT_CELL_PX
-from gccodec.codec.selection import Selection, decode_latent
+from gccodec.codec.latent import decode_latent
+from gccodec.codec.refined_latents import RefinedLatents
 from gccodec.container.file import parse
+from gccodec.entropy.constants import LATENT_CELL_PX
 from gccodec.errors import LimitError, UsageError, WeightsError
 from gccodec.image.picture import Picture
 from gccodec.image.reader import read_picture
-from gccodec.model.analysis import BLUR_PX, shown
+from gccodec.model.acceptance import BLOCK, accept, block_means, broadcast_blocks
+from gccodec.model.analysis import BLUR_PX, masked_input
 from gccodec.model.distance import STRIDE_PX, DistanceConfig, PerceptualDistance
-from gccodec.model.places import SIDE, all_of, cheaper, places
-from gccodec.model.refiner import LONGEST_STEP, Kept, Part
+from gccodec.model.refiner import MAX_STEP, Part
+from gccodec.semantics.selection import Selection
 from gccodec.weights.folder import WeightsFolder
 from gccodec.weights.model import ModelWeights
 from tests.models import random_distance, random_weights
@@ -51,15 +53,15 @@ def installed():
 @pytest.mark.parametrize("length", [1, 2, 40, 48, 49, 81, 500])
 def test_tiles_cover_every_position_once(length):
     found = spans(length)
-    assert [n for span in found for n in range(length)[span.own]] == list(range(length))
-    sizes = [span.own.stop - span.own.start for span in found]
+    assert [n for span in found for n in range(length)[span.core]] == list(range(length))
+    sizes = [span.core.stop - span.core.start for span in found]
     assert max(sizes) - min(sizes) <= 1
     for span in found:
-        seen = range(length)[span.seen]
+        seen = range(length)[span.halo]
         assert len(seen) * LATENT_CELL_PX <= PART_PIXELS**0.5
-        assert list(seen[span.own_of_seen]) == list(range(length)[span.own])
-        assert seen[0] == max(0, span.own.start - MARGIN_CELLS)
-        assert seen[-1] == min(length, span.own.stop + MARGIN_CELLS) - 1
+        assert list(seen[span.core_in_halo]) == list(range(length)[span.core])
+        assert seen[0] == max(0, span.core.start - HALO_CELLS)
+        assert seen[-1] == min(length, span.core.stop + HALO_CELLS) - 1
 
 
 def test_a_refined_file_decodes_and_the_codec_stays_as_it_was():
@@ -109,13 +111,11 @@ def test_beside_what_is_named_only_a_blur_steers_the_refining():
     def loss(x, named):
         torch.manual_seed(0)
         with torch.no_grad():
-            seen = shown(x, named)
+            seen = masked_input(x, named)
             y = codec.transforms.analysis(seen, torch.full((1,), 0.3)) * codec.transforms.gain(
                 torch.full((1,), 0.3)
             )
-            trial = codec._refiner._tried(
-                codec.transforms, Part(x, Kept(label_map, named)), y, 300, None
-            )
+            trial = codec._refiner._tried(codec.transforms, Part(x, named, label_map), y, 300, None)
             cost = codec._refiner._local_cost(trial, 300)
             return float(codec._refiner._loss(trial, 300) + cost.sum())
 
@@ -127,7 +127,7 @@ def test_beside_what_is_named_only_a_blur_steers_the_refining():
 def test_refining_lowers_what_each_place_costs(installed):
     refiner, transforms, quality = installed._refiner, installed.transforms, 250
     pixels = read_picture(CHELSEA.read_bytes()).pixels[:256, :384]
-    part = Part(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255, None)
+    part = Part(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255)
     (plain,) = transforms.analyse([part.x], quality)
     steps = []
     refined = refiner.refined(transforms, part, plain, quality, 3, lambda: steps.append(1))
@@ -137,12 +137,12 @@ def test_refining_lowers_what_each_place_costs(installed):
         torch.manual_seed(1)
         with torch.no_grad():
             trial = refiner._tried(transforms, part, y, quality, None)
-            return float(refiner._loss(trial, quality)), float(trial.cast.abs().max())
+            return float(refiner._loss(trial, quality)), float(trial.mean_colour_error.abs().max())
 
     (before, cast), (after, cast_after) = losses(plain), losses(refined)
     assert after < 0.97 * before
     assert cast_after < cast + 1 / 255
-    assert 0 < (refined - plain).abs().max() <= 3 * LONGEST_STEP
+    assert 0 < (refined - plain).abs().max() <= 3 * MAX_STEP
 
 
 def test_files_are_the_same_for_any_number_of_threads(installed):
@@ -170,18 +170,18 @@ def test_large_pictures_are_refined_in_tiles_everywhere():
         latents.append(np.concatenate(list(decode_latent(codec.latents, file, None))))
     changed = (latents[0] != latents[1]).any(2)
     assert changed.shape == (25, 57)
-    assert [bool(changed[:, span.own].any()) for span in spans(57)] == [True, True]
+    assert [bool(changed[:, span.core].any()) for span in spans(57)] == [True, True]
 
 
 def test_unless_asked_small_pictures_alone_are_refined(installed, monkeypatch):
-    assert usual_effort(2048, 1024) == USUAL_EFFORT > 0
-    assert usual_effort(2049, 1024) == 0
+    assert default_effort(2048, 1024) == DEFAULT_EFFORT > 0
+    assert default_effort(2049, 1024) == 0
     picture = Picture.of(noise(40, 50))
-    plain, refined = (installed.encode(picture, quality=100, effort=e) for e in (0, USUAL_EFFORT))
+    plain, refined = (installed.encode(picture, quality=100, effort=e) for e in (0, DEFAULT_EFFORT))
     assert installed.encode(picture, quality=100, effort=None) == refined
-    assert refined.effort == USUAL_EFFORT
+    assert refined.effort == DEFAULT_EFFORT
     assert installed.encode(picture, quality=100, effort=0) == plain != refined
-    monkeypatch.setattr("gccodec.codec.effort.USUAL_PIXELS", 1999)
+    monkeypatch.setattr("gccodec.codec.effort.MAX_DEFAULT_EFFORT_PIXELS", 1999)
     assert installed.encode(picture, quality=100, effort=None) == plain
 
 
@@ -208,12 +208,12 @@ def test_a_place_costs_what_it_and_its_neighbours_do():
     cost[0, 2, 3] = 9
     around = torch.zeros(4, 5)
     around[0, 1], around[0, 2], around[1, 1], around[1, 2] = 0.5, 0.25, 1, 0.5
-    torch.testing.assert_close(places(cost)[0], around)
+    torch.testing.assert_close(block_means(cost)[0], around)
     x = torch.arange(20).view(1, 4, 5)
-    spread = all_of(x, torch.zeros(1, 3, 7, 9))
+    spread = broadcast_blocks(x, torch.zeros(1, 3, 7, 9))
     assert spread.shape == (1, 1, 7, 9)
     assert all(
-        int(spread[0, 0, i, j]) == int(x[0, i // SIDE, j // SIDE])
+        int(spread[0, 0, i, j]) == int(x[0, i // BLOCK, j // BLOCK])
         for i in range(7)
         for j in range(9)
     )
@@ -226,7 +226,7 @@ def test_places_are_changed_together_without_a_cast():
     before -= before.mean((1, 2), keepdim=True)
     # whatever is changed becomes brighter
     after = before + 0.05 * torch.rand(3, 20, 30, generator=rng)
-    alone, together = (cheaper(costs, (before, after), weight) for weight in (0.0, 1000.0))
+    alone, together = (accept(costs, (before, after), weight) for weight in (0.0, 1000.0))
     assert torch.equal(alone, costs[1] < costs[0])
 
     def total(chosen):
@@ -240,30 +240,30 @@ def test_places_are_changed_together_without_a_cast():
 def test_a_place_takes_a_step_or_stays(installed):
     refiner, transforms, quality = installed._refiner, installed.transforms, 250
     pixels = read_picture(CHELSEA.read_bytes()).pixels[:256, :384]
-    part = Part(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255, None)
+    part = Part(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255)
     (plain,) = transforms.analyse([part.x], quality)
     moved = (
         (refiner.refined(transforms, part, plain, quality, 1, lambda: None) != plain)
         .float()
         .mean(1)
     )
-    by_place = F.avg_pool2d(moved, SIDE)
+    by_place = F.avg_pool2d(moved, BLOCK)
     assert ((by_place == 0) | (by_place > 0.9)).all()
     assert 0.2 < (by_place > 0).float().mean() < 0.9
 
 
 def test_a_known_latent_is_coded_as_it_is(installed):
     coarse, fine = torch.rand(2, 1, 192, 35, 4)
-    transforms = installed.transforms.with_latents({100: coarse, 500: fine})
-    bands = list(transforms.analyse(iter(()), 500))
-    assert len(bands) == 2
-    assert torch.equal(torch.cat(bands, 2), fine)
+    refined = RefinedLatents(500, {100: coarse, 500: fine})
+
+    def latent(quality):
+        return torch.cat(list(refined.parts(installed.transforms, quality)), 2)
+
+    assert len(list(refined.parts(installed.transforms, 500))) == 2
+    assert torch.equal(latent(500), fine)
     gain = [installed.transforms.gain(torch.full((1,), q)) for q in (0.5, 0.6)]
-    torch.testing.assert_close(
-        torch.cat(list(transforms.analyse(iter(()), 600)), 2), fine * gain[1] / gain[0]
-    )
-    assert torch.equal(torch.cat(list(transforms.analyse(iter(()), 100)), 2), coarse)
-    assert installed.transforms.latents == {}
+    torch.testing.assert_close(latent(600), fine * gain[1] / gain[0])
+    assert torch.equal(latent(100), coarse)
 
 
 @pytest.mark.parametrize("rest", [200, 500])

@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 
 from gccodec.codec.codec import Codec
-from gccodec.codec.goal import DEFAULT_BPP, FEWEST_WISHED_BYTES, Goal, bytes_of_bpp
-from gccodec.codec.selection import Selection
+from gccodec.codec.goal import DEFAULT_BPP, MIN_WISHED_BYTES, Goal, bytes_of_bpp
 from gccodec.container.file import GczFile, metadata_bytes, parse, serialize
 from gccodec.container.section import Section
 from gccodec.errors import UsageError
 from gccodec.image.metadata import Metadata
 from gccodec.image.picture import Picture
+from gccodec.semantics.selection import Selection
 from tests.models import random_weights
 from tests.paths import CASES
 
@@ -42,18 +42,18 @@ def test_the_wish_is_the_default_rate_beside_alpha_and_metadata():
 
 def test_the_wish_of_a_small_picture_leaves_enough_for_its_latents():
     small = dataclasses.replace(PLAIN, width=48, height=48)
-    assert WISH.ceiling(small) == len(serialize(small)) + FEWEST_WISHED_BYTES
+    assert WISH.ceiling(small) == len(serialize(small)) + MIN_WISHED_BYTES
     labels = dataclasses.replace(small, sections=(Section(1, bytes(200)), Section(2, bytes(9))))
-    assert WISH.ceiling(labels) == len(serialize(labels)) + FEWEST_WISHED_BYTES
+    assert WISH.ceiling(labels) == len(serialize(labels)) + MIN_WISHED_BYTES
     counted = dataclasses.replace(small, sections=(Section(128, bytes(500)),))
-    assert COUNTING.ceiling(counted) == len(serialize(counted)) + FEWEST_WISHED_BYTES
+    assert COUNTING.ceiling(counted) == len(serialize(counted)) + MIN_WISHED_BYTES
 
 
 def test_neither_quality_nor_size_is_the_wish(codec, coffee):
     picture = Picture.of(coffee.pixels[100:200, 100:250])
     encoded = codec.encode(picture, effort=0)
     ceiling = WISH.ceiling(dataclasses.replace(parse(encoded.data), payload=b"", quality=0))
-    assert FEWEST_WISHED_BYTES < ceiling < FEWEST_WISHED_BYTES + 24
+    assert MIN_WISHED_BYTES < ceiling < MIN_WISHED_BYTES + 24
     assert encoded.data == codec.encode(picture, size_bytes=ceiling, effort=0).data
     with pytest.raises(UsageError, match="either a quality or a size"):
         codec.encode(picture, quality=3, size_bytes=3000, effort=0)
@@ -67,7 +67,7 @@ def test_icons_and_cutouts_are_encoded_without_a_rate(codec, name):
     picture = Picture.of(pixels, alpha, Metadata(exif=b"II*\0" + bytes(range(99))))
     encoded = codec.encode(picture, effort=0)
     file = parse(encoded.data)
-    assert 200 < len(file.payload) <= FEWEST_WISHED_BYTES
+    assert 200 < len(file.payload) <= MIN_WISHED_BYTES
     assert file.quality > 400
     assert not encoded.below_target
     assert len(encoded.notes) == 1

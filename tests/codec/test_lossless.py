@@ -9,17 +9,17 @@ from PIL import Image, ImageDraw
 
 from gccodec.codec import lossless
 from gccodec.codec.codec import Codec
-from gccodec.codec.goal import FEWEST_WISHED_BYTES
+from gccodec.codec.goal import MIN_WISHED_BYTES
 from gccodec.codec.lossless import decode_lossless, is_transparent, lossless_file
-from gccodec.codec.region import Region
-from gccodec.codec.selection import Selection
 from gccodec.container.file import NO_MODEL, metadata_bytes, overhead_bytes, parse, serialize
 from gccodec.container.section import Section, SectionId
 from gccodec.errors import LimitError, SectionError, UsageError
 from gccodec.image.metadata import Metadata
 from gccodec.image.picture import Picture
 from gccodec.image.reader import read_picture
-from tests.golden.regenerate import graphics
+from gccodec.semantics.region import Region
+from gccodec.semantics.selection import Selection
+from tests.golden.cases import graphics
 from tests.models import random_weights
 from tests.paths import GOLDEN
 
@@ -338,5 +338,5 @@ def test_more_memory_than_allowed_is_refused():
 
 def test_the_golden_file_decodes_to_the_same_pixels():
     data = (GOLDEN / "lossless.gcz").read_bytes()
-    assert len(data) <= FEWEST_WISHED_BYTES
+    assert len(data) <= MIN_WISHED_BYTES
     assert_exact(graphics(), CODEC.decode(data))

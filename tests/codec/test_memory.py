@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from gccodec.codec.memory import (
-    LEAST_STRIP_PIXELS,
+    MIN_STRIP_PIXELS,
     rows_with_smaller_strips,
     strip_pixels_within,
     with_smaller_strips,
@@ -18,7 +18,7 @@ def test_strips_shrink_with_the_limit():
     assert strip_pixels_within(None, 1 << 14, 1 << 14, False) == STRIP_PIXELS
     assert strip_pixels_within(8 << 30, 1 << 14, 1 << 14, False) == STRIP_PIXELS
     tight = strip_pixels_within(720 << 20, 4000, 3000, False)
-    assert LEAST_STRIP_PIXELS < tight < STRIP_PIXELS
+    assert MIN_STRIP_PIXELS < tight < STRIP_PIXELS
     with pytest.raises(LimitError, match="this picture of 12000000 pixels needs"):
         strip_pixels_within(720 << 20, 4000, 3000, False, refined=True)
     # measured: 1140 MiB

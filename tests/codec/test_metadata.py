@@ -5,21 +5,25 @@ import zlib
 import pytest
 
 from gccodec.codec.metadata import metadata_of, metadata_sections
+from gccodec.container.file import NO_MODEL, GczFile
 from gccodec.container.section import MAX_SECTION_BYTES, Section, SectionId
 from gccodec.errors import SectionError
 from gccodec.image.metadata import Metadata
+
+
+def file_of(*sections):
+    return GczFile(1, 1, False, NO_MODEL, 0, 0, b"", sections)
 
 
 def test_sections_give_back_every_byte():
     metadata = Metadata(b"II*\0 exif", bytes(range(256)) * 9, "grüße".encode())
     sections = metadata_sections(metadata)
     assert [section.id for section in sections] == [128, 129, 130]
-    assert metadata_of(sections) == metadata
+    assert metadata_of(file_of(*sections)) == metadata
     assert sum(len(s.body) for s in sections) < 400
     assert metadata_sections(Metadata()) == ()
-    assert metadata_of(metadata_sections(metadata.only(frozenset({"icc"})))) == Metadata(
-        icc=metadata.icc
-    )
+    icc_alone = metadata_sections(metadata.only(frozenset({"icc"})))
+    assert metadata_of(file_of(*icc_alone)) == Metadata(icc=metadata.icc)
 
 
 @pytest.mark.parametrize(
@@ -35,4 +39,4 @@ def test_sections_give_back_every_byte():
 )
 def test_a_broken_body_is_a_section_error(body):
     with pytest.raises(SectionError, match="section xmp"):
-        metadata_of((Section(int(SectionId.XMP), body),))
+        metadata_of(file_of(Section(int(SectionId.XMP), body)))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gccodec.codec.rate import HIGHEST_RATE_WEIGHT, LEVELS, MIN_LEVEL, LevelSearch, Setting, setting
+from gccodec.codec.rate import LEVELS, MAX_RATE_WEIGHT, MIN_LEVEL, LevelSearch, Setting, setting
 
 EXPECTED = 700 * np.exp(0.003 * np.arange(MIN_LEVEL, 1001))
 
@@ -29,8 +29,8 @@ def found(size, ceiling, start=None, expected=EXPECTED):
 def test_levels_are_qualities_and_below_them_weights_of_bits():
     assert setting(1000) == Setting(1000, 0)
     assert setting(0) == Setting(0, 0)
-    assert setting(-1) == Setting(0, pytest.approx(HIGHEST_RATE_WEIGHT * 1e-9))
-    assert setting(-1000) == Setting(0, HIGHEST_RATE_WEIGHT)
+    assert setting(-1) == Setting(0, pytest.approx(MAX_RATE_WEIGHT * 1e-9))
+    assert setting(-1000) == Setting(0, MAX_RATE_WEIGHT)
 
 
 @pytest.mark.parametrize("ceiling", [80, 720, 1000, 2458, 5000, 13000])

@@ -7,9 +7,8 @@ import pytest
 from PIL import Image
 
 from gccodec.codec.codec import Codec
-from gccodec.codec.latent import flat_parts_of
+from gccodec.codec.latent import decode_latent, flat_parts_of
 from gccodec.codec.reduction import SCALES, reduced_size
-from gccodec.codec.selection import Selection, decode_latent
 from gccodec.codec.small_version import SmallVersions, suits
 from gccodec.codec.thumbnail_network import ThumbnailNetwork
 from gccodec.container.file import parse, serialize
@@ -17,6 +16,7 @@ from gccodec.errors import ChecksumError, WeightsError
 from gccodec.image.metadata import Metadata
 from gccodec.image.picture import Picture
 from gccodec.image.writer import joined
+from gccodec.semantics.selection import Selection
 from tests.models import as_loaded, random_thumbnail_bytes, random_weights
 
 HEIGHT, WIDTH = 75, 122

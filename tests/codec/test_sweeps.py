@@ -5,10 +5,10 @@ import pytest
 from PIL import Image
 
 from gccodec.codec.codec import Codec
-from gccodec.codec.latent import grid_size
-from gccodec.codec.selection import Selection, label_grid
+from gccodec.entropy.grid import grid_size, label_grid
 from gccodec.errors import UsageError
 from gccodec.image.picture import Picture
+from gccodec.semantics.selection import Selection
 from tests.models import random_weights
 from tests.paths import CHELSEA, COFFEE
 

@@ -14,10 +14,10 @@ import pytest
 import torch
 
 from gccodec.codec.codec import Codec
-from gccodec.codec.segmentation import Labeller
-from gccodec.codec.selection import Selection
 from gccodec.errors import GccodecError
 from gccodec.image.picture import Picture
+from gccodec.semantics.segmentation import Labeller
+from gccodec.semantics.selection import Selection
 from tests.models import random_distance, random_segmenter_weights, random_weights
 
 THREADS = 4
@@ -161,7 +161,7 @@ import multiprocessing, os, sys
 import numpy as np
 import torch
 from gccodec.codec.codec import Codec
-from gccodec.codec.segmentation import Labeller
+from gccodec.semantics.segmentation import Labeller
 from gccodec.errors import GccodecError
 from gccodec.image.picture import Picture
 from tests.codec.test_threads import made, new_codec

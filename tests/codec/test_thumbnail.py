@@ -6,11 +6,11 @@ from PIL import Image
 
 from gccodec import errors, thumbnail
 from gccodec.codec.codec import Codec
-from gccodec.codec.selection import Selection
 from gccodec.codec.thumbnail import decode_thumbnail, scale_for, thumbnail_size
 from gccodec.container.file import parse
 from gccodec.image.picture import Picture
 from gccodec.image.writer import joined
+from gccodec.semantics.selection import Selection
 from tests.paths import GOLDEN
 
 

@@ -10,11 +10,12 @@ import torch.nn.functional as F
 
 from gccodec.codec import thumbnail_network
 from gccodec.codec.thumbnail_network import ThumbnailNetwork
-from gccodec.entropy.context import LATENT_FRACTION_BITS
+from gccodec.entropy.constants import LATENT_FRACTION_BITS
 from gccodec.entropy.mask import QualityMap
-from gccodec.entropy.side import NO_SIDE_INFORMATION, SideInformation
+from gccodec.entropy.side_information import NO_SIDE_INFORMATION, SideInformation
 from gccodec.errors import WeightsError
 from gccodec.model.config import LABEL_CLASSES
+from gccodec.model.side_tensors import SideTensors
 from gccodec.model.thumbnail import ThumbnailConfig, ThumbnailGenerator, side_channels
 from tests.models import as_loaded, random_thumbnail_bytes
 
@@ -73,7 +74,7 @@ def test_labels_and_what_is_missing_are_seen(at_once, monkeypatch):
         rng.random((HEIGHT, WIDTH)) < 0.5,
         rng.integers(0, LABEL_CLASSES + 1, (2 * HEIGHT, 2 * WIDTH)),
     )
-    side = side_channels(torch.from_numpy(labels)[None], torch.from_numpy(keep)[None, None].float())
+    side = side_channels(SideTensors.of(SideInformation(keep, labels)))
     found = in_numpy(8, side=SideInformation(keep, labels))
     assert np.allclose(found, as_trained(8, side=side), atol=2e-4)
     assert not np.allclose(found, in_numpy(8), atol=1e-2)

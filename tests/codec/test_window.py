@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from gccodec.codec.encoder import Source
-from gccodec.codec.selection import Selection, label_grid
 from gccodec.codec.window import BLOCK_PX, WINDOW_PX, windows_of
+from gccodec.entropy.grid import label_grid
 from gccodec.image.picture import Picture
+from gccodec.semantics.selection import Selection
 from tests.models import random_weights
 
 WEIGHTS = random_weights(selective=True).bitstream
@@ -46,7 +47,7 @@ def test_a_selection_goes_with_them(labelled):
     last = windows_of(Source.of(Picture.of(gradient(HEIGHT, WIDTH)), selection, WEIGHTS))[-1]
     assert last.selection is not None
     last.selection.check(*last.image.size)
-    assert np.array_equal(last.selection.named, named[448 : 448 + 384, 128 : 128 + 384])
+    assert np.array_equal(last.selection.keep_pixels, named[448 : 448 + 384, 128 : 128 + 384])
     assert last.selection.rest_quality == selection.rest_quality
     if labelled:
         assert np.array_equal(last.selection.labels, labels[56 : 56 + 48, 16 : 16 + 48])

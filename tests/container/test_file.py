@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gccodec.container.file import GczFile, overhead_bytes, parse, serialize
-from gccodec.container.section import Section
+from gccodec.container.section import Section, SectionId
 from gccodec.errors import (
     ChecksumError,
     CorruptError,
@@ -42,6 +42,12 @@ def test_a_plain_file_has_exactly_these_bytes():
         + "0abeadc6"
         + b"latents".hex()
     )
+
+
+def test_a_section_is_found_by_its_id():
+    assert LOSSLESS.body(SectionId.LOSSLESS) == b"picture"
+    assert LOSSLESS.body(SectionId.ICC) == b"profile"
+    assert LOSSLESS.body(SectionId.ALPHA) is None
 
 
 def test_a_file_with_an_exact_picture_has_exactly_these_bytes():

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from gccodec.entropy.context import BandContext, IntegerContext
+from gccodec.entropy.band_context import BandContext
+from gccodec.entropy.context import IntegerContext
 from gccodec.entropy.convolution import numpy_convolver
 from gccodec.entropy.layer import interpolate
 from gccodec.entropy.order import STEPS, gather, scatter
-from gccodec.entropy.side import NO_SIDE_INFORMATION
+from gccodec.entropy.side_information import NO_SIDE_INFORMATION
 from gccodec.errors import WeightsError
 from tests.models import random_weights
 

@@ -28,7 +28,7 @@ def test_every_sum(arithmetic, zero, stride):
 
 
 def test_threads_that_share_a_product_get_the_same(monkeypatch):
-    monkeypatch.setattr(convolution, "PRODUCTS_A_THREAD", 1)
+    monkeypatch.setattr(convolution, "PRODUCTS_PER_THREAD", 1)
     monkeypatch.setattr(convolution, "VALUES_AT_ONCE", 100)
     used = []
     fill = convolution.Product._fill

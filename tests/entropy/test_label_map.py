@@ -7,16 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gccodec.entropy.decisions import LEVELS, WritingDecisions, decision_tables
 from gccodec.entropy.label_map import (
-    CLASSES,
-    LEVELS,
+    LABEL_SYMBOLS,
     LOGIT_LIMIT,
     Adaptive,
+    InitialState,
     LabelMapCodec,
-    Prime,
-    WritingDecisions,
     code_label_map,
-    decision_tables,
     logistic,
 )
 from gccodec.errors import CorruptError
@@ -45,7 +43,7 @@ def street(height=45, width=60, seed=0):
 def test_maps_come_back_from_both_coders(shape, kind):
     rng = np.random.default_rng(1)
     labels = {
-        "noise": rng.integers(0, CLASSES, shape).astype(np.uint8),
+        "noise": rng.integers(0, LABEL_SYMBOLS, shape).astype(np.uint8),
         "flat": np.full(shape, 24, np.uint8),
         "street": street(40, 40)[: shape[0], : shape[1]],
     }[kind]
@@ -73,10 +71,10 @@ def test_a_flat_map_costs_next_to_nothing():
 
 def test_a_primed_start_saves_bytes():
     """Primed with what it has learned on other streets."""
-    adaptive = Adaptive(WritingDecisions(CODEC.coders.encoder()), Prime.nothing())
+    adaptive = Adaptive(WritingDecisions(CODEC.coders.encoder()), InitialState.even())
     for seed in range(1, 6):
         code_label_map(street(seed=seed), adaptive)
-    primed = LabelMapCodec(adaptive.prime())
+    primed = LabelMapCodec(adaptive.state())
     labels = street()
     data = primed.encode(labels)
     assert len(data) < 0.9 * len(CODEC.encode(labels))
@@ -85,12 +83,12 @@ def test_a_primed_start_saves_bytes():
 
 def test_probabilities_stay_inside_the_tables():
     assert all(int(t.sum()) == 1 << 24 and t.min() > 0 for t in decision_tables().tables)
-    none = Prime.nothing()
+    none = InitialState.even()
     for probability, weight in itertools.product((0, 65535), (-(1 << 31), 0, (1 << 31) - 1)):
         codec = LabelMapCodec(
-            Prime(np.full_like(none[0], probability), np.full_like(none[1], weight))
+            InitialState(np.full_like(none[0], probability), np.full_like(none[1], weight))
         )
-        labels = np.random.default_rng(2).integers(0, CLASSES, (12, 12)).astype(np.uint8)
+        labels = np.random.default_rng(2).integers(0, LABEL_SYMBOLS, (12, 12)).astype(np.uint8)
         assert np.array_equal(codec.decode(codec.encode(labels), 12, 12), labels)
     assert LEVELS - 1 == 65535 >> 8 == max(logistic().squashed) >> 4
 
@@ -111,7 +109,7 @@ def test_junk_is_a_map_or_corrupt():
     corrupt = 0
     for _ in range(200):
         try:
-            assert CODEC.decode(rng.bytes(30), 9, 9).max() < CLASSES
+            assert CODEC.decode(rng.bytes(30), 9, 9).max() < LABEL_SYMBOLS
         except CorruptError:
             corrupt += 1
     assert 0 < corrupt < 200

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from gccodec.entropy import latent as latent_module
-from gccodec.entropy.context import LATENT_FRACTION_BITS, LATENT_LIMIT, Prediction
+from gccodec.entropy.band_context import Prediction
 from gccodec.entropy.latent import band_rows, fixed_point
-from gccodec.entropy.side import SideInformation
+from gccodec.entropy.side_information import SideInformation
 from gccodec.entropy.symbol_source import Limit, QuantizingSource
 from gccodec.errors import ChecksumError, CorruptError
 from gccodec.model.config import LABEL_CLASSES
@@ -167,14 +167,14 @@ def test_a_higher_rate_weight_costs_less_and_decodes_alike():
     assert sizes[-1] < sizes[0] / 2
 
 
-def test_the_quantiser_minimises_distortion_plus_rate():
+def test_the_quantizer_minimises_distortion_plus_rate():
     tables = CODEC.tables
     source = QuantizingSource(tables, 0.13)
     y = np.arange(-600, 601, 14).astype(np.int16)
     for table in (6, 20, 40):
         index = np.full(len(y), table, np.int32)
         prediction = Prediction(np.zeros(len(y), np.int32), index)
-        symbols = source.quantise(prediction, np.ones(len(y), bool), y)
+        symbols = source.quantize(prediction, np.ones(len(y), bool), y)
         for value, symbol in zip(y / 128, symbols, strict=True):
             choices = np.arange(-6, 7)
             best = np.square(value - choices) + 0.13 * tables.bits(np.full(13, table), choices)
@@ -218,15 +218,3 @@ def test_what_fits_and_what_is_far_too_large_stay_as_they_are():
         y = random_y(16, 12)
         assert CODEC.encode([y], 500, limit=Limit(most, 1)) == (plain, digest)
         assert np.array_equal(y, latent)
-
-
-def test_latents_of_symbols_of_any_size_are_those_of_wide_integers():
-    symbols = np.array(
-        [0, 1, -1, 255, 256, -257, 511, 512, -513, 1 << 23, -(1 << 24), (1 << 24) + 9] * 3, np.int32
-    )
-    mean = np.repeat(np.array([-LATENT_LIMIT, 77, LATENT_LIMIT], np.int32), len(symbols) // 3)
-    coded = np.arange(len(symbols)) % 5 > 0
-    wide = ((symbols.astype(np.int64) << LATENT_FRACTION_BITS) + mean) * coded
-    found = latent_module._values(symbols, mean, coded)
-    assert found.dtype == np.int16
-    assert np.array_equal(found, np.clip(wide, -LATENT_LIMIT, LATENT_LIMIT))

@@ -6,11 +6,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gccodec.entropy import range_coder
+from gccodec.entropy.python_range_coder import PythonDecoder, PythonEncoder
 from gccodec.entropy.range_coder import CoderFactory, ConstrictionEncoder, ConstrictionModels
 from gccodec.entropy.symbols import decode_symbols, encode_symbols
 from gccodec.entropy.tables import TOTAL, FrequencyTables
-from gccodec.entropy.tail import trimmed
-from gccodec.entropy.twin import TwinDecoder, TwinEncoder
+from gccodec.entropy.termination import trimmed
 from gccodec.errors import CorruptError, WeightsError
 from gccodec.training.tables import all_tables
 
@@ -41,7 +41,7 @@ def written(factory, index, symbols):
 def test_constriction_is_what_is_tested_here():
     assert range_coder.constriction is not None
     assert isinstance(COMPILED.encoder(), ConstrictionEncoder)
-    assert isinstance(TWIN.encoder(), TwinEncoder)
+    assert isinstance(TWIN.encoder(), PythonEncoder)
 
 
 @given(messages)
@@ -68,9 +68,9 @@ def test_what_is_spent_so_far_is_known_to_a_byte(seed_count):
     index, symbols = message(*seed_count)
     for factory in (COMPILED, TWIN):
         coder = factory.encoder()
-        assert coder.spent_bits() == pytest.approx(0, abs=1e-6)
+        assert coder.bits_so_far() == pytest.approx(0, abs=1e-6)
         encode_symbols(coder, TABLES, index, symbols)
-        spent = coder.spent_bits()
+        spent = coder.bits_so_far()
         assert spent == pytest.approx(float(TABLES.bits(index, symbols).sum()), rel=1e-3, abs=0.1)
         assert len(coder.finish()) <= spent / 8 + 1
 
@@ -115,11 +115,11 @@ def test_constrictions_conversion_of_our_tables_is_the_identity():
 
 
 def test_a_run_of_escape_bits_without_end_is_corrupt():
-    coder = TwinEncoder(TABLES)
+    coder = PythonEncoder(TABLES)
     coder.encode(0, np.array([len(TABLES.tables[0]) - 1], np.int32))
     coder.encode_bits(np.zeros(64, np.int32))
     with pytest.raises(CorruptError, match="escaped symbol"):
-        decode_symbols(TwinDecoder(TABLES, coder.finish()), TABLES, np.zeros(1, np.int32))
+        decode_symbols(PythonDecoder(TABLES, coder.finish()), TABLES, np.zeros(1, np.int32))
 
 
 def test_random_payloads_never_raise_anything_but_corrupt():

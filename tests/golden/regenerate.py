@@ -1,57 +1,57 @@
-"""Make the golden files that are missing, with the shipped weights: `make golden`. What is there
-stays as it is."""
+"""`make golden`: add golden files for the cases that have none, with the shipped weights.
+
+Nothing that is there is ever written again: an old file must decode to what it always has. A file
+that is on record and missing is an error, not a reason to make another.
+"""
 
 import json
-import zlib
+import sys
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 from gccodec.codec.codec import Codec
-from gccodec.codec.selection import decode_latent
-from gccodec.container.file import parse
-from gccodec.image.picture import Picture
-from tests.paths import CHELSEA, COFFEE, GOLDEN
+from tests.golden.cases import CASES
+from tests.golden.facts import facts
+from tests.paths import GOLDEN
 
 LATENTS = GOLDEN / "latents.json"
+"""The record of the first files: symbols alone. Others have a record each, `<name>.json`."""
 
 
-def graphics() -> Picture:
-    """61x40, rings in four colours with a soft transparent border: what lossless.gcz holds."""
-    y, x = np.mgrid[:40, :61]
-    rings = (np.maximum(abs(x - 30), abs(y - 20)) // 6) % 4
-    colours = np.array([[255, 255, 255], [0, 0, 0], [220, 20, 30], [10, 90, 200]], np.uint8)
-    return Picture.of(colours[rings], np.clip(30 * np.minimum(x, 60 - x), 0, 255).astype(np.uint8))
+def on_record(folder: Path) -> set[str]:
+    """Names of the files that a folder must have."""
+    latents = folder / LATENTS.name
+    first = json.loads(latents.read_text()) if latents.exists() else {}
+    records = {path.stem for path in folder.glob("*.json")} - {latents.stem}
+    return {Path(name).stem for name in first} | records
 
 
-def _add_photographs() -> None:
-    checksums = json.loads(LATENTS.read_text()) if LATENTS.exists() else {}
-    for name, source, quality, gray in (
-        ("coffee", COFFEE, 250, False),
-        ("chelsea", CHELSEA, 800, True),
-    ):
-        path = GOLDEN / f"{name}.gcz"
+def missing(folder: Path) -> list[str]:
+    """Those of them that are gone."""
+    return sorted(name for name in on_record(folder) if not (folder / f"{name}.gcz").exists())
+
+
+def add(folder: Path, codec: Codec, names: list[str]) -> list[str]:
+    """Make the files of these cases that are not there, each with its record; their names."""
+    added = []
+    for name in names:
+        path = folder / f"{name}.gcz"
         if path.exists():
             continue
-        codec = Codec.load()
-        with Image.open(source) as image:
-            pixels = np.asarray(image.convert("L" if gray else "RGB"))
-        _add(path, codec.encode(Picture.of(pixels), quality=quality, effort=0).data)
-        latents = list(decode_latent(codec.latents, parse(path.read_bytes()), None))
-        checksums[path.name] = zlib.crc32(np.concatenate(latents).astype("<i8").tobytes())
-        LATENTS.write_text(json.dumps(checksums, indent=2) + "\n")
-
-
-def _add(path: Path, data: bytes) -> None:
-    with open(path, "xb") as file:
-        file.write(data)
+        case = CASES[name]()
+        data = codec.encode(case.picture, effort=0, **case.options).data
+        with path.open("xb") as file:
+            file.write(data)
+        with (folder / f"{name}.json").open("x") as record:
+            record.write(json.dumps(facts(data), indent=2) + "\n")
+        added.append(name)
+    return added
 
 
 def main() -> None:
-    _add_photographs()
-    if not (path := GOLDEN / "lossless.gcz").exists():
-        _add(path, Codec.load().encode(graphics(), effort=0).data)
+    if gone := missing(GOLDEN):
+        sys.exit(f"golden files are missing: {', '.join(gone)}; git checkout brings them back")
+    for name in add(GOLDEN, Codec.load(), list(CASES)):
+        print(f"{GOLDEN / name}.gcz")
 
 
 if __name__ == "__main__":

@@ -7,12 +7,13 @@ from gccodec.errors import WeightsError
 from gccodec.model import precision
 from gccodec.model.byte_block import BlockInBytes, stacks_in_bytes
 from gccodec.model.config import LABEL_CLASSES
-from gccodec.model.fused import FusedBlock, FusedGenerator
-from gccodec.model.generation import GeneratorRows
+from gccodec.model.fused import FusedBlock
+from gccodec.model.generator_rows import FusedGenerator, GeneratorRows
 from gccodec.model.integer_convolution import integer_convolver
 from gccodec.model.pipeline import staged
 from gccodec.model.ranges import ranges_of
-from gccodec.model.strips import LatentStrip, Semantics, with_last
+from gccodec.model.side_tensors import SideTensors
+from gccodec.model.streaming import LatentStrip, with_last
 from gccodec.weights.file import WeightsFile
 from tests.model.byte_ranges import ranges_for
 from tests.models import random_model
@@ -42,14 +43,14 @@ IN_BYTES = FusedGenerator.of(GENERATOR, QUALITY, REALISM, torch.float32, STACKS)
 IN_FLOAT = FusedGenerator.of(GENERATOR, QUALITY, REALISM, torch.float32)
 
 
-def generated(fused, y_hat, heights, semantics=None):
+def generated(fused, y_hat, heights, side=None):
     rows = GeneratorRows(GENERATOR, fused)
     strips = [LatentStrip(part) for part in y_hat.split(heights, 2)]
-    if semantics is not None:
+    if side is not None:
         strips, top = [], 0
         for part in y_hat.split(heights, 2):
             rows_of_part = slice(top, top + part.shape[2])
-            strips.append(LatentStrip(part, semantics.part(rows_of_part, slice(0, part.shape[3]))))
+            strips.append(LatentStrip(part, side.part(rows_of_part, slice(0, part.shape[3]))))
             top = rows_of_part.stop
     unclamped = staged(with_last(strips), rows.works[:-1], 1)
     return torch.cat([made.x for made in unclamped], 2)
@@ -100,12 +101,10 @@ def test_strips_of_any_size_give_the_same_picture(heights):
 def test_selective_pictures_are_near_those_of_float32():
     y_hat = latents(6, 5, seed=2)
     draws = torch.Generator().manual_seed(3)
-    semantics = Semantics(
-        torch.randint(0, LABEL_CLASSES + 1, (1, 12, 10), generator=draws),
-        (torch.rand(1, 1, 6, 5, generator=draws) < 0.5).float(),
-    )
-    x = generated(IN_BYTES, y_hat, [2, 4], semantics)
-    assert error_db(x, generated(IN_FLOAT, y_hat, [6], semantics)) > 25
+    labels = torch.randint(0, LABEL_CLASSES + 1, (1, 12, 10), generator=draws)
+    side = SideTensors((torch.rand(1, 1, 6, 5, generator=draws) < 0.5).float(), labels)
+    x = generated(IN_BYTES, y_hat, [2, 4], side)
+    assert error_db(x, generated(IN_FLOAT, y_hat, [6], side)) > 25
 
 
 def test_values_beyond_their_ranges_saturate():

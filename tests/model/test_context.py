@@ -3,24 +3,25 @@
 import numpy as np
 import torch
 
-from gccodec.entropy.context import LATENT_FRACTION_BITS
+from gccodec.entropy.constants import LATENT_FRACTION_BITS
 from gccodec.entropy.order import STEPS, gather
-from gccodec.entropy.side import SideInformation
+from gccodec.entropy.side_information import SideInformation
 from gccodec.model.config import LABEL_CLASSES
-from gccodec.model.context import side_information, step_masks
+from gccodec.model.context import side_channels, step_masks
 from gccodec.model.gain import hat_basis
 from gccodec.model.likelihood import bits
+from gccodec.model.side_tensors import SideTensors
 from tests.models import random_model, random_weights
 
 UNIT = 1 << LATENT_FRACTION_BITS
 
 
-def test_quantised_training_and_the_integer_network_agree_up_to_ties():
+def test_quantized_training_and_the_integer_network_agree_up_to_ties():
     model, integer = (
         random_model().context.eval(),
         random_weights().bitstream.latent_codec().context,
     )
-    model.quantised = True
+    model.quantized = True
     rng = np.random.default_rng(0)
     known = rng.integers(-480, 480, (6, 7, integer.channels))
     basis = hat_basis(torch.tensor([0.4]), model.nodes)
@@ -34,7 +35,7 @@ def test_quantised_training_and_the_integer_network_agree_up_to_ties():
     assert np.mean(np.abs(offset[0].permute(1, 2, 0).numpy() * 32 - integer_offset) <= 1) > 0.99
     side = SideInformation(rng.random((6, 7)) < 0.5, rng.integers(0, LABEL_CLASSES + 1, (12, 14)))
     mask = torch.from_numpy(side.keep).float()[None, None]
-    of_model = side_information(mask, torch.from_numpy(side.labels)[None])
+    of_model = side_channels(mask, SideTensors.of(side))
     for step in range(STEPS):
         with torch.no_grad():
             tensor = torch.from_numpy(known / UNIT).float().permute(2, 0, 1)[None]
@@ -68,22 +69,17 @@ def test_training_leaves_out_what_files_leave_out():
     """With positions and whole blocks that are not kept, the bits and latents of training are those
     of a file."""
     model, latents = random_model().context.eval(), random_weights().bitstream.latent_codec()
-    model.quantised = True
+    model.quantized = True
     rng = np.random.default_rng(5)
     y = rng.integers(-300, 300, (10, 9, latents.context.channels)).astype(np.int16)
     keep = rng.random((10, 9)) < 0.4
     keep[:4, 4:8] = False
     side = SideInformation(keep, rng.integers(0, LABEL_CLASSES + 1, (20, 18)))
     with torch.no_grad():
-        mask, labels = (
-            torch.from_numpy(keep).float()[None, None],
-            torch.from_numpy(side.labels)[None],
-        )
         coded = model(
             torch.from_numpy(y / UNIT).float().permute(2, 0, 1)[None],
             torch.tensor([0.4]),
-            mask,
-            labels,
+            SideTensors.of(side),
         )
         whole = model(
             torch.from_numpy(y / UNIT).float().permute(2, 0, 1)[None], torch.tensor([0.4])

@@ -6,7 +6,7 @@ import torch
 
 from gccodec.entropy.flat_parts import FlatParts
 from gccodec.model.flat import FlatRows
-from gccodec.model.strips import stream
+from gccodec.model.streaming import stream
 
 LEVEL = 1 / 255
 

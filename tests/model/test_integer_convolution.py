@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from gccodec.entropy.constants import EXACT_LIMIT
 from gccodec.entropy.context import IntegerContext
 from gccodec.entropy.convolution import TAPS, numpy_convolver
-from gccodec.entropy.layer import EXACT_LIMIT
 from gccodec.entropy.order import STEPS
-from gccodec.entropy.side import SideInformation
+from gccodec.entropy.side_information import SideInformation
 from gccodec.model import integer_convolution
 from gccodec.model.integer_convolution import integer_convolver, onednn_convolver
 from gccodec.weights.folder import WeightsFolder
@@ -32,6 +32,20 @@ def test_random_sums_are_exact(shape, zero, stride, inputs):
     expected = numpy_convolver(np.int64)(weight, zero)(x, stride)
     assert np.abs(expected).max() < EXACT_LIMIT
     assert np.array_equal(onednn_convolver(weight, zero)(x, stride), expected)
+
+
+@needs_exact
+@pytest.mark.parametrize("stride", [1, 2, 4])
+def test_narrow_and_flat_pictures_have_exact_sums(stride):
+    """AMX in oneDNN had other ones, and others each time, where an output is one position wide."""
+    rng = np.random.default_rng(stride)
+    weight = rng.integers(-60, 60, (TAPS, 96, 24))
+    convolve, expected = onednn_convolver(weight, 0), numpy_convolver(np.int64)(weight, 0)
+    for long in (1, 3, 9, 18, 37, 200):
+        for short in range(1, 9):
+            for shape in ((long, short), (short, long)):
+                x = rng.integers(0, 256, (shape[0] + 2, shape[1] + 2, 96)).astype(np.uint8)
+                assert np.array_equal(convolve(x, stride), expected(x, stride)), shape
 
 
 @needs_exact

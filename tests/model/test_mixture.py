@@ -7,17 +7,16 @@ import torch
 import torch.nn.functional as F
 
 from gccodec.codec.codec import Codec
-from gccodec.codec.region import Region
-from gccodec.codec.selection import Selection
 from gccodec.entropy.mask import QualityMap
 from gccodec.image.picture import Picture
 from gccodec.model import transforms
 from gccodec.model.block import ResidualBlock
-from gccodec.model.fused import FusedGenerator
-from gccodec.model.generation import GeneratorRows
+from gccodec.model.generator_rows import FusedGenerator, GeneratorRows
 from gccodec.model.mixture import MAX_RUNS, Mixture, qualities_of
 from gccodec.model.pipeline import staged
-from gccodec.model.strips import LatentStrip, with_last
+from gccodec.model.streaming import LatentStrip, with_last
+from gccodec.semantics.region import Region
+from gccodec.semantics.selection import Selection
 from tests.models import random_model, random_weights
 
 MODEL = random_model(5).eval().requires_grad_(False)

@@ -31,7 +31,7 @@ def test_the_start_is_a_working_transform_codec(dataset):
 def test_training_goes_on_from_exported_weights(dataset):
     exported, again = random_model(3), Autoencoder(PRESET.model)
     initialize_from_weights(again, whole_weights(3))
-    exported.context.quantised = again.context.quantised = True
+    exported.context.quantized = again.context.quantized = True
     x, quality = dataset.validation(2, 128), torch.tensor([0.2, 0.9])
     with torch.no_grad():
         a, b = exported.eval()(x, quality), again.eval()(x, quality)

@@ -35,6 +35,7 @@ from gccodec.cli.batch.progress import BatchProgress
 from gccodec.cli.batch.report import check_apart, check_report, tell
 from gccodec.cli.message import printable
 from gccodec.cli.options import (
+    AnyNumber,
     ByteSize,
     Messages,
     Number,
@@ -55,7 +56,7 @@ SHOWN_JOBS = 10
 @click.command("encode")
 @inputs
 @archive_settings
-@click.option("--bpp", type=Number(), help="Ceiling in bits per pixel on each file.")
+@click.option("--bpp", type=AnyNumber(), help="Ceiling in bits per pixel on each file.")
 @click.option("--size", type=ByteSize(), help="Ceiling on each file: 3000, 3KB, 4KiB.")
 @click.option("--quality", type=Number(0, 100), help="Fixed quality 0..100 instead, in tenths.")
 @click.option(

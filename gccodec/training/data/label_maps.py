@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gccodec.codec.label_classes import fold_from
-from gccodec.entropy.label_map import PRIMING_SHIFT, Adaptive, Prime, code_label_map
+from gccodec.entropy.label_map import PRETRAINING_SHIFT, Adaptive, InitialState, code_label_map
 from gccodec.metrics.deeplab import DeepLab
 from gccodec.model.config import LABEL_CELL_PX, LABEL_CLASSES
 from gccodec.model.precision import autocast
+from gccodec.semantics.label_classes import fold_from
 from gccodec.training.data.dataset import PhotoDataset, Window
 
 LABELS_FILE = "labels.u8"
@@ -121,12 +121,12 @@ class _Listening:
         return bit
 
 
-def label_prime(labels: LabelMaps, dataset: PhotoDataset) -> Prime:
+def label_prime(labels: LabelMaps, dataset: PhotoDataset) -> InitialState:
     """Where the label-map coder is after it has seen the training pictures."""
-    adaptive = Adaptive(_Listening(), Prime.nothing(), PRIMING_SHIFT)
+    adaptive = Adaptive(_Listening(), InitialState.even(), PRETRAINING_SHIFT)
     for i in dataset.train[::PRIMING_STRIDE]:
         code_label_map(labels.map(int(i)).copy(), adaptive)
-    return adaptive.prime()
+    return adaptive.state()
 
 
 def random_roi_cells(rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:

@@ -15,10 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gccodec.model.analysis import holding
+from gccodec.model.analysis import keep_mask_from_pixels
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.config import DOWNSAMPLING, HALF_CELL_PX, LABEL_CELL_PX, LABEL_CLASSES
 from gccodec.model.precision import autocast
+from gccodec.model.side_tensors import SideTensors
 from gccodec.training.data.dataset import PhotoDataset, Window
 from gccodec.training.data.label_maps import LabelMaps, random_roi_cells
 from gccodec.training.data.qualities import draw_qualities
@@ -140,7 +141,7 @@ class RenderCache:
         """The frozen codec of the weights; it is not needed once every render is made."""
         model = Autoencoder(self.preset.model)
         initialize_from_weights(model, self.weights)
-        model.context.quantised = True
+        model.context.quantized = True
         return model.to(memory_format=torch.channels_last).eval().requires_grad_(False)
 
     def plan(self, number: int) -> RenderPlan:
@@ -170,15 +171,15 @@ class RenderCache:
         labels = self._given_labels(windows, [plan.labels_given for plan in plans]).to(device)
         cells = torch.from_numpy(np.stack([plan.roi_cells for plan in plans]))[:, None].float()
         roi_pixels = F.interpolate(cells, scale_factor=LABEL_CELL_PX).to(device)
-        keep_mask = holding(roi_pixels)
+        side = SideTensors(keep_mask_from_pixels(roi_pixels), labels)
         quality = torch.tensor([plan.quality for plan in plans], device=device)
         realism = torch.tensor([plan.realism for plan in plans], device=device)
         with autocast(device):
             y = model.latent(x, quality, roi_pixels)
-        y_hat = model.context(y, quality, keep_mask, labels).y_hat
+        y_hat = model.context(y, quality, side).y_hat
         with autocast(device):
             unscaled = y_hat / model.gain(quality)
-            pictures = model.generator(unscaled, quality, realism, labels, keep_mask)
+            pictures = model.generator(unscaled, quality, realism, side)
         levels = (pictures.float().clamp(0, 1) * 255).round().to(torch.uint8)
         pixels = levels.permute(0, 2, 3, 1).cpu().numpy()
         for i, (number, plan) in enumerate(zip(numbers, plans, strict=True)):

@@ -122,7 +122,7 @@ class DistanceStage(Trainer):
             initialize_from_weights(self.codec, codec)
         else:
             load_average(codec, self.codec)
-        self.codec.context.quantised = True
+        self.codec.context.quantized = True
         for network in (self.codec, model):
             network.to(device, memory_format=torch.channels_last)
         self.codec.eval().requires_grad_(False)

@@ -37,7 +37,7 @@ class EntropyStage(Trainer):
         model.to(device, memory_format=torch.channels_last)
         model.requires_grad_(False)
         model.context.requires_grad_(True)
-        model.context.quantised = True
+        model.context.quantized = True
         rate = preset.entropy_learning_rate
         groups: list[dict[str, Any]] = [
             {"params": list(model.context.parameters()), "lr": rate, "base": rate}

@@ -13,12 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gccodec.metrics.networks import SqueezeTrunk
-from gccodec.model.analysis import holding
+from gccodec.model.analysis import keep_mask_from_pixels
 from gccodec.model.autoencoder import Autoencoder
 from gccodec.model.block import ResidualBlock
 from gccodec.model.config import DOWNSAMPLING, LABEL_CELL_PX, LABEL_CLASSES
 from gccodec.model.context import bits_with_gradient
 from gccodec.model.precision import autocast
+from gccodec.model.side_tensors import SideTensors
 from gccodec.training import checkpoint
 from gccodec.training.adversary import ADVERSARY_FILE, Adversary
 from gccodec.training.batch import Batch, StageDraw
@@ -100,7 +101,7 @@ class GenerativeStage(Trainer):
         with torch.no_grad():
             # "unknown" is as no label map; it stays so, as the embedding's padding
             model.generator.labels.weight[LABEL_CLASSES] = 0
-        model.context.quantised = True
+        model.context.quantized = True
         self.labels = LabelMaps.make(dataset, nets, state.with_name(LABELS_FILE), device)
         distance = load_distance(state_path(state.parent, "distance"), preset)
         squeeze = None
@@ -153,9 +154,10 @@ class GenerativeStage(Trainer):
     def measure(self, batch: Batch) -> CodecMetrics:
         """The loss of a batch: reconstruction, adversaries and, where `joint`, rate."""
         x, quality, draw, sizes = batch
-        preset, faithful, labels = self.preset, self.faithful, draw.given_labels
+        preset, faithful = self.preset, self.faithful
         roi_pixels = F.interpolate(draw.roi_cells, scale_factor=LABEL_CELL_PX)
-        keep_mask = holding(roi_pixels)
+        keep_mask = keep_mask_from_pixels(roi_pixels)
+        side = SideTensors(keep_mask, draw.given_labels)
         realism = (torch.arange(len(x), device=x.device) >= faithful).float()
         with torch.set_grad_enabled(preset.joint):
             with autocast(self.device):
@@ -164,12 +166,12 @@ class GenerativeStage(Trainer):
             # faithfully
             serves = realism[:, None, None, None] > 0
             y, gain = (torch.where(serves, t, t.detach()) for t in (y, self.model.gain(quality)))
-            coded = self.model.context(y, quality, keep_mask, labels)
+            coded = self.model.context(y, quality, side)
             y_hat = coded.y_hat / gain
         with torch.no_grad():
             condition = y_hat * self.model.generator.latent_scale[None, :, None, None]
         with autocast(self.device):
-            x_hat = self.model.generator(y_hat, quality, realism, labels, keep_mask).float()
+            x_hat = self.model.generator(y_hat, quality, realism, side).float()
         pixels = x_hat.detach().requires_grad_()
         weight = fidelity_weight(keep_mask)
         found = self._reconstruct(pixels, batch, roi_pixels, weight, realism)

@@ -17,6 +17,7 @@ from gccodec.model.distance import STRIDE_PX
 from gccodec.model.gain import GainUnit
 from gccodec.model.generator import Generator
 from gccodec.model.precision import autocast
+from gccodec.model.side_tensors import SideTensors
 from gccodec.training.adversary import ADVERSARY_FILE, Adversary
 from gccodec.training.batch import Batch, HostBatch, PreparedStep
 from gccodec.training.data.held_out import Comparison, HeldOut
@@ -219,7 +220,10 @@ class RendererStage(Trainer):
         y_hat = renders.y_hat.float() / self.gain(batch.quality)
         with autocast(self.device):
             x_hat = self.model(
-                y_hat, batch.quality, renders.realism, renders.given_labels, keep_mask
+                y_hat,
+                batch.quality,
+                renders.realism,
+                SideTensors(keep_mask, renders.given_labels),
             )
         x_hat = core.finer(DOWNSAMPLING).of(x_hat.float())
         teacher = renders.teacher.float() / 255

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gccodec.model.precision import autocast
+from gccodec.model.side_tensors import SideTensors
 from gccodec.model.thumbnail import ThumbnailGenerator, side_channels
 from gccodec.training.batch import Batch, HostBatch, PreparedStep
 from gccodec.training.data.label_maps import LABELS_FILE, LabelMaps
@@ -73,7 +74,7 @@ class ThumbnailStage(Trainer):
         """The weighted squared errors of a batch at every scale."""
         renders: WholeRenders = batch.draw
         keep_mask = F.max_pool2d(renders.roi_cells, CELLS_PER_LATENT)
-        side = side_channels(renders.given_labels, keep_mask)
+        side = side_channels(SideTensors(keep_mask, renders.given_labels))
         with autocast(self.device):
             pictures = self.model(renders.y_hat.float(), batch.quality, renders.realism, side)
         error, losses, psnrs = pictures - batch.x, [], []

@@ -32,7 +32,7 @@ def test_pictures_latents_and_labels_of_a_part_are_of_one_place(renderer_stage, 
     assert torch.equal(all_of.photo[1], dataset.crops([plan.window], RENDER_PRESET.tile_px)[0])
     codec = Autoencoder(RENDER_PRESET.model)
     initialize_from_weights(codec, whole_weights())
-    codec.context.quantised = True
+    codec.context.quantized = True
     named = (
         torch.from_numpy(plan.roi_cells)[None, None]
         .float()
@@ -42,7 +42,7 @@ def test_pictures_latents_and_labels_of_a_part_are_of_one_place(renderer_stage, 
     dials = torch.tensor([plan.quality]), torch.tensor([1.0])
     with torch.no_grad():
         expected = codec.eval()(
-            all_of.photo[1:] / 255, *dials, all_of.given_labels[1:], named
+            all_of.photo[1:] / 255, *dials, named, all_of.given_labels[1:]
         ).x_hat.clamp(0, 1)
     # one of them rounds to bfloat16
     assert float((all_of.teacher[1:] / 255 - expected).abs().mean()) < 0.01

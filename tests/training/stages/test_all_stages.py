@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from gccodec.codec.codec import Codec
-from gccodec.codec.selection import Selection
 from gccodec.errors import UsageError
 from gccodec.image.picture import Picture
+from gccodec.semantics.selection import Selection
 from gccodec.training.checkpoint import load_average
 from gccodec.training.data.label_maps import (
     LABELS_FILE,

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from gccodec.model.analysis import holding
+from gccodec.model.analysis import keep_mask_from_pixels
 from gccodec.model.config import DOWNSAMPLING, LABEL_CLASSES
+from gccodec.model.side_tensors import SideTensors
 from gccodec.training.data.label_maps import (
     LABELS_FILE,
 )
@@ -63,7 +64,9 @@ def test_what_is_kept_weighs_as_much_as_a_whole_crop():
         1,
     )
     gradient = 1 + torch.rand(3, 3, 128, 128)  # nowhere 0, by which nothing can be divided
-    raised = scale_to_whole_crops(gradient, named, kept_shares(holding(named))) / gradient
+    raised = (
+        scale_to_whole_crops(gradient, named, kept_shares(keep_mask_from_pixels(named))) / gradient
+    )
     named_px = named[:, 0].bool()
     assert [raised[i][:, named_px[i]].mean().round().item() for i in range(3)] == [1, 4, 10]
     assert torch.equal(raised.amax(1)[~named_px], torch.ones(int((~named_px).sum())))
@@ -130,7 +133,7 @@ def test_baselines_are_trained_without_adversaries(stage_one, dataset, tmp_path)
         assert load_preset(name).adversarial_share == 0
 
 
-def test_all_kept_and_unknown_is_as_no_semantics():
+def test_all_kept_and_unknown_is_as_no_side_information():
     torch.manual_seed(0)
     generator = random_model(4).generator.eval()
     generator.labels.weight.data[LABEL_CLASSES] = 0
@@ -138,9 +141,13 @@ def test_all_kept_and_unknown_is_as_no_semantics():
     unknown, keep = torch.full((1, 8, 8), LABEL_CLASSES), torch.ones(1, 1, 4, 4)
     with torch.no_grad():
         plain = generator(y, quality)
-        assert torch.allclose(generator(y, quality, None, unknown, keep), plain, atol=1e-5)
+        assert torch.allclose(
+            generator(y, quality, None, SideTensors(keep, unknown)), plain, atol=1e-5
+        )
         keep[..., :2] = 0
-        assert not torch.allclose(generator(y, quality, None, unknown, keep), plain, atol=1e-2)
+        assert not torch.allclose(
+            generator(y, quality, None, SideTensors(keep, unknown)), plain, atol=1e-2
+        )
 
 
 def test_what_is_judged_is_the_same_place_in_pixels_and_latents(stage_one, dataset, tmp_path):

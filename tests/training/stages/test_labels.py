@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gccodec.codec.segmentation import Labeller
 from gccodec.errors import WeightsError
+from gccodec.semantics.segmentation import Labeller
 from gccodec.training.checkpoint import load_average
 from gccodec.training.data.label_maps import (
     LabelMaps,

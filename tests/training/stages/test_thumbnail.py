@@ -13,6 +13,7 @@ from gccodec.codec.small_version import SmallVersions
 from gccodec.errors import UsageError, WeightsError
 from gccodec.model.config import HALF_CELL_PX
 from gccodec.model.generator import Generator
+from gccodec.model.side_tensors import SideTensors
 from gccodec.model.thumbnail import ThumbnailGenerator, side_channels
 from gccodec.training.data import label_maps as labels
 from gccodec.training.data.dataset import PhotoDataset
@@ -127,7 +128,7 @@ def test_a_state_stays_with_its_bitstream(stage):
 
 def test_side_channels_are_what_is_missing_and_shares_of_classes():
     label_map = torch.tensor([[[0, 0, 3, 24], [0, 5, 24, 24]]])
-    found = side_channels(label_map, torch.tensor([[[[1.0, 0.0]]]]))
+    found = side_channels(SideTensors(torch.tensor([[[[1.0, 0.0]]]]), label_map))
     assert found[0, :, 0, 0].nonzero().flatten().tolist() == [1, 6]
     assert found[0, [1, 6], 0, 0].tolist() == [0.75, 0.25]
     assert found[0, :, 0, 1].nonzero().flatten().tolist() == [0, 4]
