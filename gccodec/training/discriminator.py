@@ -18,20 +18,21 @@ SCALES = 3
 CONDITION_CHANNELS = 16
 CONDITIONED_LAYER = 2
 TAPPED_STAGES = (1, 2, 4, 6)
-"""EfficientNet-lite0 stages whose last maps (strides 4, 8, 16, 32) carry a head."""
+"""The stages of EfficientNet-lite0 whose last maps (strides 4, 8, 16, 32) carry a head."""
+
 SEMANTIC_TAP = 1
-"""The tap at the label maps' stride."""
+"""The index of the tap at the label maps' stride."""
+
 TAPPED_CHANNELS = (24, 40, 112, 320)
 
 AdversarialLoss = Literal["hinge", "least-squares"]
 
 
 class Judgement(NamedTuple):
-    """Logits of every head, [B, 1, h, w] each; the features that matching compares; logits of the
-    classes.
+    """What adversaries say of pictures.
 
-    classes: [B, LABEL_CLASSES + 1, H / 8, W / 8], the last one "fake"; None without a semantic
-    head.
+    logits: of every head, [B, 1, h, w] each. features: what feature matching compares. classes:
+    logits [B, LABEL_CLASSES + 1, H / 8, W / 8], the last one "fake"; None without a semantic head.
     """
 
     logits: list[Tensor]
@@ -125,7 +126,8 @@ class Discriminator(nn.Module):
         )
 
     def forward(self, x: Tensor, latent: Tensor) -> Judgement:
-        """x [B, 3, H, W] in [0, 1]; latent [B, C, H/16, W/16] of about unit scale."""
+        """Judge pictures x [B, 3, H, W] in [0, 1], by their latent [B, C, H/16, W/16] of about unit
+        scale."""
         assert x.shape[-1] == latent.shape[-1] * DOWNSAMPLING
         logits, features = [], []
         scaled = x
@@ -141,8 +143,8 @@ class Discriminator(nn.Module):
 
 
 def _classification_loss(classes: Tensor | None, labels: Tensor) -> list[Tensor]:
-    """Cross entropy with the labels [B, H / 8, W / 8], LABEL_CLASSES where unknown; nothing without
-    a semantic head."""
+    """Cross entropy with the labels [B, H / 8, W / 8], LABEL_CLASSES where unknown; empty without a
+    semantic head."""
     if classes is None:
         return []
     loss = F.cross_entropy(classes.float(), labels, ignore_index=LABEL_CLASSES, reduction="sum")
@@ -152,8 +154,8 @@ def _classification_loss(classes: Tensor | None, labels: Tensor) -> list[Tensor]
 def discriminator_loss(
     real: Judgement, fake: Judgement, kind: AdversarialLoss, labels: Tensor
 ) -> Tensor:
-    """Mean over the heads; least squares as in the paper (Mao et al. 2017), or hinge (Lim and Ye
-    2017)."""
+    """The discriminator's loss, the mean over its heads: least squares as in the paper (Mao et al.
+    2017), or hinge (Lim and Ye 2017)."""
     losses = _classification_loss(real.classes, labels)
     if fake.classes is not None:
         losses.append(F.cross_entropy(fake.classes.float(), torch.full_like(labels, LABEL_CLASSES)))
@@ -166,7 +168,7 @@ def discriminator_loss(
 
 
 def generator_loss(fake: Judgement, kind: AdversarialLoss, labels: Tensor) -> Tensor:
-    """What the generator pays for being found out, or taken for another class."""
+    """The generator's loss: for being found out, or taken for another class."""
     losses = _classification_loss(fake.classes, labels)
     if kind == "hinge":
         losses += [-f.float().mean() for f in fake.logits]
@@ -176,6 +178,7 @@ def generator_loss(fake: Judgement, kind: AdversarialLoss, labels: Tensor) -> Te
 
 
 def feature_matching(real: Judgement, fake: Judgement) -> Tensor:
-    """L1 between the patch discriminators' features (Wang et al. 2018, "pix2pixHD", equation 4)."""
+    """The mean absolute difference of the patch discriminators' features (Wang et al. 2018,
+    "pix2pixHD", equation 4)."""
     pairs = zip(real.features, fake.features, strict=True)
     return torch.stack([(r.detach() - f).abs().mean(dtype=torch.float32) for r, f in pairs]).mean()

@@ -11,8 +11,8 @@ from torch import nn
 
 
 def join() -> torch.device | None:
-    """Join torchrun's process group when there is one; the device of this process, None when
-    alone."""
+    """Join torchrun's process group when there is one; returns the device of this process, None
+    when it is alone."""
     if "RANK" not in os.environ:
         return None
     cuda = torch.cuda.is_available()
@@ -37,16 +37,20 @@ def wait_for_all() -> None:
 
 
 def world_size() -> int:
+    """The number of processes."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def rank() -> int:
+    """The number of this process, from 0 on."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Data parallel by hand: unused parameters count as zero gradients, so every process sends the
-    same list."""
+    """Replace gradients by their means over all processes.
+
+    Unused parameters count as zero gradients, so that every process sends the same list.
+    """
     if world_size() > 1:
         for parameter in parameters:
             if parameter.grad is None:

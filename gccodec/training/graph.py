@@ -19,6 +19,7 @@ class StepGraphs:
     """
 
     def __init__(self, function: Callable[[Any, Hashable], Any], device: torch.device) -> None:
+        """`function` takes tensors on the device."""
         self.function, self.device = function, device
         self.inputs: Any = None
         self.warm: set[Hashable] = set()
@@ -26,6 +27,7 @@ class StepGraphs:
         self.stream, self.pool = torch.cuda.Stream(device), torch.cuda.graph_pool_handle()
 
     def __call__(self, tensors: Any, shapes: Hashable) -> Any:
+        """The result of the function for tensors of the host."""
         if self.inputs is None:
             self.inputs = tree_map(lambda t: t.to(self.device), tensors)
         else:  # a graph reads where it read when it was captured
@@ -43,7 +45,7 @@ class StepGraphs:
         return outputs
 
     def _warmed(self, shapes: Hashable) -> Any:
-        """The function as it is, on a stream of its own, as captures are."""
+        """Run the function as it is, on a stream of its own, as captures are."""
         self.warm.add(shapes)
         current = torch.cuda.current_stream(self.device)
         self.stream.wait_stream(current)

@@ -1,5 +1,5 @@
-"""Useful starts: a transform codec (16x16 colour KLT, one step a quality), or a model that was
-exported before."""
+"""Where models start: as a transform codec (Karhunen-Loeve transform of 16x16 colour blocks, one
+quantization step for each quality), or as a model that was exported before."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ from gccodec.model.integer_context import load_integer_context
 from gccodec.training.data.dataset import PhotoDataset
 from gccodec.weights.bitstream import Bitstream
 
-COARSEST_STEP = 9.0
-FINEST_STEP = 0.7
-"""Quantization steps (pixels in [0, 1], orthonormal transform) at quality 0 and 1: about 0.02 and
-0.4 bpp."""
+MAX_STEP, MIN_STEP = 9.0, 0.7
+"""Quantization steps, for pixels in [0, 1] and an orthonormal transform, at quality 0 and 1: about
+0.02 and 0.4 bpp."""
 
 
 def sample_blocks(dataset: PhotoDataset, rng: np.random.Generator, count: int) -> torch.Tensor:
-    """`count` blocks of 16x16 colour pixels, centred on grey: [count, 768], channel-major."""
+    """Random blocks of 16x16 colour pixels less 0.5, [count, 768], channel by channel."""
     blocks = []
     while len(blocks) < count:
         crop = dataset.crops(dataset.windows(rng, 1, 256), 256)[0] / 255 - 0.5
@@ -39,15 +38,15 @@ def sample_blocks(dataset: PhotoDataset, rng: np.random.Generator, count: int) -
 def initialize_from_klt(
     model: Autoencoder, dataset: PhotoDataset, seed: int = 0, count: int = 40_000
 ) -> None:
-    """Set the linear paths to the leading eigenvectors, gains to common steps, scales to the
-    deviations."""
+    """Set the linear paths of a model to the leading eigenvectors of `count` blocks, gains to
+    common steps, and scales to the standard deviations."""
     blocks = sample_blocks(dataset, np.random.default_rng(seed), count).double()
     values, vectors = torch.linalg.eigh(blocks.T @ blocks / len(blocks))
     channels = model.config.latent_channels
     basis = vectors.flip(1)[:, :channels].T.float().reshape(channels, 3, DOWNSAMPLING, DOWNSAMPLING)
     deviation = values.flip(0)[:channels].clamp_min(0).sqrt().float()
     nodes = torch.linspace(0, 1, model.config.quality_nodes)
-    steps = torch.exp((1 - nodes) * np.log(COARSEST_STEP) + nodes * np.log(FINEST_STEP))
+    steps = torch.exp((1 - nodes) * np.log(MAX_STEP) + nodes * np.log(MIN_STEP))
     with torch.no_grad():
         model.analysis.linear.weight.copy_(basis)
         model.generator.linear.weight.copy_(basis)
@@ -59,12 +58,12 @@ def initialize_from_klt(
 
 
 def initialize_from_weights(model: Autoencoder, weights: Bitstream) -> None:
-    """Set every weight to an exported one, the context model to the float twin of the integer
+    """Set every weight to an exported one, and the context model to the float model of the integer
     network.
 
     The model's transforms may have more residual blocks a stack and more channels than the file's
     and compute the same at first (Chen et al. 2016, "Net2Net"): blocks added begin as the identity,
-    channels added are heard by none of the old. WeightsError when the configurations differ in
+    channels added do not reach the old ones. WeightsError when the configurations differ in
     anything else.
     """
     own, found = (
@@ -92,8 +91,8 @@ def initialize_from_weights(model: Autoencoder, weights: Bitstream) -> None:
 
 
 def initialize_renderer(generator: Generator, weights: Bitstream) -> None:
-    """Set what has the shape of a weight of the exported generator to that; the others stay as they
-    are.
+    """Set each weight that the exported generator has in the same shape to that one's; the others
+    stay as they are.
 
     WeightsError when the bitstream's latents are not what the generator expects.
     """
@@ -109,7 +108,7 @@ def initialize_renderer(generator: Generator, weights: Bitstream) -> None:
 
 
 def _set_corner(value: torch.Tensor, old: torch.Tensor) -> None:
-    """The first outputs of a layer to an exported layer's, to which inputs added add nothing; the
-    others stay."""
+    """Set the first outputs of a layer to an exported layer's, which inputs added do not change;
+    the other outputs stay."""
     value[: len(old)].zero_()
     value[tuple(slice(n) for n in old.shape)] = old

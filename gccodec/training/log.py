@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 LOG_FILE = "log.tsv"
-"""Beside the state of the run."""
+"""The table lies under this name beside the state of the run."""
 
 
 def append_row(path: Path, values: Mapping[str, float]) -> None:
-    """Add a line, columns after the time (UTC) as in `values`; a head at the start and where
-    columns change."""
+    """Add a line of the time (UTC) and the values, and a head at the start and where the columns
+    change."""
     head = "\t".join(["time", *values])
     lines = path.read_text().splitlines() if path.exists() else []
     heads = [line for line in lines if line.startswith("time\t")]

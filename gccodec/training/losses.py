@@ -1,4 +1,4 @@
-"""What training pays: rate + distortion + perception."""
+"""The losses of training: rate, distortion and perception, of whole crops or of squares of them."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from torch import Tensor, nn
 from gccodec.metrics.networks import SqueezeTrunk, VggTrunk
 from gccodec.metrics.perceptual import feature_distance, layer_distance, lpips
 from gccodec.model.distance import STRIDE_PX, PerceptualDistance, tap_distance
+from gccodec.training.batch import StageDraw
 from gccodec.training.preset import Preset
-from gccodec.training.trainer import StageDraw
 
 SQUEEZE_SIDES_PX, SQUEEZE_PX = (128, 160, 192, 224, 256), 160
 VGG_SIDES_PX, VGG_PX = (64, 96, 128), 80
-"""Sides of the random windows, and what they are scaled to."""
+"""Sides in pixels of the random windows that a network sees, and what they are scaled to."""
 
 VIEW_SCALES = (0.625, 0.75, 0.875, 1.0, 1.125, 1.25)
 VIEW_OFFSETS = (0, 3, 1)
-"""Which scales a step's views have, from a random one on: two are for our own distance, the last
-for LPIPS-Squeeze."""
+"""A step's views have these scales, counted from a random one on: two are for our own distance, the
+last for LPIPS-Squeeze."""
 
 
 class Terms(NamedTuple):
-    """Each [B], unweighted; bpp in bits a pixel, mse for pixels in [0, 1]."""
+    """The terms of a loss, unweighted, each [B]: rate in bits per pixel, mean squared error of
+    pixels in [0, 1], and perceptual distance."""
 
     bpp: Tensor
     mse: Tensor
@@ -36,30 +37,31 @@ class Terms(NamedTuple):
 
 
 class Square(NamedTuple):
-    """A square of crops: its rows and columns, int64 [side] each: tensors, as a graph is to be
-    replayed elsewhere."""
+    """A square of crops, by its rows and columns, int64 [side] each; they are tensors, as a graph
+    is replayed for other squares."""
 
     rows: Tensor
     columns: Tensor
 
     def of(self, t: Tensor) -> Tensor:
-        """That part of t [..., H, W]."""
+        """The square's part, [..., side, side], of t [..., H, W]."""
         return t.index_select(-2, self.rows).index_select(-1, self.columns)
 
     def finer(self, factor: int) -> Square:
-        """The same square where a position has become `factor` a side."""
+        """The same square on a grid that is `factor` times finer, a side."""
         within = torch.arange(factor, device=self.rows.device)
         return Square(*((line[:, None] * factor + within).flatten() for line in self))
 
     def add_to(self, t: Tensor, part: Tensor) -> None:
-        """Add to that part of t [..., H, W], in place."""
+        """Add `part` [..., side, side] to the square's part of t [..., H, W], in place."""
         t[..., self.rows[:, None], self.columns] += part
 
 
 def random_square(rng: np.random.Generator, size: int, side: int) -> Square:
-    """Of `side` within `size`, or the whole of it; in a quarter of the draws at either end.
+    """A square of `side` within `size`, or all of it if that is less; in a quarter of the draws it
+    lies at one end, in a quarter at the other.
 
-    Zeros beyond the borders make these unlike the rest, and what is seldom judged goes wrong.
+    Zeros beyond the borders make ends unlike the rest, and what is seldom judged goes wrong.
     """
     side = min(side, size)
     starts = (round((size - side) * min(max(rng.uniform(-0.5, 1.5), 0.0), 1.0)) for _ in range(2))
@@ -67,7 +69,7 @@ def random_square(rng: np.random.Generator, size: int, side: int) -> Square:
 
 
 def scaled_parts(x: Tensor, y: Tensor, square: Square, size: int) -> tuple[Tensor, Tensor]:
-    """The same square of both pictures, scaled to `size`."""
+    """The same square of pictures x and y [B, 3, H, W], scaled to `size` px a side."""
     a, b = (square.of(t.float()) for t in (x, y))
     if len(square.rows) == size:
         return a, b
@@ -96,12 +98,12 @@ class Perception(nn.Module):
 
     @staticmethod
     def draw(rng: np.random.Generator, crop_px: int) -> StageDraw:
-        """What of the crops each network sees, and the sides of that."""
+        """Draw the square of the crops that each network sees; its side decides shapes."""
         sides = tuple(int(rng.choice(choices)) for choices in (SQUEEZE_SIDES_PX, VGG_SIDES_PX))
         return StageDraw([random_square(rng, crop_px, side) for side in sides], sides)
 
     def forward(self, x_hat: Tensor, x: Tensor, squares: list[Square]) -> Tensor:
-        """Distance of each picture, [B]."""
+        """The distance of each picture x_hat from x, both [B, 3, H, W] in [0, 1]: [B]."""
         if not self.weighs:
             return x.new_zeros(len(x))
         a, b = scaled_parts(x_hat, x, squares[0], SQUEEZE_PX)
@@ -132,14 +134,15 @@ class OwnPerception(nn.Module):
         self.of_taps, self.of_layers = tap_distance, layer_distance
 
     def fuse(self) -> None:
-        """Compile what is done to the networks' maps, once for all of their sizes."""
+        """Compile what is done to the networks' features, once for all of their sizes."""
         self.of_taps, self.of_layers = (
             torch.compile(f, dynamic=True) for f in (tap_distance, layer_distance)
         )
 
     @staticmethod
     def draw(rng: np.random.Generator, crop_px: int) -> StageDraw:
-        """Places of the views, and their sizes: few combinations, as a GPU captures each."""
+        """Draw the places of the views, and their sizes: few combinations, as a GPU captures
+        each."""
         side, first = crop_px - STRIDE_PX, int(rng.integers(len(VIEW_SCALES)))
         scales = [VIEW_SCALES[(first + i) % len(VIEW_SCALES)] for i in VIEW_OFFSETS]
         sizes = tuple(STRIDE_PX * round(side * scale / STRIDE_PX) for scale in scales)
@@ -148,7 +151,7 @@ class OwnPerception(nn.Module):
     def forward(
         self, x_hat: Tensor, x: Tensor, squares: list[Square], sizes: tuple[int, ...]
     ) -> Tensor:
-        """Distance of each picture, [B]."""
+        """The distance of each picture x_hat from x, both [B, 3, H, W] in [0, 1]: [B]."""
         if not self.weighs:
             return x.new_zeros(len(x))
         views = [
@@ -167,5 +170,5 @@ class OwnPerception(nn.Module):
 
 
 def terms(x: Tensor, x_hat: Tensor, bits: Tensor, perception: Tensor) -> Terms:
-    """Collect the loss terms of a batch."""
+    """The loss terms of pictures x_hat for x, both [B, 3, H, W], with bits and perception [B]."""
     return Terms(bits / math.prod(x.shape[-2:]), (x - x_hat).square().mean((1, 2, 3)), perception)

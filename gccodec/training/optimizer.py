@@ -22,19 +22,19 @@ UPDATE_RMS = 0.2
 BETAS = (0.9, 0.98)
 EPSILON = 1e-8
 MIN_MATRIX_SIDE = 16
-"""Smaller ones have no directions to balance."""
+"""Muon moves matrices whose sides are above this; smaller ones have no directions to balance."""
 
 
 def is_kernel(parameter: Tensor) -> bool:
-    """Whether Muon suits it: a convolution that is a matrix of some size."""
+    """Whether Muon suits a parameter: the kernel of a convolution that is a matrix of some size."""
     return parameter.dim() == 4 and min(parameter.shape[:2]) > MIN_MATRIX_SIDE
 
 
 def parameter_groups(
     network: nn.Module, kind: Callable[[str, nn.Parameter], tuple[float, bool]]
 ) -> list[dict[str, Any]]:
-    """One group for each learning rate ("base") and optimizer ("muon"), which `kind` tells of a
-    named parameter."""
+    """The groups of a network's parameters, one for each learning rate ("base") and optimizer
+    ("muon"), as `kind` gives them for a name and its parameter."""
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         groups.setdefault(kind(name, parameter), []).append(parameter)
@@ -44,10 +44,10 @@ def parameter_groups(
 
 
 def batches(parameters: list[Tensor], alike: bool) -> Collection[list[Tensor]]:
-    """Those to move together: on a GPU, which else waits for Python, many; on a CPU each by itself,
-    while it is cached.
+    """Parameters in lists that move together: on a GPU, which else waits for Python, as many as
+    possible; on a CPU each by itself, while it is cached.
 
-    alike: only such of the same shape.
+    alike: only parameters of the same shape move together.
     """
     found: dict[object, list[Tensor]] = {}
     for i, parameter in enumerate(parameters):
@@ -57,8 +57,8 @@ def batches(parameters: list[Tensor], alike: bool) -> Collection[list[Tensor]]:
 
 
 def orthogonalized(update: Tensor) -> Tensor:
-    """The nearest semi-orthogonal matrices, roughly: singular values of each [..., m, n] go to
-    about one."""
+    """Roughly the nearest semi-orthogonal matrices of [..., m, n]: singular values go to about
+    one."""
     tall = update.shape[-2] > update.shape[-1]
     u = update.mT if tall else update
     u = u / (u.norm(dim=(-2, -1), keepdim=True) + 1e-7)

@@ -1,4 +1,4 @@
-"""What a renderer's activations range over, measured on photographs, for machines that compute in
+"""The ranges of a renderer's activations, measured on photographs, for machines that compute in
 bytes."""
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from gccodec.model.ranges import PREFIX, STACKS, BlockRanges
 from gccodec.model.side_tensors import SideTensors
 
 MARGIN = 1.2
-"""Pictures that were not measured may reach further."""
+"""Ranges are so much wider than measured, as other pictures may reach further."""
 
 MAX_PICTURES_READ = 1500
-"""So many pictures, at most, are read for those that are measured to be of many sources."""
+"""At most so many pictures are read, of which those that are measured are taken evenly."""
 
 REALISMS = (0.0, 1.0)
 PATCH_LATENTS = 4
-"""Side of the squares that are kept or not, and have a class each, where selective coding is
-measured."""
+"""Side in latent positions of the squares that are kept or not, and have a class each, where
+selective coding is measured."""
 
 
 def evenly_spaced(pictures: Iterable[tuple[str, Image.Image]], count: int) -> list[Image.Image]:
-    """Some of them, evenly, of the first MAX_PICTURES_READ."""
+    """About `count` pictures, taken evenly from the first MAX_PICTURES_READ."""
     known = [picture for _, picture in itertools.islice(pictures, MAX_PICTURES_READ)]
     return known[:: max(1, len(known) // count)][:count]
 
 
 class RangeMeter:
-    """Lowest and highest values of what each residual block sees after FiLM, and of what it hides,
-    until closed."""
+    """Collects, until it is closed, the lowest and highest values, [2, C], of each residual block's
+    input after FiLM ("seen", as weights files call it) and of its hidden layer ("hidden")."""
 
     def __init__(self, generator: Generator) -> None:
         self.found: dict[tuple[str, str], Tensor] = {}
@@ -60,7 +60,8 @@ class RangeMeter:
                 ]
 
     def _see(self, block: str, field: str, x: Tensor) -> None:
-        """x [B, C, h, w]; 0 counts, as it lies around every picture."""
+        """Widen the range of a block's field by x [B, C, h, w] and by 0, which lies around every
+        picture."""
         values = x.detach().float().transpose(0, 1).flatten(1)
         low, high = values.amin(1).clamp_max(0), values.amax(1).clamp_min(0)
         before = self.found.get((block, field), torch.zeros(2, len(low)))
@@ -69,21 +70,21 @@ class RangeMeter:
         )
 
     def close(self) -> None:
-        """The generator is as it was."""
+        """Take the meter off the generator."""
         for handle in self.handles:
             handle.remove()
 
 
 def factor_out_growth(ranges: Tensor) -> tuple[Tensor, Tensor]:
-    """Ranges [nodes, 2, C] as [2, C] and a factor for each node, [nodes], by which they hold at
-    least what they did."""
+    """Ranges [nodes, 2, C] as common ranges [2, C] and a factor for each node, [nodes], whose
+    products hold at least what the ranges held."""
     growth = ranges.abs().amax(1).median(1).values.clamp_min(torch.finfo(torch.float16).tiny)
     scaled = ranges / growth[:, None, None]
     return torch.stack([scaled[:, 0].amin(0), scaled[:, 1].amax(0)]), growth
 
 
 def range_arrays(nodes: list[dict[tuple[str, str], Tensor]]) -> dict[str, np.ndarray[Any, Any]]:
-    """What a weights file holds of what meters found at each quality node, lowest first."""
+    """The arrays of a weights file, of what meters found at each quality node, lowest first."""
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     for block in sorted({name for name, _ in nodes[0]}):
         seen, hidden = (
@@ -100,8 +101,8 @@ def range_arrays(nodes: list[dict[tuple[str, str], Tensor]]) -> dict[str, np.nda
 def measure_ranges(
     codec: Codec, pictures: Iterable[Image.Image]
 ) -> Iterator[dict[tuple[str, str], Tensor]]:
-    """At each quality node, of all pictures as files hold them: at both realisms, whole and
-    selective."""
+    """The ranges at each quality node, of all pictures as files hold them, at both realisms, whole
+    and selective."""
     tiles, transforms = [Picture.of(np.asarray(p)) for p in pictures], codec.transforms
     nodes = transforms.generator.nodes
     draws = torch.Generator().manual_seed(0)
@@ -119,14 +120,14 @@ def measure_ranges(
 
 
 def latents_of(codec: Codec, picture: Picture, quality: int) -> Tensor:
-    """[1, C, h, w] in steps, rounded, as a decoder has them but for the means of what was
-    rounded."""
+    """The latents of a picture, [1, C, h, w] in rounded quantization steps, as a decoder has them
+    but for the means."""
     strips = to_strips(picture.image, codec.strip_pixels)
     return torch.cat(list(codec.transforms.analyse(strips, quality)), 2).round()
 
 
 def random_side(y_hat: Tensor, draws: torch.Generator) -> SideTensors:
-    """For latents [1, C, h, w]: squares of any class, half of them kept."""
+    """Side information for latents [1, C, h, w]: squares of any class, half of them kept."""
     height, width = y_hat.shape[2:]
     squares = [1, -(-height // PATCH_LATENTS), -(-width // PATCH_LATENTS)]
     classes = torch.randint(0, LABEL_CLASSES + 1, squares, generator=draws)

@@ -9,12 +9,12 @@ from gccodec.entropy.tables import TOTAL
 from gccodec.model.likelihood import LOG_SCALE_MIN, LOG_SCALE_STEP, TABLES, bits
 
 TAIL_MASS = 2.0**-16
-"""Probability left to the escape entry, at most."""
+"""The escape entry gets at most this probability."""
 
 
 def frequency_table(log_scale: float) -> np.ndarray:
-    """int32 [2 K + 2] with sum 2^24, K the smallest support that leaves at most TAIL_MASS to the
-    escape."""
+    """The frequencies, int32 [2 K + 2] with sum 2^24, of a scale; K is the smallest support that
+    leaves at most TAIL_MASS to the escape."""
     limit, scale = 1, torch.tensor(log_scale, dtype=torch.float64)
     while True:
         mass = torch.exp2(
@@ -30,6 +30,7 @@ def frequency_table(log_scale: float) -> np.ndarray:
 
 
 def all_tables() -> tuple[np.ndarray, np.ndarray]:
-    """Sizes [T] and concatenated frequencies, int32, of scales e^(-3.25 + i / 8)."""
+    """Sizes [T] and concatenated frequencies, both int32, of the tables of scales
+    e^(-3.25 + i / 8)."""
     tables = [frequency_table(LOG_SCALE_MIN + LOG_SCALE_STEP * i) for i in range(TABLES)]
     return np.array([len(t) for t in tables], np.int32), np.concatenate(tables)

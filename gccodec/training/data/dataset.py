@@ -29,12 +29,13 @@ BOXED_WEIGHT = 2
 """Pictures with faces or letters are drawn so much more often."""
 
 LARGER_SHARE, CLOSE_UP_SHARE = 0.4, 0.8
-"""Of the windows whose side is drawn; the others are as large as a crop."""
+"""Shares of the windows whose side is drawn, without and with close-ups; the others are as large
+as a crop."""
 
 
 def read_pictures(folder: Path) -> Iterator[tuple[str, Image.Image]]:
-    """(name, RGB picture) of every picture file in the folder and in the tar shards of its top
-    level."""
+    """Name and RGB picture of every picture file in the folder and in the tar shards of its top
+    level. PictureError for one that cannot be read."""
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in SUFFIXES:
             with path.open("rb") as file:
@@ -49,14 +50,15 @@ def read_pictures(folder: Path) -> Iterator[tuple[str, Image.Image]]:
 
 
 def _rgb(file: IO[bytes]) -> Image.Image:
-    """PictureError where it cannot be read."""
+    """The picture of a file; PictureError when it cannot be read."""
     form = detect(file)
     with decoding(), open_image(file, form) as image:
         return image.convert("RGB")
 
 
 def source_of(name: str, index: dict[str, str]) -> str:
-    """The source of a picture: from index.tsv (columns tile, source) or the folder it lies in."""
+    """The source of a picture by index.tsv (columns tile, source), else the folder that it lies
+    in."""
     return index.get(Path(name).stem, str(Path(name).parent))
 
 
@@ -70,7 +72,7 @@ def boxed_tiles(folder: Path) -> set[str]:
 
 
 class Window(NamedTuple):
-    """A square of a picture, in pixels."""
+    """A square of the picture of this number, in pixels, and whether it is mirrored."""
 
     picture: int
     top: int
@@ -80,9 +82,14 @@ class Window(NamedTuple):
 
 
 class PhotoDataset:
-    """Pictures of at least `minimum_side` px as one flat memory map beside a JSON index."""
+    """The training photographs, as one flat memory map of bytes beside a JSON index.
+
+    train and held_out are the numbers of the pictures that are drawn from and of those kept for
+    validation; weight [train] is how often each is drawn.
+    """
 
     def __init__(self, cache: Path) -> None:
+        """Open a folder that `pack` made."""
         self.entries: list[tuple[int, int, int, str]] = [
             tuple(e) for e in json.loads((cache / "index.json").read_text())
         ]
@@ -100,8 +107,8 @@ class PhotoDataset:
 
     @classmethod
     def pack(cls, folder: Path, cache: Path, crop_px: int = VALIDATION_PX) -> PhotoDataset:
-        """Decode once every picture that holds a crop; keeps an existing cache, whatever the
-        folder."""
+        """Decode every picture of a folder that holds a crop, once; an existing cache is kept,
+        whatever the folder. PictureError when there is no such picture."""
         minimum_side = max(crop_px, VALIDATION_PX)
         if not (cache / "index.json").exists():
             cache.mkdir(parents=True, exist_ok=True)
@@ -129,7 +136,7 @@ class PhotoDataset:
         return cls(cache)
 
     def picture(self, i: int) -> np.ndarray:
-        """uint8 [H, W, 3]."""
+        """The pixels of picture i, uint8 [H, W, 3]."""
         offset, height, width, _ = self.entries[i]
         return self.pixels[offset : offset + height * width * 3].reshape(height, width, 3)
 
@@ -158,7 +165,7 @@ class PhotoDataset:
         return windows
 
     def crops(self, windows: Sequence[Window], size: int) -> Tensor:
-        """The windows, scaled to `size`: uint8 [count, 3, size, size]."""
+        """The pixels of windows, scaled to `size` px a side: uint8 [count, 3, size, size]."""
         batch = []
         for picture, top, left, side, flipped in windows:
             crop = self.picture(picture)[top : top + side, left : left + side]

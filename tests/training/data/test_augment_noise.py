@@ -5,8 +5,8 @@ import torch
 
 from gccodec.training.data.augment_noise import (
     CLEAN_SHARE,
-    LEVELS_LIMIT,
     LEVELS_MEDIAN,
+    MAX_LEVELS,
     add_noise,
     draw_noise,
 )
@@ -24,7 +24,7 @@ def test_crops_have_grain_of_the_stated_strength_or_none():
     clean = deviation == 0
     assert abs(float(clean.float().mean()) - CLEAN_SHARE) < 0.07
     assert abs(float(deviation[~clean].median()) - LEVELS_MEDIAN) < 0.2
-    assert LEVELS_LIMIT * 0.6 < float(deviation.max()) < LEVELS_LIMIT * 1.1
+    assert MAX_LEVELS * 0.6 < float(deviation.max()) < MAX_LEVELS * 1.1
 
 
 def test_grain_has_no_cast_and_is_mostly_grey():

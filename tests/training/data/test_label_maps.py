@@ -1,9 +1,11 @@
 """Label maps of photographs: cropped as they are, and what of them is to be kept."""
 
 import numpy as np
+import pytest
 import torch
 
 from gccodec.entropy.label_map import LabelMapCodec
+from gccodec.errors import UsageError
 from gccodec.model.config import LABEL_CLASSES
 from gccodec.training.data import label_maps
 from gccodec.training.data.dataset import Window
@@ -70,3 +72,10 @@ def test_photographs_are_labelled_when_they_are_asked_for(dataset, tmp_path, mon
     assert CountingTeacher.asked == 1
     assert (LabelMaps.make(dataset, tmp_path, path, CPU).cells < LABEL_CLASSES).all()
     assert CountingTeacher.asked == len(dataset.entries)
+
+
+def test_label_maps_of_other_photographs_are_refused(dataset, tmp_path):
+    path = tmp_path / LABELS_FILE
+    path.write_bytes(bytes(7))
+    with pytest.raises(UsageError, match="7 cells of other photographs"):
+        LabelMaps(dataset, path)
