@@ -308,7 +308,12 @@ def test_every_polite_end_leaves_nothing(tmp_path, number):
     """A closed terminal sends its signal more than once."""
     command = [sys.executable, "-c", BLOCKED, "verify", "60"]
     process = subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # these tests may run under nohup, whose children would ignore it
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # noqa: PLW1509
     )
     assert process.stdout.readline() == b"writing\n"
     assert len(os.listdir(tmp_path)) == 1
